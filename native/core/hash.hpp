@@ -1,0 +1,21 @@
+// Mixing of 64-bit hashes.
+#pragma once
+
+#include <cstdint>
+
+namespace augury {
+
+// Spreads every bit of `x` over all 64 (the multiply-fold of wyhash). Python hashes small integers to
+// themselves, so nothing may use a Python hash before this.
+constexpr std::uint64_t mix(std::uint64_t x) {
+  const auto product = static_cast<unsigned __int128>(x ^ 0x9E3779B97F4A7C15u) * 0xD6E8FEB86659FD93u;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+// Maps a hash to [0, n) by its upper bits, for any n (Lemire, "Fast random integer generation in an
+// interval", 2019).
+constexpr std::uint32_t reduce(std::uint32_t hash, std::uint32_t n) {
+  return static_cast<std::uint32_t>((static_cast<std::uint64_t>(hash) * n) >> 32);
+}
+
+}  // namespace augury

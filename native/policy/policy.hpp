@@ -1,0 +1,89 @@
+// The contract between a cache and an eviction policy.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/residents.hpp"
+#include "core/types.hpp"
+
+namespace augury {
+
+// A number that a user may set, e.g. the share of a queue.
+struct Parameter {
+  std::string_view name;
+  double standard;  // used unless the user says otherwise
+  double low, high;  // both allowed
+  std::string_view meaning;
+};
+
+// What users read about a policy. Each policy has a `static constexpr Description kDescription`.
+struct Description {
+  std::string_view name;   // as users write it: "lru"
+  std::string_view title;  // as papers write it
+  std::string_view paper;
+  std::span<const Parameter> parameters = {};
+  bool offline = false;  // needs Request::next, which a live cache cannot know
+};
+
+// What a policy is built from.
+struct Setup {
+  const Residents& residents;  // outlives the policy
+  Weight capacity;             // > 0
+  std::uint64_t seed = 1;
+  // Every parameter of the policy's description, each within its bounds.
+  const std::map<std::string, double, std::less<>>* parameters = nullptr;
+
+  [[nodiscard]] double parameter(const Parameter& which) const {
+    if (parameters == nullptr) return which.standard;
+    const auto found = parameters->find(which.name);
+    return found == parameters->end() ? which.standard : found->second;
+  }
+};
+
+// Decides who leaves. One thread at a time calls it.
+//
+// The caller (cache/engine.hpp) guarantees, for each request,
+// - of a resident: hit(slot);
+// - of another key that is to be stored: miss(request), then evict() until there is room, then
+//   insert(slot, request), with no other call in between; request.weight <= capacity throughout;
+// - of a key that leaves by itself (deleted, expired): remove(slot);
+// - that residents.weight and residents.hash of a slot are valid from insert() until evict() has
+//   returned that slot or remove() has returned, and that evict() is called only while there are
+//   residents;
+// - that it calls reweighed(slot, old) after the weight of a resident has changed.
+//
+// A policy guarantees that evict() returns a resident slot and forgets it as a resident, that its own
+// memory is bounded by capacity, that hit() is O(1) amortised, and that a std::bad_alloc thrown by
+// miss() or insert() leaves it as it was.
+//
+// Policies measure queues in the unit of capacity, so `residents.weight`, never a count. Whatever
+// they remember of keys that left (ghosts) they keep by hash.
+class Policy {
+ public:
+  virtual ~Policy() = default;
+  Policy() = default;
+  Policy(const Policy&) = delete;
+  Policy& operator=(const Policy&) = delete;
+
+  virtual void hit(Slot slot, const Request& request) = 0;
+  virtual void miss(const Request& /*request*/) {}
+  virtual Slot evict() = 0;
+  virtual void insert(Slot slot, const Request& request) = 0;
+  virtual void remove(Slot slot) = 0;
+  virtual void reweighed(Slot /*slot*/, Weight /*old*/) {}
+
+  // The capacity has changed; the caller evicts what is too much afterwards.
+  virtual void resize(Weight /*capacity*/) {}
+
+  // Recounts every invariant; throws std::logic_error naming the broken one.
+  virtual void validate() const {}
+
+  // Memory held, in bytes.
+  [[nodiscard]] virtual std::size_t bytes() const = 0;
+};
+
+}  // namespace augury
