@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "core/hash.hpp"
+
 namespace augury {
 
 // SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
@@ -19,7 +21,7 @@ class Random {
 
   // Uniform in [0, n), n > 0.
   std::uint64_t below(std::uint64_t n) {
-    return static_cast<std::uint64_t>((static_cast<unsigned __int128>(next()) * n) >> 64);
+    return static_cast<std::uint64_t>((static_cast<Uint128>(next()) * n) >> 64);
   }
 
  private:

@@ -4,16 +4,17 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdlib>
-#include <memory>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 #include "core/types.hpp"
 
 namespace augury {
 
 // Like std::vector, but grows by realloc, which for large arrays moves pages rather than bytes, and
-// by half rather than double, so that less memory waits unused. New elements are value-initialised.
+// by half rather than double. New elements hold no value until one is written: memory that no entry has
+// used yet takes no pages.
 template <class T>
   requires std::is_trivially_copyable_v<T>
 class Slab {
@@ -56,7 +57,6 @@ class Slab {
     void* data = std::realloc(static_cast<void*>(data_), size * sizeof(T));
     if (data == nullptr) throw std::bad_alloc();
     data_ = static_cast<T*>(data);
-    std::uninitialized_value_construct(data_ + size_, data_ + size);
     size_ = size;
   }
 

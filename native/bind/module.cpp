@@ -1,0 +1,6 @@
+#include "bind/bind.hpp"
+
+NB_MODULE(_native, module) {
+  augury::bind_policies(module);
+  augury::bind_simulation(module);
+}
