@@ -5,6 +5,17 @@
 
 namespace augury {
 
+// Adds a type made of raw slots. Throws nanobind::python_error.
+inline PyTypeObject* add_type(nanobind::module_& module, PyType_Spec* spec, const char* name) {
+  PyObject* type = PyType_FromModuleAndSpec(module.ptr(), spec, nullptr);
+  if (type == nullptr || PyModule_AddObjectRef(module.ptr(), name, type) < 0) {
+    throw nanobind::python_error();
+  }
+  return reinterpret_cast<PyTypeObject*>(type);
+}
+
+void bind_cache(nanobind::module_& module);
+void bind_memo(nanobind::module_& module);
 void bind_policies(nanobind::module_& module);
 void bind_simulation(nanobind::module_& module);
 

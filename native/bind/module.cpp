@@ -1,6 +1,8 @@
 #include "bind/bind.hpp"
 
 NB_MODULE(_native, module) {
+  augury::bind_cache(module);
+  augury::bind_memo(module);
   augury::bind_policies(module);
   augury::bind_simulation(module);
 }

@@ -59,14 +59,18 @@ class Engine {
     shrink(policy, capacity, dropped);
   }
 
+  // There must be a resident.
+  template <class Dropped>
+  void evict_one(P& policy, Dropped&& dropped) {
+    const Slot victim = policy.evict();
+    dropped(victim);
+    residents_.remove(victim);
+  }
+
  private:
   template <class Dropped>
   void shrink(P& policy, Weight target, Dropped& dropped) {
-    while (residents_.total() > target) {
-      const Slot victim = policy.evict();
-      dropped(victim);
-      residents_.remove(victim);
-    }
+    while (residents_.total() > target) evict_one(policy, dropped);
   }
 
   Residents residents_;

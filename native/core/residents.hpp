@@ -22,7 +22,7 @@ class Residents {
   Slot add(std::uint64_t hash, Weight weight) {
     if (weight != 1 && unit_) start_weighing();
     const Slot slot = free_ != kNone ? free_ : slots_;
-    if (slot == kNone) throw std::length_error("a cache holds at most 2^32 - 1 entries");
+    if (slot >= kMost) throw std::length_error("a cache holds at most 2^32 - 2 entries");
     hashes_.ensure(slot);
     if (!unit_) weights_.ensure(slot);
     if (slot == free_) {
@@ -58,6 +58,8 @@ class Residents {
   [[nodiscard]] std::size_t bytes() const { return hashes_.bytes() + weights_.bytes(); }
 
  private:
+  static constexpr Slot kMost = kNone - 1;
+
   // Most caches count entries, and then weights take no memory.
   void start_weighing() {
     weights_.reserve(hashes_.size());

@@ -29,6 +29,8 @@ class Slab {
   }
   ~Slab() { std::free(data_); }
 
+  static_assert(alignof(T) <= alignof(std::max_align_t), "realloc aligns no further");
+
   T& operator[](std::size_t i) { return data_[i]; }
   const T& operator[](std::size_t i) const { return data_[i]; }
   [[nodiscard]] std::size_t size() const { return size_; }

@@ -1,0 +1,905 @@
+// The type augury._native.Cache: dict-like access at dict's speed, by raw type slots.
+#include <Python.h>
+#include <structmember.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "bind/bind.hpp"
+#include "bind/cache_object.hpp"
+
+namespace augury {
+
+PyTypeObject* cache_type;
+PyTypeObject* failure_type;
+PyTypeObject* ticket_type;
+
+namespace {
+
+using Arguments = PyObject* const*;
+
+CacheObject* as_cache(PyObject* self) { return reinterpret_cast<CacheObject*>(self); }
+
+void raise_configuration_error(const char* text) {
+  PyErr_Clear();
+  PyObject* errors = PyImport_ImportModule("augury.errors");
+  if (errors == nullptr) return;
+  PyObject* type = PyObject_GetAttrString(errors, "ConfigurationError");
+  Py_DECREF(errors);
+  if (type == nullptr) return;
+  PyErr_SetString(type, text);
+  Py_DECREF(type);
+}
+
+bool is_ready(CacheObject* self) {
+  if (self->cache != nullptr) return true;
+  PyErr_SetString(PyExc_RuntimeError, "Cache.__init__() was not called");
+  return false;
+}
+
+// ---------------------------------------------------------------- arguments
+
+bool parse_ttl(PyObject* ttl, std::int64_t* ns) {
+  if (ttl == Py_None) {
+    *ns = TimerWheel::kForever;
+    return true;
+  }
+  double seconds;
+  if (PyFloat_CheckExact(ttl)) {
+    seconds = PyFloat_AS_DOUBLE(ttl);
+  } else if (PyObject_HasAttrString(ttl, "total_seconds") != 0) {
+    PyObject* total = PyObject_CallMethod(ttl, "total_seconds", nullptr);
+    if (total == nullptr) return false;
+    seconds = PyFloat_AsDouble(total);
+    Py_DECREF(total);
+  } else {
+    seconds = PyFloat_AsDouble(ttl);
+  }
+  if (seconds == -1.0 && PyErr_Occurred() != nullptr) {
+    if (PyErr_ExceptionMatches(PyExc_TypeError) != 0) {
+      raise_configuration_error("ttl must be seconds, a timedelta, or None for no expiry");
+    }
+    return false;
+  }
+  if (!(seconds > 0)) {
+    raise_configuration_error("ttl must be more than 0 seconds, or None for no expiry");
+    return false;
+  }
+  *ns = seconds < 9e9 ? std::max<std::int64_t>(1, std::llround(seconds * 1e9))
+                      : TimerWheel::kForever;
+  return true;
+}
+
+bool parse_weight(PyObject* size, Weight* weight) {
+  PyObject* index = PyNumber_Index(size);
+  if (index == nullptr) {
+    if (PyErr_ExceptionMatches(PyExc_TypeError) != 0) {
+      raise_configuration_error("capacity and sizes must be integers");
+    }
+    return false;
+  }
+  unsigned long long parsed = PyLong_AsUnsignedLongLong(index);
+  Py_DECREF(index);
+  if (PyErr_Occurred() != nullptr) {  // negative or huge: the text below says so
+    PyErr_Clear();
+    parsed = 0;
+  }
+  if (parsed == 0 || parsed > (std::uint64_t{1} << 62)) {
+    raise_configuration_error("capacity and sizes must be from 1 to 2**62");
+    return false;
+  }
+  *weight = parsed;
+  return true;
+}
+
+// Takes the keyword arguments `names` of a METH_FASTCALL | METH_KEYWORDS call that has exactly
+// `positional` arguments before them.
+template <std::size_t kCount>
+bool parse_keywords(const char* function, Arguments arguments, Py_ssize_t count, Py_ssize_t positional,
+                    PyObject* keywords, const std::array<const char*, kCount>& names,
+                    std::array<PyObject*, kCount>& values) {
+  if (count != positional) {
+    PyErr_Format(PyExc_TypeError, "%s() takes %zd positional arguments but %zd were given", function,
+                 positional, count);
+    return false;
+  }
+  const Py_ssize_t given = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
+  for (Py_ssize_t i = 0; i < given; ++i) {
+    PyObject* keyword = PyTuple_GET_ITEM(keywords, i);
+    std::size_t at = 0;
+    while (at < kCount && PyUnicode_CompareWithASCIIString(keyword, names[at]) != 0) ++at;
+    if (at == kCount) {
+      PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function, keyword);
+      return false;
+    }
+    values[at] = arguments[count + i];
+  }
+  return true;
+}
+
+bool check_count(const char* function, Py_ssize_t count, Py_ssize_t low, Py_ssize_t high) {
+  if (count >= low && count <= high) return true;
+  PyErr_Format(PyExc_TypeError, "%s() takes %zd to %zd arguments but %zd were given", function, low,
+               high, count);
+  return false;
+}
+
+// ---------------------------------------------------------------- writing
+
+// Ends the right of a load of this key under way to store its result.
+bool revoke_flight(CacheObject* self, PyObject* key) {
+  if (PyDict_GET_SIZE(self->flights) == 0) return true;
+  PyObject* ticket = PyDict_GetItemWithError(self->flights, key);
+  if (ticket == nullptr) return PyErr_Occurred() == nullptr;
+  reinterpret_cast<TicketObject*>(ticket)->valid = 0;
+  if (PyDict_DelItem(self->flights, key) == 0) return true;
+  if (PyErr_ExceptionMatches(PyExc_KeyError) == 0) return false;
+  PyErr_Clear();
+  return true;
+}
+
+struct Write {
+  PyObject* key;
+  PyObject* value;
+  PyObject* ttl = nullptr;         // nullptr: the cache's default
+  PyObject* size = nullptr;        // nullptr: by the weigher
+  TicketObject* ticket = nullptr;  // of the load that wants to store; nullptr: a write by the user
+};
+
+// What is known about a write before the cache is touched.
+struct Terms {
+  std::uint64_t hash;
+  Weight weight = 1;
+  std::int64_t deadline = TimerWheel::kForever;
+  std::int64_t now = -1;  // negative: no entry has a deadline
+};
+
+bool settle(CacheObject* self, const Write& write, Terms* terms) {
+  const Py_hash_t hash = hash_of(write.key);
+  if (hash == -1) return false;
+  terms->hash = table_hash(hash);
+  std::int64_t ttl = self->ttl;
+  if (write.ttl != nullptr && !parse_ttl(write.ttl, &ttl)) return false;
+  if (write.size != nullptr) {
+    if (!parse_weight(write.size, &terms->weight)) return false;
+  } else if (self->weigher != nullptr && !is_failure(write.value)) {
+    PyObject* weigher = Py_NewRef(self->weigher);
+    PyObject* weight = PyObject_CallFunctionObjArgs(weigher, write.key, write.value, nullptr);
+    Py_DECREF(weigher);
+    if (weight == nullptr) return false;
+    const bool parsed = parse_weight(weight, &terms->weight);
+    Py_DECREF(weight);
+    if (!parsed) return false;
+  }
+  if (ttl != TimerWheel::kForever || !self->cache->wheel().idle()) {
+    terms->now = present(self);
+    if (terms->now < 0) return false;
+    if (ttl < TimerWheel::kForever - terms->now) terms->deadline = terms->now + ttl;
+  }
+  return write.ticket != nullptr || revoke_flight(self, write.key);
+}
+
+// Takes out what has expired, if that is known to be anything.
+void expire(CacheObject* self, std::int64_t now, bool exact, Dropped& dropped) {
+  self->cache->advance(now, exact, [&](Entry entry) {
+    ++self->statistics.expirations;
+    dropped.add(entry, Cause::kExpiry);
+  });
+}
+
+bool overwrite(CacheObject* self, Slot slot, const Write& write, const Terms& terms,
+               Dropped& dropped) {
+  Cache& cache = *self->cache;
+  cache.reschedule(slot, terms.deadline, terms.now);
+  auto* key = static_cast<PyObject*>(cache.entry(slot).key);
+  void* old = cache.replace(slot, Py_NewRef(write.value));
+  self->failures += is_failure(write.value) ? 1 : 0;
+  ++self->statistics.updates;
+  dropped.add({Py_NewRef(key), old}, Cause::kReplaced);
+  cache.hit(slot);
+  cache.reweigh(slot, terms.weight, [&](Entry entry) {
+    ++self->statistics.evictions;
+    dropped.add(entry, Cause::kSize);
+  });
+  return true;
+}
+
+void insert(CacheObject* self, const Write& write, const Terms& terms, Dropped& dropped) {
+  self->cache->insert(terms.hash, {write.key, write.value}, terms.weight, terms.deadline, terms.now,
+                      [&](Entry entry) {
+                        ++self->statistics.evictions;
+                        dropped.add(entry, Cause::kSize);
+                      });
+  Py_INCREF(write.key);
+  Py_INCREF(write.value);
+  ++self->changes;
+  ++self->statistics.insertions;
+  self->failures += is_failure(write.value) ? 1 : 0;
+}
+
+// 1: stored, 0: not (too heavy, or the ticket was revoked), -1: an exception is set.
+int store(CacheObject* self, const Write& write) {
+  if (!is_ready(self)) return -1;
+  Terms terms;
+  if (!settle(self, write, &terms)) return -1;
+  Dropped dropped(self);
+  try {
+    if (self->cache->wheel().due(terms.now)) expire(self, terms.now, false, dropped);
+    Found found = search(self, SoughtKey{terms.hash, write.key});
+    if (found.search == Search::kFailed) return -1;
+    // From here on no Python code runs before the write is complete.
+    if (write.ticket != nullptr && write.ticket->valid == 0) return 0;
+    Cache& cache = *self->cache;
+    if (found.search == Search::kFound && is_expired(cache, found.slot, terms.now)) {
+      ++self->statistics.expirations;
+      dropped.add(cache.remove(found.slot), Cause::kExpiry);
+      found.search = Search::kAbsent;
+    }
+    if (terms.weight > cache.capacity()) {
+      ++self->statistics.rejections;
+      // The old value is out of date.
+      if (found.search == Search::kFound) dropped.add(cache.remove(found.slot), Cause::kSize);
+      return 0;
+    }
+    self->may_cycle |= PyObject_IS_GC(write.key) || PyObject_IS_GC(write.value);
+    if (found.search == Search::kFound) {
+      overwrite(self, found.slot, write, terms, dropped);
+    } else {
+      insert(self, write, terms, dropped);
+    }
+    return 1;
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
+
+// Takes an entry out. 1: there was one, and *value is a new reference (nullptr if it was a Failure);
+// 0: there was none; -1: an exception is set.
+int take(CacheObject* self, PyObject* key, PyObject** value) {
+  *value = nullptr;
+  if (!is_ready(self)) return -1;
+  const Py_hash_t hash = hash_of(key);
+  if (hash == -1 || !revoke_flight(self, key)) return -1;
+  const std::int64_t now = self->clock == nullptr ? -1 : present(self);
+  if (self->clock != nullptr && now < 0) return -1;
+  const Found found = search(self, SoughtKey{table_hash(hash), key});
+  if (found.search != Search::kFound) return found.search == Search::kFailed ? -1 : 0;
+  Cache& cache = *self->cache;
+  Dropped dropped(self);
+  if (is_expired(cache, found.slot, now)) {
+    ++self->statistics.expirations;
+    dropped.add(cache.remove(found.slot), Cause::kExpiry);
+    return 0;
+  }
+  auto* held = static_cast<PyObject*>(cache.entry(found.slot).value);
+  if (!is_failure(held)) *value = Py_NewRef(held);
+  ++self->statistics.removals;
+  dropped.add(cache.remove(found.slot), Cause::kExplicit);
+  return 1;
+}
+
+// ---------------------------------------------------------------- mapping
+
+PyObject* cache_subscript(PyObject* self, PyObject* key) {
+  PyObject* value = read_key(as_cache(self), key);
+  if (value == nullptr && PyErr_Occurred() == nullptr) {
+    PyObject* argument = PyTuple_Pack(1, key);  // so that a tuple is not taken for many arguments
+    if (argument != nullptr) PyErr_SetObject(PyExc_KeyError, argument);
+    Py_XDECREF(argument);
+  }
+  return value;
+}
+
+int cache_assign(PyObject* self, PyObject* key, PyObject* value) {
+  if (value != nullptr) return store(as_cache(self), {.key = key, .value = value}) < 0 ? -1 : 0;
+  PyObject* held;
+  const int taken = take(as_cache(self), key, &held);
+  if (taken < 0) return -1;
+  if (held == nullptr) {
+    PyObject* argument = PyTuple_Pack(1, key);
+    if (argument != nullptr) PyErr_SetObject(PyExc_KeyError, argument);
+    Py_XDECREF(argument);
+    return -1;
+  }
+  Py_DECREF(held);
+  return 0;
+}
+
+// A live entry's value (borrowed) without a trace in policy or statistics, or nullptr.
+PyObject* peek(CacheObject* self, PyObject* key, bool failures) {
+  const Py_hash_t hash = hash_of(key);
+  if (hash == -1) return nullptr;
+  const std::int64_t now = self->clock == nullptr ? -1 : present(self);
+  if (self->clock != nullptr && now < 0) return nullptr;
+  const Found found = search(self, SoughtKey{table_hash(hash), key});
+  if (found.search != Search::kFound) return nullptr;
+  if (is_expired(*self->cache, found.slot, now)) return nullptr;
+  auto* value = static_cast<PyObject*>(self->cache->entry(found.slot).value);
+  return is_failure(value) && !failures ? nullptr : value;
+}
+
+int cache_contains(PyObject* self, PyObject* key) {
+  if (peek(as_cache(self), key, false) != nullptr) return 1;
+  return PyErr_Occurred() == nullptr ? 0 : -1;
+}
+
+Py_ssize_t cache_length(PyObject* object) {
+  CacheObject* self = as_cache(object);
+  if (self->cache == nullptr) return 0;
+  if (!self->cache->wheel().idle()) {
+    const std::int64_t now = present(self);
+    if (now < 0) return -1;
+    Dropped dropped(self);
+    expire(self, now, true, dropped);
+  }
+  return static_cast<Py_ssize_t>(self->cache->size() - self->failures);
+}
+
+// ---------------------------------------------------------------- methods
+
+PyObject* cache_get(PyObject* self, Arguments arguments, Py_ssize_t count) {
+  if (!check_count("get", count, 1, 2)) [[unlikely]] return nullptr;
+  PyObject* value = read_key(as_cache(self), arguments[0]);
+  if (value != nullptr) [[likely]] return value;
+  if (PyErr_Occurred() != nullptr) return nullptr;
+  return Py_NewRef(count == 2 ? arguments[1] : Py_None);
+}
+
+PyObject* cache_peek(PyObject* self, Arguments arguments, Py_ssize_t count) {
+  if (!check_count("peek", count, 1, 2)) return nullptr;
+  PyObject* value = peek(as_cache(self), arguments[0], false);
+  if (value == nullptr) {
+    if (PyErr_Occurred() != nullptr) return nullptr;
+    value = count == 2 ? arguments[1] : Py_None;
+  }
+  return Py_NewRef(value);
+}
+
+PyObject* cache_set(PyObject* self, Arguments arguments, Py_ssize_t count, PyObject* keywords) {
+  std::array<PyObject*, 2> given{};
+  if (!parse_keywords("set", arguments, count, 2, keywords, std::array{"ttl", "size"}, given)) {
+    return nullptr;
+  }
+  const int stored = store(as_cache(self), {.key = arguments[0],
+                                            .value = arguments[1],
+                                            .ttl = given[0],
+                                            .size = given[1]});
+  return stored < 0 ? nullptr : PyBool_FromLong(stored);
+}
+
+PyObject* cache_store_loaded(PyObject* self, Arguments arguments, Py_ssize_t count,
+                             PyObject* keywords) {
+  std::array<PyObject*, 2> given{};
+  if (!parse_keywords("_store_loaded", arguments, count, 3, keywords, std::array{"ttl", "size"},
+                      given)) {
+    return nullptr;
+  }
+  if (PyObject_TypeCheck(arguments[2], ticket_type) == 0) {
+    PyErr_SetString(PyExc_TypeError, "_store_loaded() needs a Ticket");
+    return nullptr;
+  }
+  const int stored = store(as_cache(self), {.key = arguments[0],
+                                            .value = arguments[1],
+                                            .ttl = given[0],
+                                            .size = given[1],
+                                            .ticket = reinterpret_cast<TicketObject*>(arguments[2])});
+  return stored < 0 ? nullptr : PyBool_FromLong(stored);
+}
+
+PyObject* cache_get_or_load(PyObject* self, Arguments arguments, Py_ssize_t count,
+                            PyObject* keywords) {
+  static PyObject* load_name = PyUnicode_InternFromString("_load");
+  if (count < 1) {
+    PyErr_SetString(PyExc_TypeError, "get_or_load() needs a key and a loader");
+    return nullptr;
+  }
+  PyObject* value = read_key(as_cache(self), arguments[0]);
+  if (value != nullptr || PyErr_Occurred() != nullptr) return value;
+  const Py_ssize_t total = count + (keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords));
+  std::vector<PyObject*> forwarded{self};
+  forwarded.insert(forwarded.end(), arguments, arguments + total);
+  return PyObject_VectorcallMethod(load_name, forwarded.data(), static_cast<std::size_t>(count) + 1,
+                                   keywords);
+}
+
+PyObject* cache_get_many(PyObject* self, PyObject* keys) {
+  PyObject* found = PyDict_New();
+  PyObject* iterator = found == nullptr ? nullptr : PyObject_GetIter(keys);
+  if (iterator != nullptr) {
+    while (PyObject* key = PyIter_Next(iterator)) {
+      PyObject* value = read_key(as_cache(self), key);
+      if (value != nullptr) PyDict_SetItem(found, key, value);
+      Py_XDECREF(value);
+      Py_DECREF(key);
+      if (PyErr_Occurred() != nullptr) break;
+    }
+    Py_DECREF(iterator);
+  }
+  if (PyErr_Occurred() != nullptr) Py_CLEAR(found);
+  return found;
+}
+
+PyObject* cache_delete(PyObject* self, PyObject* key) {
+  PyObject* value;
+  const int taken = take(as_cache(self), key, &value);
+  const bool present = value != nullptr;
+  Py_XDECREF(value);
+  return taken < 0 ? nullptr : PyBool_FromLong(present);
+}
+
+PyObject* cache_pop(PyObject* self, Arguments arguments, Py_ssize_t count) {
+  if (!check_count("pop", count, 1, 2)) return nullptr;
+  PyObject* value;
+  if (take(as_cache(self), arguments[0], &value) < 0) return nullptr;
+  if (value != nullptr) return value;
+  if (count == 2) return Py_NewRef(arguments[1]);
+  PyObject* argument = PyTuple_Pack(1, arguments[0]);
+  if (argument != nullptr) PyErr_SetObject(PyExc_KeyError, argument);
+  Py_XDECREF(argument);
+  return nullptr;
+}
+
+PyObject* cache_popitem(PyObject* object, PyObject*) {
+  CacheObject* self = as_cache(object);
+  if (cache_length(object) < 0) return nullptr;  // nothing expired is left afterwards
+  Dropped dropped(self);
+  while (self->cache != nullptr && self->cache->size() != 0) {
+    const Entry entry = self->cache->evict();
+    PyObject* item = PyTuple_Pack(2, static_cast<PyObject*>(entry.key),
+                                  static_cast<PyObject*>(entry.value));
+    const bool failure = is_failure(static_cast<PyObject*>(entry.value));
+    ++self->statistics.removals;
+    dropped.add(entry, Cause::kExplicit);
+    if (item == nullptr || !failure) return item;
+    Py_DECREF(item);
+  }
+  PyErr_SetString(PyExc_KeyError, "popitem(): the cache is empty");
+  return nullptr;
+}
+
+PyObject* cache_setdefault(PyObject* self, Arguments arguments, Py_ssize_t count) {
+  if (!check_count("setdefault", count, 1, 2)) return nullptr;
+  PyObject* held = cache_get(self, arguments, 1);
+  if (held != Py_None) return held;
+  Py_DECREF(held);
+  const int present = cache_contains(self, arguments[0]);  // with None as its value
+  if (present != 0) return present < 0 ? nullptr : Py_NewRef(Py_None);
+  PyObject* value = count == 2 ? arguments[1] : Py_None;
+  if (store(as_cache(self), {.key = arguments[0], .value = value}) < 0) return nullptr;
+  return Py_NewRef(value);
+}
+
+PyObject* cache_clear(PyObject* object, PyObject*) {
+  CacheObject* self = as_cache(object);
+  if (!is_ready(self)) return nullptr;
+  try {
+    auto fresh = std::make_unique<Cache>(*self->plan);
+    const std::unique_ptr<Cache> old(std::exchange(self->cache, fresh.release()));
+    ++self->changes;
+    PyObject *key, *ticket;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(self->flights, &position, &key, &ticket) != 0) {
+      reinterpret_cast<TicketObject*>(ticket)->valid = 0;
+    }
+    PyObject* flights = std::exchange(self->flights, PyDict_New());
+    Dropped dropped(self);
+    for (Slot slot = 0; slot < old->slots(); ++slot) {
+      if (old->entry(slot).key == nullptr) continue;
+      ++self->statistics.removals;
+      dropped.add(old->entry(slot), Cause::kExplicit);
+    }
+    Py_DECREF(flights);
+    if (self->flights == nullptr) return nullptr;
+  } catch (...) {
+    set_python_error();
+    return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* cache_resize(PyObject* object, PyObject* argument) {
+  CacheObject* self = as_cache(object);
+  Weight capacity;
+  if (!is_ready(self) || !parse_weight(argument, &capacity)) return nullptr;
+  Dropped dropped(self);
+  try {
+    self->plan->capacity = capacity;
+    self->cache->resize(capacity, [&](Entry entry) {
+      ++self->statistics.evictions;
+      dropped.add(entry, Cause::kSize);
+    });
+  } catch (...) {
+    set_python_error();
+    return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+// Remaining seconds; None without a deadline; KeyError if the key is absent.
+PyObject* cache_ttl(PyObject* object, PyObject* key) {
+  CacheObject* self = as_cache(object);
+  const std::int64_t now = present(self);
+  if (now < 0) return nullptr;
+  const Py_hash_t hash = hash_of(key);
+  if (hash == -1) return nullptr;
+  const Found found = search(self, SoughtKey{table_hash(hash), key});
+  if (found.search == Search::kFailed) return nullptr;
+  const std::int64_t deadline = found.search == Search::kFound
+                                    ? self->cache->wheel().deadline(found.slot)
+                                    : std::int64_t{0};
+  if (deadline <= now) {
+    PyObject* argument = PyTuple_Pack(1, key);
+    if (argument != nullptr) PyErr_SetObject(PyExc_KeyError, argument);
+    Py_XDECREF(argument);
+    return nullptr;
+  }
+  if (deadline == TimerWheel::kForever) Py_RETURN_NONE;
+  return PyFloat_FromDouble(static_cast<double>(deadline - now) * 1e-9);
+}
+
+// A list of make(key, value) over the live entries.
+template <class Make>
+PyObject* snapshot(PyObject* object, Make&& make) {
+  if (cache_length(object) < 0) return nullptr;
+  CacheObject* self = as_cache(object);
+  PyObject* list = PyList_New(0);
+  if (list == nullptr || self->cache == nullptr) return list;
+  // Allocating may collect garbage and so run any code: slots() is read anew each time.
+  for (Slot slot = 0; slot < self->cache->slots(); ++slot) {
+    const Entry& entry = self->cache->entry(slot);
+    if (entry.key == nullptr || is_failure(static_cast<PyObject*>(entry.value))) continue;
+    PyObject* item = make(static_cast<PyObject*>(entry.key), static_cast<PyObject*>(entry.value));
+    const bool appended = item != nullptr && PyList_Append(list, item) == 0;
+    Py_XDECREF(item);
+    if (!appended) {
+      Py_DECREF(list);
+      return nullptr;
+    }
+  }
+  return list;
+}
+
+PyObject* cache_keys(PyObject* self, PyObject*) {
+  return snapshot(self, [](PyObject* key, PyObject*) { return Py_NewRef(key); });
+}
+PyObject* cache_values(PyObject* self, PyObject*) {
+  return snapshot(self, [](PyObject*, PyObject* value) { return Py_NewRef(value); });
+}
+PyObject* cache_items(PyObject* self, PyObject*) {
+  return snapshot(self, [](PyObject* key, PyObject* value) { return PyTuple_Pack(2, key, value); });
+}
+
+PyObject* cache_iterate(PyObject* self) {
+  PyObject* keys = cache_keys(self, nullptr);
+  PyObject* iterator = keys == nullptr ? nullptr : PyObject_GetIter(keys);
+  Py_XDECREF(keys);
+  return iterator;
+}
+
+// The Failure stored under a key, or None.
+PyObject* cache_failure(PyObject* self, PyObject* key) {
+  PyObject* value = peek(as_cache(self), key, true);
+  if (value != nullptr && is_failure(value)) return Py_NewRef(value);
+  if (PyErr_Occurred() != nullptr) return nullptr;
+  Py_RETURN_NONE;
+}
+
+PyObject* cache_count_load(PyObject* self, Arguments arguments, Py_ssize_t count) {
+  if (!check_count("_count_load", count, 2, 2)) return nullptr;
+  const unsigned long long ns = PyLong_AsUnsignedLongLong(arguments[0]);
+  if (PyErr_Occurred() != nullptr) return nullptr;
+  Statistics& statistics = as_cache(self)->statistics;
+  ++statistics.loads;
+  statistics.load_ns += ns;
+  if (arguments[1] == Py_False) ++statistics.load_failures;
+  Py_RETURN_NONE;
+}
+
+PyObject* cache_statistics(PyObject* self, PyObject*) {
+  const Statistics& s = as_cache(self)->statistics;
+  return Py_BuildValue("(KKKKKKKKKKKK)", s.hits, s.misses, s.negative_hits, s.insertions, s.updates,
+                       s.evictions, s.expirations, s.removals, s.rejections, s.loads,
+                       s.load_failures, s.load_ns);
+}
+
+PyObject* cache_reset_stats(PyObject* self, PyObject*) {
+  as_cache(self)->statistics = {};
+  Py_RETURN_NONE;
+}
+
+PyObject* cache_validate(PyObject* object, PyObject*) {
+  CacheObject* self = as_cache(object);
+  if (!is_ready(self)) return nullptr;
+  try {
+    self->cache->validate();
+    std::size_t failures = 0;
+    for (Slot slot = 0; slot < self->cache->slots(); ++slot) {
+      const Entry& entry = self->cache->entry(slot);
+      if (entry.key != nullptr && is_failure(static_cast<PyObject*>(entry.value))) ++failures;
+    }
+    if (failures != self->failures) throw std::logic_error("cache: failures miscounted");
+  } catch (...) {
+    set_python_error();
+    return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* cache_sizeof(PyObject* object, PyObject*) {
+  const CacheObject* self = as_cache(object);
+  const std::size_t held = self->cache == nullptr ? 0 : self->cache->bytes();
+  return PyLong_FromSize_t(static_cast<std::size_t>(Py_TYPE(object)->tp_basicsize) + held);
+}
+
+// ---------------------------------------------------------------- life
+
+PyObject* cache_new(PyTypeObject* type, PyObject*, PyObject*) {
+  auto* self = reinterpret_cast<CacheObject*>(type->tp_alloc(type, 0));
+  if (self == nullptr) return nullptr;
+  self->ttl = TimerWheel::kForever;
+  self->flights = PyDict_New();
+  if (self->flights == nullptr) Py_CLEAR(self);
+  return reinterpret_cast<PyObject*>(self);
+}
+
+PyObject* none_to_null(PyObject* object) { return object == Py_None ? nullptr : Py_NewRef(object); }
+
+// (capacity, policy, parameters, seed, ttl, weigher, listener, clock), all checked by augury.Cache.
+int cache_init(PyObject* object, PyObject* arguments, PyObject*) {
+  CacheObject* self = as_cache(object);
+  if (self->cache != nullptr) {
+    PyErr_SetString(PyExc_RuntimeError, "Cache.__init__() was called before");
+    return -1;
+  }
+  PyObject *capacity, *parameters, *ttl, *weigher, *listener, *clock;
+  const char* policy;
+  unsigned long long seed;
+  if (PyArg_ParseTuple(arguments, "OsO!KOOOO", &capacity, &policy, &PyDict_Type, &parameters, &seed,
+                       &ttl, &weigher, &listener, &clock) == 0) {
+    return -1;
+  }
+  Plan plan;
+  plan.policy = policy;
+  plan.seed = seed;
+  if (!parse_weight(capacity, &plan.capacity) || !parse_ttl(ttl, &self->ttl)) return -1;
+  try {
+    PyObject *name, *value;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(parameters, &position, &name, &value) != 0) {
+      const char* text = PyUnicode_AsUTF8(name);
+      const double number = PyFloat_AsDouble(value);
+      if (PyErr_Occurred() != nullptr) return -1;
+      plan.parameters.emplace(text, number);
+    }
+    auto kept = std::make_unique<Plan>(std::move(plan));
+    self->cache = new Cache(*kept);
+    self->plan = kept.release();
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+  self->weigher = none_to_null(weigher);
+  self->listener = none_to_null(listener);
+  self->clock = none_to_null(clock);
+  return 0;
+}
+
+int cache_traverse(PyObject* object, visitproc visit, void* arg) {
+  CacheObject* self = as_cache(object);
+  Py_VISIT(Py_TYPE(object));
+  Py_VISIT(self->weigher);
+  Py_VISIT(self->listener);
+  Py_VISIT(self->clock);
+  Py_VISIT(self->flights);
+  if (self->cache == nullptr || !self->may_cycle) return 0;
+  for (Slot slot = 0; slot < self->cache->slots(); ++slot) {
+    const Entry& entry = self->cache->entry(slot);
+    if (entry.key == nullptr) continue;
+    Py_VISIT(static_cast<PyObject*>(entry.key));
+    Py_VISIT(static_cast<PyObject*>(entry.value));
+  }
+  return 0;
+}
+
+// Releases every entry without telling anyone.
+void drop_all(CacheObject* self) {
+  const std::unique_ptr<Cache> cache(std::exchange(self->cache, nullptr));
+  ++self->changes;
+  self->failures = 0;
+  if (cache == nullptr) return;
+  for (Slot slot = 0; slot < cache->slots(); ++slot) {
+    const Entry& entry = cache->entry(slot);
+    Py_XDECREF(static_cast<PyObject*>(entry.key));
+    Py_XDECREF(static_cast<PyObject*>(entry.value));
+  }
+}
+
+int cache_tp_clear(PyObject* object) {
+  CacheObject* self = as_cache(object);
+  drop_all(self);
+  Py_CLEAR(self->weigher);
+  Py_CLEAR(self->listener);
+  Py_CLEAR(self->clock);
+  return 0;
+}
+
+void cache_dealloc(PyObject* object) {
+  CacheObject* self = as_cache(object);
+  PyObject_GC_UnTrack(object);
+  if (self->weakrefs != nullptr) PyObject_ClearWeakRefs(object);
+  cache_tp_clear(object);
+  Py_CLEAR(self->flights);
+  delete std::exchange(self->plan, nullptr);
+  PyTypeObject* type = Py_TYPE(object);
+  type->tp_free(object);
+  Py_DECREF(type);
+}
+
+PyObject* cache_capacity(PyObject* self, void*) {
+  const CacheObject* cache = as_cache(self);
+  return PyLong_FromUnsignedLongLong(cache->cache == nullptr ? 0 : cache->cache->capacity());
+}
+PyObject* cache_weight(PyObject* self, void*) {
+  const CacheObject* cache = as_cache(self);
+  return PyLong_FromUnsignedLongLong(cache->cache == nullptr ? 0 : cache->cache->weight());
+}
+
+template <class Function>
+PyCFunction cfunction(Function function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
+}
+
+constexpr int kKeywords = METH_FASTCALL | METH_KEYWORDS;
+
+PyMethodDef cache_methods[] = {
+    {"get", cfunction(cache_get), METH_FASTCALL, nullptr},
+    {"peek", cfunction(cache_peek), METH_FASTCALL, nullptr},
+    {"set", cfunction(cache_set), kKeywords, nullptr},
+    {"get_or_load", cfunction(cache_get_or_load), kKeywords, nullptr},
+    {"get_many", cache_get_many, METH_O, nullptr},
+    {"delete", cache_delete, METH_O, nullptr},
+    {"pop", cfunction(cache_pop), METH_FASTCALL, nullptr},
+    {"popitem", cache_popitem, METH_NOARGS, nullptr},
+    {"setdefault", cfunction(cache_setdefault), METH_FASTCALL, nullptr},
+    {"clear", cache_clear, METH_NOARGS, nullptr},
+    {"resize", cache_resize, METH_O, nullptr},
+    {"ttl", cache_ttl, METH_O, nullptr},
+    {"reset_stats", cache_reset_stats, METH_NOARGS, nullptr},
+    {"validate", cache_validate, METH_NOARGS, nullptr},
+    {"_keys", cache_keys, METH_NOARGS, nullptr},
+    {"_values", cache_values, METH_NOARGS, nullptr},
+    {"_items", cache_items, METH_NOARGS, nullptr},
+    {"_failure", cache_failure, METH_O, nullptr},
+    {"_statistics", cache_statistics, METH_NOARGS, nullptr},
+    {"_count_load", cfunction(cache_count_load), METH_FASTCALL, nullptr},
+    {"_store_loaded", cfunction(cache_store_loaded), kKeywords, nullptr},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, nullptr},
+    {"__sizeof__", cache_sizeof, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyMemberDef cache_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(CacheObject, weakrefs), READONLY, nullptr},
+    {"_flights", T_OBJECT_EX, offsetof(CacheObject, flights), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+
+PyGetSetDef cache_properties[] = {
+    {"capacity", cache_capacity, nullptr, nullptr, nullptr},
+    {"weight", cache_weight, nullptr, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+template <class Function>
+void* slot(Function function) {
+  return reinterpret_cast<void*>(function);
+}
+
+PyType_Slot cache_slots[] = {
+    {Py_tp_new, slot(cache_new)},
+    {Py_tp_init, slot(cache_init)},
+    {Py_tp_dealloc, slot(cache_dealloc)},
+    {Py_tp_traverse, slot(cache_traverse)},
+    {Py_tp_clear, slot(cache_tp_clear)},
+    {Py_tp_iter, slot(cache_iterate)},
+    {Py_tp_methods, cache_methods},
+    {Py_tp_members, cache_members},
+    {Py_tp_getset, cache_properties},
+    {Py_mp_subscript, slot(cache_subscript)},
+    {Py_mp_ass_subscript, slot(cache_assign)},
+    {Py_mp_length, slot(cache_length)},
+    {Py_sq_contains, slot(cache_contains)},
+    {0, nullptr},
+};
+
+PyType_Spec cache_spec = {
+    .name = "augury._native.Cache",
+    .basicsize = sizeof(CacheObject),
+    .itemsize = 0,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = cache_slots,
+};
+
+// ---------------------------------------------------------------- Failure and Ticket
+
+int failure_init(PyObject* self, PyObject* arguments, PyObject*) {
+  PyObject* error;
+  if (PyArg_ParseTuple(arguments, "O", &error) == 0) return -1;
+  Py_XSETREF(reinterpret_cast<FailureObject*>(self)->error, Py_NewRef(error));
+  return 0;
+}
+
+int failure_traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(reinterpret_cast<FailureObject*>(self)->error);
+  return 0;
+}
+
+int failure_clear(PyObject* self) {
+  Py_CLEAR(reinterpret_cast<FailureObject*>(self)->error);
+  return 0;
+}
+
+void failure_dealloc(PyObject* self) {
+  PyObject_GC_UnTrack(self);
+  failure_clear(self);
+  PyTypeObject* type = Py_TYPE(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+PyMemberDef failure_members[] = {
+    {"error", T_OBJECT_EX, offsetof(FailureObject, error), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+
+PyType_Slot failure_slots[] = {
+    {Py_tp_new, slot(PyType_GenericNew)},   {Py_tp_init, slot(failure_init)},
+    {Py_tp_dealloc, slot(failure_dealloc)}, {Py_tp_traverse, slot(failure_traverse)},
+    {Py_tp_clear, slot(failure_clear)},     {Py_tp_members, failure_members},
+    {0, nullptr},
+};
+
+PyType_Spec failure_spec = {
+    .name = "augury._native.Failure",
+    .basicsize = sizeof(FailureObject),
+    .itemsize = 0,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = failure_slots,
+};
+
+PyObject* ticket_new(PyTypeObject* type, PyObject*, PyObject*) {
+  PyObject* self = type->tp_alloc(type, 0);
+  if (self != nullptr) reinterpret_cast<TicketObject*>(self)->valid = 1;
+  return self;
+}
+
+PyMemberDef ticket_members[] = {
+    {"valid", T_BOOL, offsetof(TicketObject, valid), 0, nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+
+PyType_Slot ticket_slots[] = {
+    {Py_tp_new, slot(ticket_new)},
+    {Py_tp_members, ticket_members},
+    {0, nullptr},
+};
+
+PyType_Spec ticket_spec = {
+    .name = "augury._native.Ticket",
+    .basicsize = sizeof(TicketObject),
+    .itemsize = 0,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = ticket_slots,
+};
+
+}  // namespace
+
+void bind_cache(nanobind::module_& module) {
+  failure_type = add_type(module, &failure_spec, "Failure");
+  ticket_type = add_type(module, &ticket_spec, "Ticket");
+  cache_type = add_type(module, &cache_spec, "Cache");
+}
+
+}  // namespace augury

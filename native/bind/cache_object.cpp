@@ -1,0 +1,103 @@
+#include "bind/cache_object.hpp"
+
+#include <cstring>
+
+#include "core/clock.hpp"
+
+namespace augury {
+namespace {
+
+// Sets the present exception aside for as long as it lives.
+class SavedError {
+ public:
+#if PY_VERSION_HEX >= 0x030C0000
+  SavedError() : error_(PyErr_GetRaisedException()) {}
+  ~SavedError() { PyErr_SetRaisedException(error_); }
+#else
+  SavedError() { PyErr_Fetch(&type_, &error_, &traceback_); }
+  ~SavedError() { PyErr_Restore(type_, error_, traceback_); }
+#endif
+  SavedError(const SavedError&) = delete;
+  SavedError& operator=(const SavedError&) = delete;
+
+ private:
+  PyObject* error_ = nullptr;
+#if PY_VERSION_HEX < 0x030C0000
+  PyObject* type_ = nullptr;
+  PyObject* traceback_ = nullptr;
+#endif
+};
+
+}  // namespace
+
+void Dropped::release(const Item& item) noexcept {
+  if (self_->listener != nullptr && !is_failure(item.value)) {
+    PyObject* cause = PyLong_FromLong(static_cast<long>(item.cause));
+    PyObject* listener = Py_NewRef(self_->listener);
+    PyObject* result = cause == nullptr ? nullptr
+                                        : PyObject_CallFunctionObjArgs(listener, item.key, item.value,
+                                                                       cause, nullptr);
+    if (result == nullptr) PyErr_WriteUnraisable(listener);
+    Py_XDECREF(result);
+    Py_DECREF(listener);
+    Py_XDECREF(cause);
+  }
+  Py_DECREF(item.key);
+  Py_DECREF(item.value);
+}
+
+void Dropped::flush() noexcept {
+  // A listener must not see, nor swallow, an error that the operation itself raised.
+  const SavedError saved;
+  Py_INCREF(self_);
+  for (std::size_t i = 0; i < count_; ++i) release(first_[i]);
+  for (const Item& item : more_) release(item);
+  Py_DECREF(self_);
+}
+
+std::int64_t present(CacheObject* self) {
+  if (self->clock == nullptr) return monotonic_ns();
+  PyObject* clock = Py_NewRef(self->clock);
+  PyObject* seconds = PyObject_CallNoArgs(clock);
+  Py_DECREF(clock);
+  if (seconds == nullptr) return -1;
+  const double now = PyFloat_AsDouble(seconds);
+  Py_DECREF(seconds);
+  if (now == -1.0 && PyErr_Occurred() != nullptr) return -1;
+  if (!(now >= 0.0 && now < 9e9)) {
+    PyErr_Format(PyExc_ValueError, "clock() must return seconds from 0 to 9e9");
+    return -1;
+  }
+  return static_cast<std::int64_t>(now * 1e9);
+}
+
+bool is_expired(const Cache& cache, Slot slot, std::int64_t now) {
+  const std::int64_t deadline = cache.wheel().deadline(slot);
+  if (deadline == TimerWheel::kForever) return false;
+  return now >= 0 ? deadline <= now : has_passed(deadline);
+}
+
+void drop_expired(CacheObject* self, Slot slot) {
+  Dropped dropped(self);
+  ++self->statistics.expirations;
+  ++self->statistics.misses;
+  dropped.add(self->cache->remove(slot), Cause::kExpiry);
+}
+
+void set_python_error() noexcept {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::length_error& error) {
+    PyErr_SetString(PyExc_OverflowError, error.what());
+  } catch (const std::invalid_argument& error) {
+    PyErr_SetString(PyExc_ValueError, error.what());
+  } catch (const std::logic_error& error) {
+    PyErr_SetString(PyExc_AssertionError, error.what());
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+}
+
+}  // namespace augury

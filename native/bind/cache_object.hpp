@@ -1,0 +1,260 @@
+// The Python object around a cache, and what the types bound on top of it share.
+#pragma once
+
+#include <Python.h>
+
+#include <array>
+#include <cstring>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "cache/cache.hpp"
+#include "core/hash.hpp"
+
+namespace augury {
+
+// Why an entry left; in the order of augury.events.Cause.
+enum class Cause : int { kSize, kExpiry, kExplicit, kReplaced };
+
+struct Statistics {
+  std::uint64_t hits, misses, negative_hits, insertions, updates, evictions, expirations, removals,
+      rejections, loads, load_failures, load_ns;
+};
+
+struct CacheObject {
+  PyObject_HEAD
+  PyObject* weakrefs;
+  Cache* cache;        // nullptr until __init__
+  Plan* plan;
+  PyObject* weigher;   // callable or nullptr
+  PyObject* listener;  // callable or nullptr
+  PyObject* clock;     // callable or nullptr: the monotonic clock
+  PyObject* flights;   // dict: key -> Ticket of the load under way
+  std::int64_t ttl;    // default time to live in ns, or TimerWheel::kForever
+  std::uint64_t changes;  // grows whenever an entry comes or goes
+  std::size_t failures;   // entries that hold a Failure
+  Statistics statistics;
+  bool may_cycle;  // some key or value may refer back to the cache
+};
+
+extern PyTypeObject* cache_type;
+
+// A remembered absence or error: an entry that look-ups treat as missing.
+struct FailureObject {
+  PyObject_HEAD
+  PyObject* error;
+};
+extern PyTypeObject* failure_type;
+
+inline bool is_failure(PyObject* value) { return Py_TYPE(value) == failure_type; }
+
+// The right of a load under way to store its result. Any write to its key revokes it.
+struct TicketObject {
+  PyObject_HEAD
+  char valid;
+};
+extern PyTypeObject* ticket_type;
+
+// Entries on their way out. Releasing a reference and calling a listener may run any Python code, even
+// code that uses this cache, so both wait until the operation that dropped the entries is complete.
+class Dropped {
+ public:
+  explicit Dropped(CacheObject* self) : self_(self) {}
+  Dropped(const Dropped&) = delete;
+  Dropped& operator=(const Dropped&) = delete;
+  ~Dropped() {
+    if (count_ != 0) [[unlikely]] flush();
+  }
+
+  // Takes over the references of the entry. Without memory to remember it they are never released,
+  // which is the lesser evil.
+  void add(Entry entry, Cause cause) noexcept {
+    auto* value = static_cast<PyObject*>(entry.value);
+    if (is_failure(value)) --self_->failures;
+    ++self_->changes;
+    const Item item{static_cast<PyObject*>(entry.key), value, cause};
+    if (count_ < first_.size()) {
+      first_[count_++] = item;
+      return;
+    }
+    try {
+      more_.push_back(item);
+    } catch (const std::bad_alloc&) {
+      return;
+    }
+  }
+
+ private:
+  struct Item {
+    PyObject* key;
+    PyObject* value;
+    Cause cause;
+  };
+
+  void flush() noexcept;
+  void release(const Item& item) noexcept;
+
+  CacheObject* self_;
+  std::size_t count_ = 0;
+  std::array<Item, 4> first_;
+  std::vector<Item> more_;
+};
+
+inline std::uint64_t table_hash(Py_hash_t hash) { return mix(static_cast<std::uint64_t>(hash)); }
+
+// PyObject_Hash with its two commonest cases inlined: -1 with an exception set if the key is not
+// hashable.
+inline Py_hash_t hash_of(PyObject* key) {
+  if (PyUnicode_CheckExact(key)) {
+    const Py_hash_t hash = reinterpret_cast<PyASCIIObject*>(key)->hash;
+    if (hash != -1) [[likely]] return hash;
+  } else if (PyLong_CheckExact(key)) {
+    const auto* integer = reinterpret_cast<PyLongObject*>(key);
+#if PY_VERSION_HEX >= 0x030C0000
+    if (PyUnstable_Long_IsCompact(integer)) [[likely]] {
+      const Py_hash_t value = PyUnstable_Long_CompactValue(integer);
+      return value == -1 ? -2 : value;
+    }
+#else
+    const Py_ssize_t size = Py_SIZE(integer);
+    if (size == 1) [[likely]] return static_cast<Py_hash_t>(integer->ob_digit[0]);
+#endif
+  }
+  return PyObject_Hash(key);
+}
+
+// Equality of two keys as far as it can be told without running Python code.
+inline Table::Verdict compare_quickly(PyObject* a, PyObject* b) {
+  using enum Table::Verdict;
+  if (a == b) return kEqual;
+  if (!PyUnicode_CheckExact(a) || !PyUnicode_CheckExact(b)) return kUnsure;
+  const Py_ssize_t length = PyUnicode_GET_LENGTH(a);
+  const auto kind = PyUnicode_KIND(a);
+  const bool equal = length == PyUnicode_GET_LENGTH(b) && kind == PyUnicode_KIND(b) &&
+                     std::memcmp(PyUnicode_DATA(a), PyUnicode_DATA(b),
+                                 static_cast<std::size_t>(length) * static_cast<std::size_t>(kind)) == 0;
+  return equal ? kEqual : kDifferent;
+}
+
+// Compares two keys as dict does: 1, 0, or -1 with an exception set.
+inline int compare_keys(PyObject* candidate, PyObject* key) {
+  const Table::Verdict verdict = compare_quickly(candidate, key);
+  if (verdict != Table::Verdict::kUnsure) return verdict == Table::Verdict::kEqual ? 1 : 0;
+  Py_INCREF(candidate);
+  const int equal = PyObject_RichCompareBool(candidate, key, Py_EQ);
+  Py_DECREF(candidate);
+  return equal;
+}
+
+enum class Search { kFound, kAbsent, kFailed };
+
+struct Found {
+  Search search;
+  Slot slot;
+};
+
+// A key sought. A `Sought` has `hash`, and compares itself with a stored key in two ways:
+// quickly(candidate) without running Python code, and fully(candidate): 1, 0, or -1 with an exception
+// set, perhaps having run any code.
+struct SoughtKey {
+  std::uint64_t hash;
+  PyObject* key;
+
+  [[nodiscard]] Table::Verdict quickly(PyObject* candidate) const {
+    return compare_quickly(candidate, key);
+  }
+  [[nodiscard]] int fully(PyObject* candidate) const { return compare_keys(candidate, key); }
+};
+
+// The search where comparing needs Python code. Where that code changed the cache the search starts
+// again, as dict's does.
+template <class Sought>
+[[gnu::noinline]] Found search_fully(CacheObject* self, const Sought& sought) {
+  constexpr int kRestarts = 1000;
+  for (int restart = 0; restart < kRestarts; ++restart) {
+    if (self->cache == nullptr) return {Search::kAbsent, kNone};
+    const std::uint64_t changes = self->changes;
+    bool failed = false;
+    bool changed = false;
+    const Cache& cache = *self->cache;
+    const Slot slot = cache.find(sought.hash, [&](Slot at) {
+      if (cache.hash(at) != sought.hash) return false;
+      const int equal = sought.fully(static_cast<PyObject*>(cache.entry(at).key));
+      failed = equal < 0;
+      changed = self->changes != changes;
+      return equal != 0 || changed;
+    });
+    if (failed) return {Search::kFailed, kNone};
+    if (!changed) return {slot == kNone ? Search::kAbsent : Search::kFound, slot};
+  }
+  PyErr_SetString(PyExc_RuntimeError, "comparing the key changed the cache again and again");
+  return {Search::kFailed, kNone};
+}
+
+// Looks for an entry. When it returns, the cache is as it was at the last comparison.
+template <class Sought>
+[[gnu::always_inline]] inline Found search(CacheObject* self, const Sought& sought) {
+  if (self->cache == nullptr) [[unlikely]] return {Search::kAbsent, kNone};
+  const Cache& cache = *self->cache;
+  const Slot slot = cache.probe(sought.hash, [&](Slot at) {
+    const Table::Verdict verdict = sought.quickly(static_cast<PyObject*>(cache.entry(at).key));
+    if (verdict != Table::Verdict::kEqual && cache.hash(at) != sought.hash) {
+      return Table::Verdict::kDifferent;
+    }
+    return verdict;
+  });
+  if (slot == Table::kUndecided) [[unlikely]] return search_fully(self, sought);
+  return {slot == kNone ? Search::kAbsent : Search::kFound, slot};
+}
+
+// The present time in ns. Negative with an exception set if the user's clock failed.
+std::int64_t present(CacheObject* self);
+
+// Whether the entry's deadline, if it has one, has passed. `now` is the present by the user's clock, or
+// negative if the cache uses its own.
+bool is_expired(const Cache& cache, Slot slot, std::int64_t now);
+
+// Ends a read that found an entry past its deadline.
+void drop_expired(CacheObject* self, Slot slot);
+
+// The look-up behind every read. Returns a new reference, or nullptr: with an exception set if the
+// search failed, else the key is absent.
+template <class Sought>
+[[gnu::always_inline]] inline PyObject* read(CacheObject* self, const Sought& sought) {
+  std::int64_t now = -1;
+  if (self->clock != nullptr) [[unlikely]] {
+    now = present(self);
+    if (now < 0) return nullptr;
+  }
+  const Found found = search(self, sought);
+  if (found.search != Search::kFound) [[unlikely]] {
+    if (found.search == Search::kAbsent) ++self->statistics.misses;
+    return nullptr;
+  }
+  Cache& cache = *self->cache;
+  if (!cache.wheel().idle() && is_expired(cache, found.slot, now)) [[unlikely]] {
+    drop_expired(self, found.slot);
+    return nullptr;
+  }
+  auto* value = static_cast<PyObject*>(cache.entry(found.slot).value);
+  cache.hit(found.slot);
+  if (is_failure(value)) [[unlikely]] {
+    ++self->statistics.negative_hits;
+    return nullptr;
+  }
+  ++self->statistics.hits;
+  return Py_NewRef(value);
+}
+
+inline PyObject* read_key(CacheObject* self, PyObject* key) {
+  const Py_hash_t hash = hash_of(key);
+  if (hash == -1) [[unlikely]] return nullptr;
+  return read(self, SoughtKey{table_hash(hash), key});
+}
+
+// Turns the C++ exception being handled into a Python one.
+void set_python_error() noexcept;
+
+}  // namespace augury

@@ -1,0 +1,347 @@
+// The types behind @augury.cached: a callable that looks its arguments up in a cache without building
+// a key, and the key it stores.
+#include <Python.h>
+#include <structmember.h>
+
+#include "bind/bind.hpp"
+#include "bind/cache_object.hpp"
+
+namespace augury {
+namespace {
+
+// The arguments of one call of one function. `space` names the function: each decoration has its own.
+struct CallKeyObject {
+  PyObject_VAR_HEAD
+  PyObject* space;
+  PyObject* keywords;  // tuple of names, or nullptr
+  Py_hash_t hash;
+  PyObject* arguments[1];  // as many as ob_size: the positional ones, then those with keywords
+};
+
+struct MemoObject {
+  PyObject_HEAD
+  vectorcallfunc call;
+  PyObject* dict;
+  PyObject* weakrefs;
+  CacheObject* cache;
+  PyObject* function;
+  PyObject* space;
+  PyObject* miss;  // miss(key, *args, **kwargs) -> result
+  char typed;
+};
+
+PyTypeObject* call_key_type;
+PyTypeObject* memo_type;
+
+CallKeyObject* as_key(PyObject* object) { return reinterpret_cast<CallKeyObject*>(object); }
+MemoObject* as_memo(PyObject* object) { return reinterpret_cast<MemoObject*>(object); }
+
+// A call as CPython's vectorcall passes it.
+struct Call {
+  PyObject* const* arguments;
+  Py_ssize_t count;     // of all arguments, the keyword ones included
+  PyObject* keywords;   // tuple of names, or nullptr
+};
+
+// -1 with an exception set if an argument is not hashable.
+Py_hash_t hash_call(PyObject* space, const Call& call) {
+  auto folded = reinterpret_cast<std::uintptr_t>(space) >> 4;
+  for (Py_ssize_t i = 0; i < call.count; ++i) {
+    const Py_hash_t hash = hash_of(call.arguments[i]);
+    if (hash == -1) return -1;
+    folded = (folded ^ static_cast<std::uint64_t>(hash)) * 0x9E3779B97F4A7C15u;
+  }
+  if (call.keywords != nullptr) folded ^= static_cast<std::uint64_t>(PyTuple_GET_SIZE(call.keywords));
+  const auto hash = static_cast<Py_hash_t>(folded ^ (folded >> 32));
+  return hash == -1 ? -2 : hash;
+}
+
+// See SoughtKey.
+struct SoughtCall {
+  std::uint64_t hash;
+  PyObject* space;
+  const Call& call;
+  bool typed;
+
+  [[nodiscard]] Table::Verdict quickly(PyObject* candidate) const {
+    using enum Table::Verdict;
+    if (Py_TYPE(candidate) != call_key_type || as_key(candidate)->space != space ||
+        Py_SIZE(candidate) != call.count) {
+      return kDifferent;
+    }
+    if (as_key(candidate)->keywords != call.keywords) return kUnsure;
+    for (Py_ssize_t i = 0; i < call.count; ++i) {
+      const Table::Verdict verdict =
+          compare_quickly(as_key(candidate)->arguments[i], call.arguments[i]);
+      if (verdict != kEqual) return verdict;
+    }
+    return kEqual;
+  }
+
+  [[nodiscard]] int fully(PyObject* candidate) const {
+    const Table::Verdict verdict = quickly(candidate);
+    if (verdict != Table::Verdict::kUnsure) return verdict == Table::Verdict::kEqual ? 1 : 0;
+    PyObject* keywords = as_key(candidate)->keywords;
+    if (keywords != call.keywords) {
+      if (keywords == nullptr || call.keywords == nullptr) return 0;
+      const int equal = PyObject_RichCompareBool(keywords, call.keywords, Py_EQ);  // of exact str
+      if (equal != 1) return equal;
+    }
+    Py_INCREF(candidate);
+    int equal = 1;
+    for (Py_ssize_t i = 0; i < call.count && equal == 1; ++i) {
+      PyObject* a = as_key(candidate)->arguments[i];
+      PyObject* b = call.arguments[i];
+      equal = typed && Py_TYPE(a) != Py_TYPE(b) ? 0 : compare_keys(a, b);
+    }
+    Py_DECREF(candidate);
+    return equal;
+  }
+};
+
+PyObject* make_key(PyObject* space, const Call& call, Py_hash_t hash) {
+  auto* key = PyObject_GC_NewVar(CallKeyObject, call_key_type, call.count);
+  if (key == nullptr) return nullptr;
+  key->space = Py_NewRef(space);
+  key->keywords = Py_XNewRef(call.keywords);
+  key->hash = hash;
+  for (Py_ssize_t i = 0; i < call.count; ++i) key->arguments[i] = Py_NewRef(call.arguments[i]);
+  PyObject_GC_Track(reinterpret_cast<PyObject*>(key));
+  return reinterpret_cast<PyObject*>(key);
+}
+
+// ---------------------------------------------------------------- Memo
+
+PyObject* memo_call(PyObject* object, PyObject* const* arguments, std::size_t flags,
+                    PyObject* keywords) {
+  MemoObject* self = as_memo(object);
+  if (keywords != nullptr && PyTuple_GET_SIZE(keywords) == 0) keywords = nullptr;
+  const Py_ssize_t positional = PyVectorcall_NARGS(flags);
+  const Call call{arguments, positional + (keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords)),
+                  keywords};
+  const Py_hash_t hash = hash_call(self->space, call);
+  if (hash == -1) [[unlikely]] return nullptr;
+  PyObject* space = self->space;
+  PyObject* value = read(self->cache, SoughtCall{table_hash(hash), space, call, self->typed != 0});
+  if (value != nullptr) [[likely]] return value;
+  if (PyErr_Occurred() != nullptr) return nullptr;
+  PyObject* key = make_key(space, call, hash);
+  if (key == nullptr) return nullptr;
+  std::vector<PyObject*> forwarded{key};
+  forwarded.insert(forwarded.end(), arguments, arguments + call.count);
+  PyObject* miss = Py_NewRef(self->miss);
+  PyObject* result = PyObject_Vectorcall(miss, forwarded.data(),
+                                         static_cast<std::size_t>(positional) + 1, keywords);
+  Py_DECREF(miss);
+  Py_DECREF(key);
+  return result;
+}
+
+PyObject* memo_bind(PyObject* self, PyObject* instance, PyObject*) {
+  if (instance == nullptr || instance == Py_None) return Py_NewRef(self);
+  return PyMethod_New(self, instance);
+}
+
+// The key under which a call with these arguments is cached.
+PyObject* memo_key(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) {
+  if (keywords != nullptr && PyTuple_GET_SIZE(keywords) == 0) keywords = nullptr;
+  const Call call{arguments, count + (keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords)),
+                  keywords};
+  const Py_hash_t hash = hash_call(as_memo(self)->space, call);
+  return hash == -1 ? nullptr : make_key(as_memo(self)->space, call, hash);
+}
+
+// A memo is known by its module and name, as a function is.
+PyObject* memo_reduce(PyObject* self, PyObject*) {
+  return PyObject_GetAttrString(self, "__qualname__");
+}
+
+PyObject* memo_copy(PyObject* self, PyObject*) { return Py_NewRef(self); }
+
+// (cache, function, space, miss, typed)
+PyObject* memo_new(PyTypeObject* type, PyObject* arguments, PyObject*) {
+  PyObject *cache, *function, *space, *miss;
+  int typed;
+  if (PyArg_ParseTuple(arguments, "O!OOOp", cache_type, &cache, &function, &space, &miss, &typed) ==
+      0) {
+    return nullptr;
+  }
+  PyObject* object = type->tp_alloc(type, 0);
+  if (object == nullptr) return nullptr;
+  MemoObject* self = as_memo(object);
+  self->call = memo_call;
+  self->cache = reinterpret_cast<CacheObject*>(Py_NewRef(cache));
+  self->function = Py_NewRef(function);
+  self->space = Py_NewRef(space);
+  self->miss = Py_NewRef(miss);
+  self->typed = static_cast<char>(typed);
+  return object;
+}
+
+int memo_traverse(PyObject* object, visitproc visit, void* arg) {
+  MemoObject* self = as_memo(object);
+  Py_VISIT(Py_TYPE(object));
+  Py_VISIT(self->dict);
+  Py_VISIT(reinterpret_cast<PyObject*>(self->cache));
+  Py_VISIT(self->function);
+  Py_VISIT(self->space);
+  Py_VISIT(self->miss);
+  return 0;
+}
+
+// The cache, the space and the miss handler stay until the end: a finaliser may still call the memo.
+int memo_clear(PyObject* object) {
+  MemoObject* self = as_memo(object);
+  Py_CLEAR(self->dict);
+  return 0;
+}
+
+void memo_dealloc(PyObject* object) {
+  MemoObject* self = as_memo(object);
+  PyObject_GC_UnTrack(object);
+  if (self->weakrefs != nullptr) PyObject_ClearWeakRefs(object);
+  memo_clear(object);
+  Py_CLEAR(self->function);
+  Py_CLEAR(self->cache);
+  Py_CLEAR(self->space);
+  Py_CLEAR(self->miss);
+  PyTypeObject* type = Py_TYPE(object);
+  type->tp_free(object);
+  Py_DECREF(type);
+}
+
+template <class Function>
+PyCFunction cfunction(Function function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
+}
+
+template <class Function>
+void* slot(Function function) {
+  return reinterpret_cast<void*>(function);
+}
+
+PyMethodDef memo_methods[] = {
+    {"cache_key", cfunction(memo_key), METH_FASTCALL | METH_KEYWORDS, nullptr},
+    {"__reduce__", memo_reduce, METH_NOARGS, nullptr},
+    {"__copy__", memo_copy, METH_NOARGS, nullptr},
+    {"__deepcopy__", memo_copy, METH_O, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyMemberDef memo_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(MemoObject, call), READONLY, nullptr},
+    {"__dictoffset__", T_PYSSIZET, offsetof(MemoObject, dict), READONLY, nullptr},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(MemoObject, weakrefs), READONLY, nullptr},
+    {"__wrapped__", T_OBJECT_EX, offsetof(MemoObject, function), READONLY, nullptr},
+    {"cache", T_OBJECT_EX, offsetof(MemoObject, cache), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+
+PyGetSetDef memo_properties[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+PyType_Slot memo_slots[] = {
+    {Py_tp_new, slot(memo_new)},
+    {Py_tp_dealloc, slot(memo_dealloc)},
+    {Py_tp_traverse, slot(memo_traverse)},
+    {Py_tp_clear, slot(memo_clear)},
+    {Py_tp_call, slot(PyVectorcall_Call)},
+    {Py_tp_descr_get, slot(memo_bind)},
+    {Py_tp_methods, memo_methods},
+    {Py_tp_members, memo_members},
+    {Py_tp_getset, memo_properties},
+    {0, nullptr},
+};
+
+PyType_Spec memo_spec = {
+    .name = "augury._native.Memo",
+    .basicsize = sizeof(MemoObject),
+    .itemsize = 0,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+             Py_TPFLAGS_METHOD_DESCRIPTOR,
+    .slots = memo_slots,
+};
+
+// ---------------------------------------------------------------- CallKey
+
+Py_hash_t key_hash(PyObject* self) { return as_key(self)->hash; }
+
+PyObject* key_compare(PyObject* a, PyObject* b, int operation) {
+  if ((operation != Py_EQ && operation != Py_NE) || Py_TYPE(b) != call_key_type) {
+    Py_RETURN_NOTIMPLEMENTED;
+  }
+  const CallKeyObject* key = as_key(b);
+  const Call call{key->arguments, Py_SIZE(key), key->keywords};
+  const int equal = SoughtCall{0, key->space, call, true}.fully(a);
+  return equal < 0 ? nullptr : PyBool_FromLong((equal == 1) == (operation == Py_EQ));
+}
+
+PyObject* key_arguments(PyObject* self, void*) {
+  PyObject* arguments = PyTuple_New(Py_SIZE(self));
+  for (Py_ssize_t i = 0; arguments != nullptr && i < Py_SIZE(self); ++i) {
+    PyTuple_SET_ITEM(arguments, i, Py_NewRef(as_key(self)->arguments[i]));
+  }
+  return arguments;
+}
+
+PyObject* key_repr(PyObject* self) {
+  PyObject* arguments = key_arguments(self, nullptr);
+  if (arguments == nullptr) return nullptr;
+  PyObject* text = PyUnicode_FromFormat("<CallKey %S%R>", as_key(self)->space, arguments);
+  Py_DECREF(arguments);
+  return text;
+}
+
+int key_traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(as_key(self)->space);
+  for (Py_ssize_t i = 0; i < Py_SIZE(self); ++i) Py_VISIT(as_key(self)->arguments[i]);
+  return 0;
+}
+
+void key_dealloc(PyObject* self) {
+  PyObject_GC_UnTrack(self);
+  Py_CLEAR(as_key(self)->space);
+  Py_CLEAR(as_key(self)->keywords);
+  for (Py_ssize_t i = 0; i < Py_SIZE(self); ++i) Py_CLEAR(as_key(self)->arguments[i]);
+  PyTypeObject* type = Py_TYPE(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+PyMemberDef key_members[] = {
+    {"space", T_OBJECT_EX, offsetof(CallKeyObject, space), READONLY, nullptr},
+    {"keywords", T_OBJECT, offsetof(CallKeyObject, keywords), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+
+PyGetSetDef key_properties[] = {
+    {"arguments", key_arguments, nullptr, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+PyType_Slot key_slots[] = {
+    {Py_tp_dealloc, slot(key_dealloc)}, {Py_tp_traverse, slot(key_traverse)},
+    {Py_tp_hash, slot(key_hash)},       {Py_tp_richcompare, slot(key_compare)},
+    {Py_tp_repr, slot(key_repr)},       {Py_tp_members, key_members},
+    {Py_tp_getset, key_properties},     {0, nullptr},
+};
+
+PyType_Spec key_spec = {
+    .name = "augury._native.CallKey",
+    .basicsize = offsetof(CallKeyObject, arguments),
+    .itemsize = sizeof(PyObject*),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = key_slots,
+};
+
+}  // namespace
+
+void bind_memo(nanobind::module_& module) {
+  call_key_type = add_type(module, &key_spec, "CallKey");
+  memo_type = add_type(module, &memo_spec, "Memo");
+}
+
+}  // namespace augury

@@ -1,0 +1,175 @@
+// The live cache without Python: index, entries, policy, weights and expiry.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "cache/engine.hpp"
+#include "cache/timer_wheel.hpp"
+#include "core/slab.hpp"
+#include "core/table.hpp"
+#include "policy/factory.hpp"
+
+namespace augury {
+
+// Keys and values are opaque: the caller hashes and compares keys, and owns whatever they point to.
+struct Entry {
+  void* key;  // nullptr: the slot is free
+  void* value;
+};
+
+// What a cache is built from, and rebuilt from when it is cleared.
+struct Plan {
+  Weight capacity = 1;
+  std::string policy;
+  std::map<std::string, double, std::less<>> parameters;
+  std::uint64_t seed = 1;
+};
+
+class Cache {
+ public:
+  // Throws std::invalid_argument for an unknown policy.
+  explicit Cache(const Plan& plan)
+      : engine_(plan.capacity),
+        policy_(make_policy(plan.policy, {.residents = engine_.residents(),
+                                          .capacity = plan.capacity,
+                                          .seed = plan.seed,
+                                          .parameters = &plan.parameters})),
+        table_(plan.capacity) {
+    if (policy_ == nullptr) throw std::invalid_argument("unknown policy: " + plan.policy);
+  }
+
+  [[nodiscard]] std::size_t size() const { return engine_.residents().size(); }
+  [[nodiscard]] Slot slots() const { return engine_.residents().slots(); }
+  [[nodiscard]] Weight weight() const { return engine_.residents().total(); }
+  [[nodiscard]] Weight weight(Slot slot) const { return engine_.residents().weight(slot); }
+  [[nodiscard]] Weight capacity() const { return engine_.capacity(); }
+  [[nodiscard]] std::uint64_t hash(Slot slot) const { return engine_.residents().hash(slot); }
+  [[nodiscard]] const Entry& entry(Slot slot) const { return entries_[slot]; }
+  [[nodiscard]] const TimerWheel& wheel() const { return wheel_; }
+
+  // See Table::find.
+  template <class Equal>
+  Slot find(std::uint64_t hash, Equal&& equal) const {
+    return table_.find(hash, equal);
+  }
+
+  // See Table::probe.
+  template <class Compare>
+  [[gnu::always_inline]] Slot probe(std::uint64_t hash, Compare&& compare) const {
+    return table_.probe(hash, compare);
+  }
+
+  void hit(Slot slot) {
+    static constexpr Request kHit{};
+    engine_.hit(*policy_, slot, kHit);
+  }
+
+  // Stores a key that is not there. Calls dropped(entry) for each entry that has to leave. Returns
+  // kNone, and changes nothing, if the weight exceeds the capacity. Throws std::bad_alloc or
+  // std::length_error; the new entry is not stored then, though others may have left.
+  template <class Dropped>
+  Slot insert(std::uint64_t hash, Entry entry, Weight weight, std::int64_t deadline,
+              std::int64_t now, Dropped&& dropped) {
+    if (weight > capacity()) return kNone;
+    table_.prepare([&](Slot slot) { return this->hash(slot); });
+    entries_.ensure(slots());
+    entries_[slots()] = {nullptr, nullptr};  // free, should the policy throw
+    if (deadline != TimerWheel::kForever) wheel_.prepare(slots());
+    const Slot slot =
+        engine_.admit(*policy_, {.hash = hash, .weight = weight},
+                      [&](Slot victim) { dropped(forget(victim)); });
+    entries_[slot] = entry;
+    table_.insert(hash, slot);
+    if (deadline != TimerWheel::kForever) wheel_.schedule(slot, deadline, now);
+    return slot;
+  }
+
+  // Gives a resident another value; returns the former one.
+  void* replace(Slot slot, void* value) { return std::exchange(entries_[slot].value, value); }
+
+  // Throws std::bad_alloc, and then nothing has changed.
+  void reschedule(Slot slot, std::int64_t deadline, std::int64_t now) {
+    wheel_.schedule(slot, deadline, now);
+  }
+
+  // See Engine::reweigh. The weight must not exceed the capacity.
+  template <class Dropped>
+  void reweigh(Slot slot, Weight weight, Dropped&& dropped) {
+    engine_.reweigh(*policy_, slot, weight, [&](Slot victim) { dropped(forget(victim)); });
+  }
+
+  // Takes an entry out and returns it.
+  Entry remove(Slot slot) {
+    const Entry entry = forget(slot);
+    engine_.remove(*policy_, slot);
+    return entry;
+  }
+
+  template <class Dropped>
+  void resize(Weight capacity, Dropped&& dropped) {
+    table_.expect(capacity);
+    engine_.resize(*policy_, capacity, [&](Slot victim) { dropped(forget(victim)); });
+  }
+
+  // Evicts one entry, whichever the policy gives up first. There must be one.
+  Entry evict() {
+    Entry entry{};
+    engine_.evict_one(*policy_, [&](Slot victim) { entry = forget(victim); });
+    return entry;
+  }
+
+  // Takes out what has expired and calls expired(entry) for each. See TimerWheel::advance.
+  template <class Expired>
+  void advance(std::int64_t now, bool exact, Expired&& expired) {
+    wheel_.advance(now, exact, [&](Slot slot) { expired(remove(slot)); });
+  }
+
+  // Memory held, in bytes, without that of keys and values.
+  [[nodiscard]] std::size_t bytes() const {
+    return sizeof *this + table_.bytes() + entries_.bytes() + wheel_.bytes() +
+           engine_.residents().bytes() + policy_->bytes();
+  }
+
+  // Recounts every invariant; throws std::logic_error naming the broken one.
+  void validate() const {
+    std::size_t live = 0;
+    Weight total = 0;
+    for (Slot slot = 0; slot < slots(); ++slot) {
+      if (entries_[slot].key == nullptr) {
+        if (wheel_.deadline(slot) != TimerWheel::kForever) {
+          throw std::logic_error("cache: a free slot has a deadline");
+        }
+        continue;
+      }
+      ++live;
+      total += weight(slot);
+    }
+    if (live != size() || table_.size() != size()) throw std::logic_error("cache: miscounted");
+    if (total != weight()) throw std::logic_error("cache: weights do not add up");
+    if (weight() > capacity()) throw std::logic_error("cache: over capacity");
+    table_.validate([&](Slot slot) { return hash(slot); });
+    wheel_.validate();
+    policy_->validate();
+  }
+
+ private:
+  // Everything but the engine's part of a removal.
+  Entry forget(Slot slot) {
+    table_.erase(hash(slot), slot);
+    wheel_.cancel(slot);
+    return std::exchange(entries_[slot], {nullptr, nullptr});
+  }
+
+  Engine<Policy> engine_;
+  std::unique_ptr<Policy> policy_;
+  Table table_;
+  Slab<Entry> entries_;
+  TimerWheel wheel_;
+};
+
+}  // namespace augury

@@ -1,0 +1,209 @@
+"""The cache: assembly of the native core with what users call."""
+
+from __future__ import annotations
+
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Hashable,
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    MutableMapping,
+    ValuesView,
+)
+from typing import Any, Never, TypeVar, cast
+
+from augury import _native
+from augury.errors import ConfigurationError
+from augury.events import Cause, Stats
+from augury.loading import DEFAULT, NOTHING, Default, LoadOptions, Ttl, aload, load
+from augury.policies import Policy, describe, parse
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_CAUSES = tuple(Cause)
+
+
+class Cache(_native.Cache[K, V], MutableMapping[K, V]):
+    """A bounded mapping that keeps what will be asked again.
+
+    It is a `MutableMapping`, but one whose entries may leave: to make room, or because their time
+    to live has passed. Safe to share among threads.
+
+    Parameters
+    ----------
+    capacity
+        How much it holds: entries, or with a weigher (or `set(..., size=)`) the sum of their
+        weights. From 1 to 2**62.
+    policy
+        Who leaves when there is no room: a name such as ``"lru"``, a name with parameters such as
+        ``"s3fifo(small=0.2)"``, or a `augury.policies.Policy`.
+    ttl
+        Default time to live of entries: seconds, a timedelta, or None (the default) for no expiry.
+        It counts from the last write.
+    weigher
+        ``weigher(key, value)`` returns an entry's weight, a positive integer. By default each entry
+        weighs 1.
+    on_evict
+        ``on_evict(key, value, cause)`` is called after an entry has left, in the thread whose call
+        made it leave, with no lock held; it may use the cache. What it raises goes to
+        `sys.unraisablehook`.
+    clock
+        ``clock()`` returns the present in seconds, from 0 on and never going back. By default
+        the system's monotonic clock. Tests pass their own.
+    seed
+        Of the random choices that some policies make.
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter has a value that makes no sense.
+
+    Notes
+    -----
+    Iteration, `keys()`, `values()` and `items()` see the entries of one moment, in no particular
+    order; the cache may change meanwhile. They, `in` and `peek` leave no trace in the policy or the
+    statistics. Keys whose ``__eq__`` or ``__hash__`` run Python code may use the cache from there.
+
+    Examples
+    --------
+    >>> cache = Cache(2, policy="lru")
+    >>> cache["a"] = 1
+    >>> cache["b"] = 2
+    >>> cache["a"]
+    1
+    >>> cache["c"] = 3      # "b" was not asked for the longest
+    >>> sorted(cache)
+    ['a', 'c']
+    """
+
+    __slots__ = ("_policy",)
+
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        policy: str | Policy = "lru",
+        ttl: Ttl = None,
+        weigher: Callable[[K, V], int] | None = None,
+        on_evict: Callable[[K, V, Cause], object] | None = None,
+        clock: Callable[[], float] | None = None,
+        seed: int = 1,
+    ) -> None:
+        self._policy = parse(policy)
+        if describe(self._policy.name).offline:
+            raise ConfigurationError(
+                f"policy {self._policy.name!r} needs to know the future: it serves simulations only"
+            )
+        for name, function in (("weigher", weigher), ("on_evict", on_evict), ("clock", clock)):
+            if function is not None and not callable(function):
+                raise ConfigurationError(f"{name} must be callable or None, not {function!r}")
+        if not isinstance(seed, int) or not 0 <= seed < 2**64:
+            raise ConfigurationError(f"seed must be an integer from 0 to 2**64 - 1, not {seed!r}")
+        listener = None
+        if on_evict is not None:
+            told = on_evict
+
+            def listener(key: K, value: V, cause: int) -> None:
+                told(key, value, _CAUSES[cause])
+
+        super().__init__(
+            capacity,
+            self._policy.name,
+            dict(self._policy.parameters),
+            seed,
+            ttl,
+            weigher,
+            listener,
+            clock,
+        )
+
+    @property
+    def policy(self) -> Policy:
+        """The eviction policy."""
+        return self._policy
+
+    def set_many(
+        self,
+        items: Mapping[K, V] | Iterable[tuple[K, V]],
+        *,
+        ttl: Ttl | Default = DEFAULT,
+    ) -> None:
+        """Store many entries, each as `set` does."""
+        options: dict[str, Any] = {} if ttl is DEFAULT else {"ttl": ttl}
+        for key, value in items.items() if isinstance(items, Mapping) else items:
+            self.set(key, value, **options)
+
+    def delete_many(self, keys: Iterable[K]) -> int:
+        """Delete many entries; return how many there were."""
+        return sum(self.delete(key) for key in keys)
+
+    def keys(self) -> KeysView[K]:
+        """Return a view of the keys."""
+        return KeysView(self)
+
+    def values(self) -> ValuesView[V]:
+        """Return a view of the values."""
+        return _Values(self)
+
+    def items(self) -> ItemsView[K, V]:
+        """Return a view of the entries."""
+        return _Items(self)
+
+    def stats(self) -> Stats:
+        """Return what the cache has done so far."""
+        *counts, load_ns = self._statistics()
+        return Stats(*counts, load_ns * 1e-9)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} policy={str(self._policy)!r} "
+            f"weight={self.weight} of {self.capacity}>"
+        )
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a Cache cannot be pickled or copied; share it, or copy dict(cache)")
+
+    def _load(self, key: K, loader: Callable[[K], V], **options: Any) -> V:
+        """Do what `get_or_load` does after it has missed."""
+        return load(self, key, loader, LoadOptions(**options))
+
+    async def aget_or_load(self, key: K, loader: Callable[[K], Awaitable[V]], **options: Any) -> V:
+        """Do what `get_or_load` does, in a coroutine: `loader` is awaited.
+
+        One load serves all coroutines that miss the key meanwhile, in whatever event loop they run.
+        It runs in a task of its own, so that cancelling one of them leaves the others their answer.
+        """
+        value = self.get(key, NOTHING)
+        if value is not NOTHING:
+            return cast("V", value)
+        return await aload(self, key, loader, LoadOptions(**options))
+
+
+class _Values(ValuesView[V]):
+    __slots__ = ()
+    _mapping: Cache[Any, V]
+
+    def __iter__(self) -> Iterator[V]:
+        return iter(self._mapping._values())
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._mapping._values()
+
+
+class _Items(ItemsView[K, V]):
+    __slots__ = ()
+    _mapping: Cache[K, V]
+
+    def __iter__(self) -> Iterator[tuple[K, V]]:
+        return iter(self._mapping._items())
+
+    def __contains__(self, item: object) -> bool:
+        if not isinstance(item, tuple) or len(item) != 2:
+            return False
+        held = self._mapping.peek(item[0], NOTHING)
+        return held is item[1] or bool(held == item[1])

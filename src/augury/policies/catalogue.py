@@ -1,0 +1,67 @@
+"""What the native catalogue says about its policies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from augury import _native
+from augury.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A number that may be set; allowed from `low` to `high`, both included."""
+
+    name: str
+    standard: float
+    low: float
+    high: float
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What there is to know about a policy."""
+
+    name: str
+    title: str
+    paper: str
+    offline: bool
+    """It needs to know the future, so it serves simulations only."""
+    parameters: tuple[Parameter, ...]
+
+
+@cache
+def _catalogue() -> dict[str, Description]:
+    return {
+        name: Description(name, title, paper, offline, tuple(Parameter(*p) for p in parameters))
+        for name, title, paper, offline, parameters in _native.describe_policies()
+    }
+
+
+def names(*, offline: bool = True) -> list[str]:
+    """Return the names of all policies, in the catalogue's order.
+
+    Parameters
+    ----------
+    offline
+        Whether to include those that serve simulations only.
+    """
+    return [d.name for d in _catalogue().values() if offline or not d.offline]
+
+
+def describe(name: str) -> Description:
+    """Return the description of a policy.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no policy of that name.
+    """
+    try:
+        return _catalogue()[name]
+    except KeyError:
+        raise ConfigurationError(
+            f"unknown policy {name!r}; there are: {', '.join(names())}"
+        ) from None

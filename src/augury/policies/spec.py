@@ -1,0 +1,91 @@
+"""A policy with its parameters, as users write it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from augury.errors import ConfigurationError
+from augury.policies.catalogue import describe
+
+_WRITTEN = re.compile(r"\s*(?P<name>[\w-]+)\s*(?:\((?P<parameters>[^()]*)\))?\s*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """An eviction policy and the parameters that differ from its standard.
+
+    Parameters
+    ----------
+    name
+        One of `augury.policies.names()`.
+    parameters
+        By name; see `augury.policies.describe(name).parameters`.
+
+    Raises
+    ------
+    ConfigurationError
+        For an unknown name or parameter, or a value out of bounds.
+
+    Examples
+    --------
+    >>> str(Policy("lru"))
+    'lru'
+    """
+
+    name: str
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        allowed = {p.name: p for p in describe(self.name).parameters}
+        for name, value in self.parameters.items():
+            if name not in allowed:
+                known = ", ".join(allowed) or "none"
+                raise ConfigurationError(
+                    f"policy {self.name!r} has no parameter {name!r}; it has: {known}"
+                )
+            low, high = allowed[name].low, allowed[name].high
+            if not low <= value <= high:
+                raise ConfigurationError(
+                    f"{name} of policy {self.name!r} must be from {low:g} to {high:g}, "
+                    f"not {value:g}"
+                )
+        object.__setattr__(self, "parameters", dict(self.parameters))
+
+    def __hash__(self) -> int:
+        return hash((self.name, frozenset(self.parameters.items())))
+
+    def __str__(self) -> str:
+        if not self.parameters:
+            return self.name
+        return f"{self.name}({', '.join(f'{k}={v:g}' for k, v in self.parameters.items())})"
+
+
+def parse(written: str | Policy) -> Policy:
+    """Read a policy as users write it: ``"lru"``, ``"s3fifo(small=0.2)"``.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not written that way, or as `Policy` does.
+    """
+    if isinstance(written, Policy):
+        return written
+    match = _WRITTEN.fullmatch(written) if isinstance(written, str) else None
+    if match is None:
+        raise ConfigurationError(
+            f"cannot read policy {written!r}; write a name, or name(parameter=value, ...)"
+        )
+    parameters: dict[str, float] = {}
+    for item in filter(None, (part.strip() for part in (match["parameters"] or "").split(","))):
+        name, equals, value = item.partition("=")
+        try:
+            if not equals:
+                raise ValueError
+            parameters[name.strip()] = float(value)
+        except ValueError:
+            raise ConfigurationError(
+                f"cannot read {item!r} in policy {written!r}; write parameter=number"
+            ) from None
+    return Policy(match["name"], parameters)
