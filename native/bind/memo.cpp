@@ -24,7 +24,6 @@ struct MemoObject {
   PyObject* dict;
   PyObject* weakrefs;
   CacheObject* cache;
-  PyObject* function;
   PyObject* space;
   PyObject* miss;  // miss(key, *args, **kwargs) -> result
   char typed;
@@ -158,12 +157,11 @@ PyObject* memo_reduce(PyObject* self, PyObject*) {
 
 PyObject* memo_copy(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
-// (cache, function, space, miss, typed)
+// (cache, space, miss, typed)
 PyObject* memo_new(PyTypeObject* type, PyObject* arguments, PyObject*) {
-  PyObject *cache, *function, *space, *miss;
+  PyObject *cache, *space, *miss;
   int typed;
-  if (PyArg_ParseTuple(arguments, "O!OOOp", cache_type, &cache, &function, &space, &miss, &typed) ==
-      0) {
+  if (PyArg_ParseTuple(arguments, "O!OOp", cache_type, &cache, &space, &miss, &typed) == 0) {
     return nullptr;
   }
   PyObject* object = type->tp_alloc(type, 0);
@@ -171,7 +169,6 @@ PyObject* memo_new(PyTypeObject* type, PyObject* arguments, PyObject*) {
   MemoObject* self = as_memo(object);
   self->call = memo_call;
   self->cache = reinterpret_cast<CacheObject*>(Py_NewRef(cache));
-  self->function = Py_NewRef(function);
   self->space = Py_NewRef(space);
   self->miss = Py_NewRef(miss);
   self->typed = static_cast<char>(typed);
@@ -183,7 +180,6 @@ int memo_traverse(PyObject* object, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(object));
   Py_VISIT(self->dict);
   Py_VISIT(reinterpret_cast<PyObject*>(self->cache));
-  Py_VISIT(self->function);
   Py_VISIT(self->space);
   Py_VISIT(self->miss);
   return 0;
@@ -201,7 +197,6 @@ void memo_dealloc(PyObject* object) {
   PyObject_GC_UnTrack(object);
   if (self->weakrefs != nullptr) PyObject_ClearWeakRefs(object);
   memo_clear(object);
-  Py_CLEAR(self->function);
   Py_CLEAR(self->cache);
   Py_CLEAR(self->space);
   Py_CLEAR(self->miss);
@@ -232,7 +227,6 @@ PyMemberDef memo_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(MemoObject, call), READONLY, nullptr},
     {"__dictoffset__", T_PYSSIZET, offsetof(MemoObject, dict), READONLY, nullptr},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(MemoObject, weakrefs), READONLY, nullptr},
-    {"__wrapped__", T_OBJECT_EX, offsetof(MemoObject, function), READONLY, nullptr},
     {"cache", T_OBJECT_EX, offsetof(MemoObject, cache), READONLY, nullptr},
     {nullptr, 0, 0, 0, nullptr},
 };

@@ -156,8 +156,8 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
 
     def stats(self) -> Stats:
         """Return what the cache has done so far."""
-        *counts, load_ns = self._statistics()
-        return Stats(*counts, load_ns * 1e-9)
+        counts = self._statistics()
+        return Stats(*counts[:-1], load_seconds=counts[-1] * 1e-9)
 
     def __repr__(self) -> str:
         return (

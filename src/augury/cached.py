@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, Literal, NamedTuple, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 
 from augury import _native
 from augury.cache import Cache
@@ -18,7 +18,6 @@ from augury.loading import DEFAULT, NOTHING, Default, LoadOptions, Ttl, aload, l
 
 P = ParamSpec("P")
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 _log = logging.getLogger("augury")
 
@@ -32,14 +31,14 @@ class CacheInfo(NamedTuple):
     currsize: int
 
 
-class CachedFunction(Protocol[P, T_co]):
+class CachedFunction(Protocol[P, T]):
     """A function that remembers what it returned, as `cached` makes it."""
 
     cache: Cache[Any, Any]
     """Where results are kept, under keys that `cache_key` makes."""
-    __wrapped__: Callable[P, T_co]
+    __wrapped__: Callable[P, T]
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the result for these arguments, remembered or new."""
 
     def cache_info(self) -> CacheInfo:
@@ -193,7 +192,7 @@ def _decorate(
     def miss(call_key: Any, *args: Any, **kwargs: Any) -> Any:
         return load(cache, call_key, lambda _: function(*args, **kwargs), options)
 
-    memo = _native.Memo(cache, function, space, miss, typed)
+    memo = _native.Memo(cache, space, miss, typed)
     call_key: Callable[..., Any] = memo.cache_key
     if key is not None:
         key_of = key

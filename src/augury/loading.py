@@ -44,11 +44,11 @@ class LoadOptions:
     """What becomes of a loaded value; the keyword arguments of `Cache.get_or_load`."""
 
     ttl: Ttl | Default | Callable[[Any], Ttl] = DEFAULT
-    """Time to live, or a function of the value that returns it; the cache's default if not given."""
+    """Time to live, or a function of the value that returns it; by default the cache's."""
     stale: float = 0.0
     """Seconds to keep the value beyond its time to live."""
     size: int | None = None
-    """Weight of the entry; by the cache's weigher if not given."""
+    """Weight of the entry; by default what the cache's weigher says."""
     negative_ttl: Ttl | Default = DEFAULT
     """How long a `KeyError` of the loader is remembered; not at all if not given."""
     error_ttl: Ttl | Default = DEFAULT
@@ -205,7 +205,7 @@ async def aload(
         flight = AsyncFlight()
         under_way = cache._flights.setdefault(key, flight)
         if under_way is flight:
-            task = asyncio.ensure_future(_fly(cache, key, loader, options, flight, refresh))
+            task = asyncio.ensure_future(_fly(cache, key, loader, options, flight, refresh=refresh))
             return await asyncio.shield(task)
         if not isinstance(under_way, AsyncFlight):
             return await loader(key)  # a thread loads it, for which a coroutine must not wait
@@ -222,6 +222,7 @@ async def _fly(
     loader: Callable[[K], Awaitable[V]],
     options: LoadOptions,
     flight: AsyncFlight,
+    *,
     refresh: bool,
 ) -> V:
     value = NOTHING
