@@ -77,6 +77,21 @@ bool is_expired(const Cache& cache, Slot slot, std::int64_t now) {
   return now >= 0 ? deadline <= now : has_passed(deadline);
 }
 
+int compare_keys(PyObject* candidate, PyObject* key) {
+  if (candidate == key) return 1;
+  if (PyUnicode_CheckExact(candidate) && PyUnicode_CheckExact(key)) {
+    const Py_ssize_t length = PyUnicode_GET_LENGTH(candidate);
+    const auto kind = PyUnicode_KIND(candidate);
+    return length == PyUnicode_GET_LENGTH(key) && kind == PyUnicode_KIND(key) &&
+           std::memcmp(PyUnicode_DATA(candidate), PyUnicode_DATA(key),
+                       static_cast<std::size_t>(length) * static_cast<std::size_t>(kind)) == 0;
+  }
+  Py_INCREF(candidate);
+  const int equal = PyObject_RichCompareBool(candidate, key, Py_EQ);
+  Py_DECREF(candidate);
+  return equal;
+}
+
 void drop_expired(CacheObject* self, Slot slot) {
   Dropped dropped(self);
   ++self->statistics.expirations;

@@ -125,28 +125,8 @@ inline Py_hash_t hash_of(PyObject* key) {
   return PyObject_Hash(key);
 }
 
-// Equality of two keys as far as it can be told without running Python code.
-inline Table::Verdict compare_quickly(PyObject* a, PyObject* b) {
-  using enum Table::Verdict;
-  if (a == b) return kEqual;
-  if (!PyUnicode_CheckExact(a) || !PyUnicode_CheckExact(b)) return kUnsure;
-  const Py_ssize_t length = PyUnicode_GET_LENGTH(a);
-  const auto kind = PyUnicode_KIND(a);
-  const bool equal = length == PyUnicode_GET_LENGTH(b) && kind == PyUnicode_KIND(b) &&
-                     std::memcmp(PyUnicode_DATA(a), PyUnicode_DATA(b),
-                                 static_cast<std::size_t>(length) * static_cast<std::size_t>(kind)) == 0;
-  return equal ? kEqual : kDifferent;
-}
-
 // Compares two keys as dict does: 1, 0, or -1 with an exception set.
-inline int compare_keys(PyObject* candidate, PyObject* key) {
-  const Table::Verdict verdict = compare_quickly(candidate, key);
-  if (verdict != Table::Verdict::kUnsure) return verdict == Table::Verdict::kEqual ? 1 : 0;
-  Py_INCREF(candidate);
-  const int equal = PyObject_RichCompareBool(candidate, key, Py_EQ);
-  Py_DECREF(candidate);
-  return equal;
-}
+int compare_keys(PyObject* candidate, PyObject* key);
 
 enum class Search { kFound, kAbsent, kFailed };
 
@@ -156,22 +136,20 @@ struct Found {
 };
 
 // A key sought. A `Sought` has `hash`, and compares itself with a stored key in two ways:
-// quickly(candidate) without running Python code, and fully(candidate): 1, 0, or -1 with an exception
+// is(candidate), true only if they are identical, and equals(candidate): 1, 0, or -1 with an exception
 // set, perhaps having run any code.
 struct SoughtKey {
   std::uint64_t hash;
   PyObject* key;
 
-  [[nodiscard]] Table::Verdict quickly(PyObject* candidate) const {
-    return compare_quickly(candidate, key);
-  }
-  [[nodiscard]] int fully(PyObject* candidate) const { return compare_keys(candidate, key); }
+  [[nodiscard]] bool is(PyObject* candidate) const { return candidate == key; }
+  [[nodiscard]] int equals(PyObject* candidate) const { return compare_keys(candidate, key); }
 };
 
-// The search where comparing needs Python code. Where that code changed the cache the search starts
-// again, as dict's does.
+// Looks for an entry. When it returns, the cache is as it was at the last comparison: where comparing
+// ran code that changed the cache the search starts again, as dict's does.
 template <class Sought>
-[[gnu::noinline]] Found search_fully(CacheObject* self, const Sought& sought) {
+[[gnu::noinline]] Found search(CacheObject* self, const Sought& sought) {
   constexpr int kRestarts = 1000;
   for (int restart = 0; restart < kRestarts; ++restart) {
     if (self->cache == nullptr) return {Search::kAbsent, kNone};
@@ -180,8 +158,10 @@ template <class Sought>
     bool changed = false;
     const Cache& cache = *self->cache;
     const Slot slot = cache.find(sought.hash, [&](Slot at) {
+      auto* candidate = static_cast<PyObject*>(cache.entry(at).key);
+      if (sought.is(candidate)) return true;
       if (cache.hash(at) != sought.hash) return false;
-      const int equal = sought.fully(static_cast<PyObject*>(cache.entry(at).key));
+      const int equal = sought.equals(candidate);
       failed = equal < 0;
       changed = self->changes != changes;
       return equal != 0 || changed;
@@ -191,22 +171,6 @@ template <class Sought>
   }
   PyErr_SetString(PyExc_RuntimeError, "comparing the key changed the cache again and again");
   return {Search::kFailed, kNone};
-}
-
-// Looks for an entry. When it returns, the cache is as it was at the last comparison.
-template <class Sought>
-[[gnu::always_inline]] inline Found search(CacheObject* self, const Sought& sought) {
-  if (self->cache == nullptr) [[unlikely]] return {Search::kAbsent, kNone};
-  const Cache& cache = *self->cache;
-  const Slot slot = cache.probe(sought.hash, [&](Slot at) {
-    const Table::Verdict verdict = sought.quickly(static_cast<PyObject*>(cache.entry(at).key));
-    if (verdict != Table::Verdict::kEqual && cache.hash(at) != sought.hash) {
-      return Table::Verdict::kDifferent;
-    }
-    return verdict;
-  });
-  if (slot == Table::kUndecided) [[unlikely]] return search_fully(self, sought);
-  return {slot == kNone ? Search::kAbsent : Search::kFound, slot};
 }
 
 // The present time in ns. Negative with an exception set if the user's clock failed.
@@ -219,33 +183,52 @@ bool is_expired(const Cache& cache, Slot slot, std::int64_t now);
 // Ends a read that found an entry past its deadline.
 void drop_expired(CacheObject* self, Slot slot);
 
-// The look-up behind every read. Returns a new reference, or nullptr: with an exception set if the
-// search failed, else the key is absent.
+// Ends a read that found this entry, which is not expired.
+[[gnu::always_inline]] inline PyObject* read_entry(CacheObject* self, Cache& cache, Slot slot) {
+  auto* value = static_cast<PyObject*>(cache.entry(slot).value);
+  Py_INCREF(value);
+  cache.hit(slot);
+  if (is_failure(value)) [[unlikely]] {
+    ++self->statistics.negative_hits;
+    Py_DECREF(value);
+    return nullptr;
+  }
+  ++self->statistics.hits;
+  return value;
+}
+
 template <class Sought>
-[[gnu::always_inline]] inline PyObject* read(CacheObject* self, const Sought& sought) {
+[[gnu::noinline]] PyObject* read_slowly(CacheObject* self, const Sought& sought) {
   std::int64_t now = -1;
-  if (self->clock != nullptr) [[unlikely]] {
+  if (self->clock != nullptr) {
     now = present(self);
     if (now < 0) return nullptr;
   }
   const Found found = search(self, sought);
-  if (found.search != Search::kFound) [[unlikely]] {
+  if (found.search != Search::kFound) {
     if (found.search == Search::kAbsent) ++self->statistics.misses;
     return nullptr;
   }
-  Cache& cache = *self->cache;
-  if (!cache.wheel().idle() && is_expired(cache, found.slot, now)) [[unlikely]] {
+  if (is_expired(*self->cache, found.slot, now)) {
     drop_expired(self, found.slot);
     return nullptr;
   }
-  auto* value = static_cast<PyObject*>(cache.entry(found.slot).value);
-  cache.hit(found.slot);
-  if (is_failure(value)) [[unlikely]] {
-    ++self->statistics.negative_hits;
-    return nullptr;
+  return read_entry(self, *self->cache, found.slot);
+}
+
+// The look-up behind every read. Returns a new reference, or nullptr: with an exception set if the
+// search failed, else the key is absent. What nearly always happens is inlined: the very object that is
+// the key lies at its home, and no entry has a deadline.
+template <class Sought>
+[[gnu::always_inline]] inline PyObject* read(CacheObject* self, const Sought& sought) {
+  Cache* cache = self->cache;
+  if (cache != nullptr && cache->wheel().idle()) [[likely]] {
+    const Slot slot = cache->find_at_home(sought.hash, [&](Slot at) {
+      return sought.is(static_cast<PyObject*>(cache->entry(at).key));
+    });
+    if (slot != kNone) [[likely]] return read_entry(self, *cache, slot);
   }
-  ++self->statistics.hits;
-  return Py_NewRef(value);
+  return read_slowly(self, sought);
 }
 
 inline PyObject* read_key(CacheObject* self, PyObject* key) {

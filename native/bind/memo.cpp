@@ -62,24 +62,21 @@ struct SoughtCall {
   const Call& call;
   bool typed;
 
-  [[nodiscard]] Table::Verdict quickly(PyObject* candidate) const {
-    using enum Table::Verdict;
-    if (Py_TYPE(candidate) != call_key_type || as_key(candidate)->space != space ||
-        Py_SIZE(candidate) != call.count) {
-      return kDifferent;
-    }
-    if (as_key(candidate)->keywords != call.keywords) return kUnsure;
-    for (Py_ssize_t i = 0; i < call.count; ++i) {
-      const Table::Verdict verdict =
-          compare_quickly(as_key(candidate)->arguments[i], call.arguments[i]);
-      if (verdict != kEqual) return verdict;
-    }
-    return kEqual;
+  [[nodiscard]] bool is_alike(PyObject* candidate) const {
+    return Py_TYPE(candidate) == call_key_type && as_key(candidate)->space == space &&
+           Py_SIZE(candidate) == call.count;
   }
 
-  [[nodiscard]] int fully(PyObject* candidate) const {
-    const Table::Verdict verdict = quickly(candidate);
-    if (verdict != Table::Verdict::kUnsure) return verdict == Table::Verdict::kEqual ? 1 : 0;
+  [[nodiscard]] bool is(PyObject* candidate) const {
+    if (!is_alike(candidate) || as_key(candidate)->keywords != call.keywords) return false;
+    for (Py_ssize_t i = 0; i < call.count; ++i) {
+      if (as_key(candidate)->arguments[i] != call.arguments[i]) return false;
+    }
+    return true;
+  }
+
+  [[nodiscard]] int equals(PyObject* candidate) const {
+    if (!is_alike(candidate)) return 0;
     PyObject* keywords = as_key(candidate)->keywords;
     if (keywords != call.keywords) {
       if (keywords == nullptr || call.keywords == nullptr) return 0;
@@ -268,7 +265,7 @@ PyObject* key_compare(PyObject* a, PyObject* b, int operation) {
   }
   const CallKeyObject* key = as_key(b);
   const Call call{key->arguments, Py_SIZE(key), key->keywords};
-  const int equal = SoughtCall{0, key->space, call, true}.fully(a);
+  const int equal = SoughtCall{0, key->space, call, true}.equals(a);
   return equal < 0 ? nullptr : PyBool_FromLong((equal == 1) == (operation == Py_EQ));
 }
 

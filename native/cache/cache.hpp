@@ -38,8 +38,7 @@ class Cache {
         policy_(make_policy(plan.policy, {.residents = engine_.residents(),
                                           .capacity = plan.capacity,
                                           .seed = plan.seed,
-                                          .parameters = &plan.parameters})),
-        table_(plan.capacity) {
+                                          .parameters = &plan.parameters})) {
     if (policy_ == nullptr) throw std::invalid_argument("unknown policy: " + plan.policy);
   }
 
@@ -58,10 +57,10 @@ class Cache {
     return table_.find(hash, equal);
   }
 
-  // See Table::probe.
-  template <class Compare>
-  [[gnu::always_inline]] Slot probe(std::uint64_t hash, Compare&& compare) const {
-    return table_.probe(hash, compare);
+  // See Table::find_at_home.
+  template <class Equal>
+  [[gnu::always_inline]] Slot find_at_home(std::uint64_t hash, Equal&& equal) const {
+    return table_.find_at_home(hash, equal);
   }
 
   void hit(Slot slot) {
@@ -112,7 +111,6 @@ class Cache {
 
   template <class Dropped>
   void resize(Weight capacity, Dropped&& dropped) {
-    table_.expect(capacity);
     engine_.resize(*policy_, capacity, [&](Slot victim) { dropped(forget(victim)); });
   }
 

@@ -58,8 +58,13 @@ class List {
 
   void move_to_front(Slot slot) {
     if (slot == front_) return;
-    unlink(slot);
-    push_front(slot);
+    Node* const nodes = &nodes_[0];
+    const Links links = nodes[slot].links;
+    nodes[links.prev].links.next = links.next;  // there is one: it is not in front
+    (links.next == kNone ? back_ : nodes[links.next].links.prev) = links.prev;
+    nodes[slot].links = {kNone, front_};
+    nodes[front_].links.prev = slot;
+    front_ = slot;
   }
 
   // Counts the entries, following both directions of every link; throws std::logic_error if a link

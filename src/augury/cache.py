@@ -28,6 +28,7 @@ V = TypeVar("V")
 _CAUSES = tuple(Cause)
 
 
+@_native.adopt_methods
 class Cache(_native.Cache[K, V], MutableMapping[K, V]):
     """A bounded mapping that keeps what will be asked again.
 
