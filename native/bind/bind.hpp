@@ -18,5 +18,6 @@ void bind_cache(nanobind::module_& module);
 void bind_memo(nanobind::module_& module);
 void bind_policies(nanobind::module_& module);
 void bind_simulation(nanobind::module_& module);
+void bind_ticket(nanobind::module_& module);
 
 }  // namespace augury

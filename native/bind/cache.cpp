@@ -2,281 +2,19 @@
 #include <Python.h>
 #include <structmember.h>
 
-#include <cmath>
-#include <cstring>
-
+#include "bind/arguments.hpp"
 #include "bind/bind.hpp"
 #include "bind/cache_object.hpp"
+#include "bind/cache_write.hpp"
 
 namespace augury {
 
 PyTypeObject* cache_type;
-PyTypeObject* failure_type;
-PyTypeObject* ticket_type;
 
 namespace {
 
-using Arguments = PyObject* const*;
-
-CacheObject* as_cache(PyObject* self) { return reinterpret_cast<CacheObject*>(self); }
-
-void raise_configuration_error(const char* text) {
-  PyErr_Clear();
-  PyObject* errors = PyImport_ImportModule("augury.errors");
-  if (errors == nullptr) return;
-  PyObject* type = PyObject_GetAttrString(errors, "ConfigurationError");
-  Py_DECREF(errors);
-  if (type == nullptr) return;
-  PyErr_SetString(type, text);
-  Py_DECREF(type);
-}
-
-bool is_ready(CacheObject* self) {
-  if (self->cache != nullptr) return true;
-  PyErr_SetString(PyExc_RuntimeError, "Cache.__init__() was not called");
-  return false;
-}
-
-// ---------------------------------------------------------------- arguments
-
-bool parse_ttl(PyObject* ttl, std::int64_t* ns) {
-  if (ttl == Py_None) {
-    *ns = TimerWheel::kForever;
-    return true;
-  }
-  double seconds;
-  if (PyFloat_CheckExact(ttl)) {
-    seconds = PyFloat_AS_DOUBLE(ttl);
-  } else if (PyObject_HasAttrString(ttl, "total_seconds") != 0) {
-    PyObject* total = PyObject_CallMethod(ttl, "total_seconds", nullptr);
-    if (total == nullptr) return false;
-    seconds = PyFloat_AsDouble(total);
-    Py_DECREF(total);
-  } else {
-    seconds = PyFloat_AsDouble(ttl);
-  }
-  if (seconds == -1.0 && PyErr_Occurred() != nullptr) {
-    if (PyErr_ExceptionMatches(PyExc_TypeError) != 0) {
-      raise_configuration_error("ttl must be seconds, a timedelta, or None for no expiry");
-    }
-    return false;
-  }
-  if (!(seconds > 0)) {
-    raise_configuration_error("ttl must be more than 0 seconds, or None for no expiry");
-    return false;
-  }
-  *ns = seconds < 9e9 ? std::max<std::int64_t>(1, std::llround(seconds * 1e9))
-                      : TimerWheel::kForever;
-  return true;
-}
-
-bool parse_weight(PyObject* size, Weight* weight) {
-  PyObject* index = PyNumber_Index(size);
-  if (index == nullptr) {
-    if (PyErr_ExceptionMatches(PyExc_TypeError) != 0) {
-      raise_configuration_error("capacity and sizes must be integers");
-    }
-    return false;
-  }
-  unsigned long long parsed = PyLong_AsUnsignedLongLong(index);
-  Py_DECREF(index);
-  if (PyErr_Occurred() != nullptr) {  // negative or huge: the text below says so
-    PyErr_Clear();
-    parsed = 0;
-  }
-  if (parsed == 0 || parsed > (std::uint64_t{1} << 62)) {
-    raise_configuration_error("capacity and sizes must be from 1 to 2**62");
-    return false;
-  }
-  *weight = parsed;
-  return true;
-}
-
-// Takes the keyword arguments `names` of a METH_FASTCALL | METH_KEYWORDS call that has exactly
-// `positional` arguments before them.
-template <std::size_t kCount>
-bool parse_keywords(const char* function, Arguments arguments, Py_ssize_t count, Py_ssize_t positional,
-                    PyObject* keywords, const std::array<const char*, kCount>& names,
-                    std::array<PyObject*, kCount>& values) {
-  if (count != positional) {
-    PyErr_Format(PyExc_TypeError, "%s() takes %zd positional arguments but %zd were given", function,
-                 positional, count);
-    return false;
-  }
-  const Py_ssize_t given = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
-  for (Py_ssize_t i = 0; i < given; ++i) {
-    PyObject* keyword = PyTuple_GET_ITEM(keywords, i);
-    std::size_t at = 0;
-    while (at < kCount && PyUnicode_CompareWithASCIIString(keyword, names[at]) != 0) ++at;
-    if (at == kCount) {
-      PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function, keyword);
-      return false;
-    }
-    values[at] = arguments[count + i];
-  }
-  return true;
-}
-
-bool check_count(const char* function, Py_ssize_t count, Py_ssize_t low, Py_ssize_t high) {
-  if (count >= low && count <= high) return true;
-  PyErr_Format(PyExc_TypeError, "%s() takes %zd to %zd arguments but %zd were given", function, low,
-               high, count);
-  return false;
-}
-
-// ---------------------------------------------------------------- writing
-
-// Ends the right of a load of this key under way to store its result.
-bool revoke_flight(CacheObject* self, PyObject* key) {
-  if (PyDict_GET_SIZE(self->flights) == 0) return true;
-  PyObject* ticket = PyDict_GetItemWithError(self->flights, key);
-  if (ticket == nullptr) return PyErr_Occurred() == nullptr;
-  reinterpret_cast<TicketObject*>(ticket)->valid = 0;
-  if (PyDict_DelItem(self->flights, key) == 0) return true;
-  if (PyErr_ExceptionMatches(PyExc_KeyError) == 0) return false;
-  PyErr_Clear();
-  return true;
-}
-
-struct Write {
-  PyObject* key;
-  PyObject* value;
-  PyObject* ttl = nullptr;         // nullptr: the cache's default
-  PyObject* size = nullptr;        // nullptr: by the weigher
-  TicketObject* ticket = nullptr;  // of the load that wants to store; nullptr: a write by the user
-};
-
-// What is known about a write before the cache is touched.
-struct Terms {
-  std::uint64_t hash;
-  Weight weight = 1;
-  std::int64_t deadline = TimerWheel::kForever;
-  std::int64_t now = -1;  // negative: no entry has a deadline
-};
-
-bool settle(CacheObject* self, const Write& write, Terms* terms) {
-  const Py_hash_t hash = hash_of(write.key);
-  if (hash == -1) return false;
-  terms->hash = table_hash(hash);
-  std::int64_t ttl = self->ttl;
-  if (write.ttl != nullptr && !parse_ttl(write.ttl, &ttl)) return false;
-  if (write.size != nullptr) {
-    if (!parse_weight(write.size, &terms->weight)) return false;
-  } else if (self->weigher != nullptr && !is_failure(write.value)) {
-    PyObject* weigher = Py_NewRef(self->weigher);
-    PyObject* weight = PyObject_CallFunctionObjArgs(weigher, write.key, write.value, nullptr);
-    Py_DECREF(weigher);
-    if (weight == nullptr) return false;
-    const bool parsed = parse_weight(weight, &terms->weight);
-    Py_DECREF(weight);
-    if (!parsed) return false;
-  }
-  if (ttl != TimerWheel::kForever || !self->cache->wheel().idle()) {
-    terms->now = present(self);
-    if (terms->now < 0) return false;
-    if (ttl < TimerWheel::kForever - terms->now) terms->deadline = terms->now + ttl;
-  }
-  return write.ticket != nullptr || revoke_flight(self, write.key);
-}
-
-// Takes out what has expired, if that is known to be anything.
-void expire(CacheObject* self, std::int64_t now, bool exact, Dropped& dropped) {
-  self->cache->advance(now, exact, [&](Entry entry) {
-    ++self->statistics.expirations;
-    dropped.add(entry, Cause::kExpiry);
-  });
-}
-
-bool overwrite(CacheObject* self, Slot slot, const Write& write, const Terms& terms,
-               Dropped& dropped) {
-  Cache& cache = *self->cache;
-  cache.reschedule(slot, terms.deadline, terms.now);
-  auto* key = static_cast<PyObject*>(cache.entry(slot).key);
-  void* old = cache.replace(slot, Py_NewRef(write.value));
-  self->failures += is_failure(write.value) ? 1 : 0;
-  ++self->statistics.updates;
-  dropped.add({Py_NewRef(key), old}, Cause::kReplaced);
-  cache.hit(slot);
-  cache.reweigh(slot, terms.weight, [&](Entry entry) {
-    ++self->statistics.evictions;
-    dropped.add(entry, Cause::kSize);
-  });
-  return true;
-}
-
-void insert(CacheObject* self, const Write& write, const Terms& terms, Dropped& dropped) {
-  self->cache->insert(terms.hash, {write.key, write.value}, terms.weight, terms.deadline, terms.now,
-                      [&](Entry entry) {
-                        ++self->statistics.evictions;
-                        dropped.add(entry, Cause::kSize);
-                      });
-  Py_INCREF(write.key);
-  Py_INCREF(write.value);
-  ++self->changes;
-  ++self->statistics.insertions;
-  self->failures += is_failure(write.value) ? 1 : 0;
-}
-
-// 1: stored, 0: not (too heavy, or the ticket was revoked), -1: an exception is set.
-int store(CacheObject* self, const Write& write) {
-  if (!is_ready(self)) return -1;
-  Terms terms;
-  if (!settle(self, write, &terms)) return -1;
-  Dropped dropped(self);
-  try {
-    if (self->cache->wheel().due(terms.now)) expire(self, terms.now, false, dropped);
-    Found found = search(self, SoughtKey{terms.hash, write.key});
-    if (found.search == Search::kFailed) return -1;
-    // From here on no Python code runs before the write is complete.
-    if (write.ticket != nullptr && write.ticket->valid == 0) return 0;
-    Cache& cache = *self->cache;
-    if (found.search == Search::kFound && is_expired(cache, found.slot, terms.now)) {
-      ++self->statistics.expirations;
-      dropped.add(cache.remove(found.slot), Cause::kExpiry);
-      found.search = Search::kAbsent;
-    }
-    if (terms.weight > cache.capacity()) {
-      ++self->statistics.rejections;
-      // The old value is out of date.
-      if (found.search == Search::kFound) dropped.add(cache.remove(found.slot), Cause::kSize);
-      return 0;
-    }
-    self->may_cycle |= PyObject_IS_GC(write.key) || PyObject_IS_GC(write.value);
-    if (found.search == Search::kFound) {
-      overwrite(self, found.slot, write, terms, dropped);
-    } else {
-      insert(self, write, terms, dropped);
-    }
-    return 1;
-  } catch (...) {
-    set_python_error();
-    return -1;
-  }
-}
-
-// Takes an entry out. 1: there was one, and *value is a new reference (nullptr if it was a Failure);
-// 0: there was none; -1: an exception is set.
-int take(CacheObject* self, PyObject* key, PyObject** value) {
-  *value = nullptr;
-  if (!is_ready(self)) return -1;
-  const Py_hash_t hash = hash_of(key);
-  if (hash == -1 || !revoke_flight(self, key)) return -1;
-  const std::int64_t now = self->clock == nullptr ? -1 : present(self);
-  if (self->clock != nullptr && now < 0) return -1;
-  const Found found = search(self, SoughtKey{table_hash(hash), key});
-  if (found.search != Search::kFound) return found.search == Search::kFailed ? -1 : 0;
-  Cache& cache = *self->cache;
-  Dropped dropped(self);
-  if (is_expired(cache, found.slot, now)) {
-    ++self->statistics.expirations;
-    dropped.add(cache.remove(found.slot), Cause::kExpiry);
-    return 0;
-  }
-  auto* held = static_cast<PyObject*>(cache.entry(found.slot).value);
-  if (!is_failure(held)) *value = Py_NewRef(held);
-  ++self->statistics.removals;
-  dropped.add(cache.remove(found.slot), Cause::kExplicit);
-  return 1;
+CacheObject* as_cache(PyObject* self) {
+  return reinterpret_cast<CacheObject*>(self);
 }
 
 // ---------------------------------------------------------------- mapping
@@ -284,9 +22,7 @@ int take(CacheObject* self, PyObject* key, PyObject** value) {
 PyObject* cache_subscript(PyObject* self, PyObject* key) {
   PyObject* value = read_key(as_cache(self), key);
   if (value == nullptr && PyErr_Occurred() == nullptr) {
-    PyObject* argument = PyTuple_Pack(1, key);  // so that a tuple is not taken for many arguments
-    if (argument != nullptr) PyErr_SetObject(PyExc_KeyError, argument);
-    Py_XDECREF(argument);
+    raise_key_error(key);
   }
   return value;
 }
@@ -297,9 +33,7 @@ int cache_assign(PyObject* self, PyObject* key, PyObject* value) {
   const int taken = take(as_cache(self), key, &held);
   if (taken < 0) return -1;
   if (held == nullptr) {
-    PyObject* argument = PyTuple_Pack(1, key);
-    if (argument != nullptr) PyErr_SetObject(PyExc_KeyError, argument);
-    Py_XDECREF(argument);
+    raise_key_error(key);
     return -1;
   }
   Py_DECREF(held);
@@ -339,9 +73,11 @@ Py_ssize_t cache_length(PyObject* object) {
 // ---------------------------------------------------------------- methods
 
 PyObject* cache_get(PyObject* self, Arguments arguments, Py_ssize_t count) {
-  if (!check_count("get", count, 1, 2)) [[unlikely]] return nullptr;
+  if (!check_count("get", count, 1, 2)) [[unlikely]]
+    return nullptr;
   PyObject* value = read_key(as_cache(self), arguments[0]);
-  if (value != nullptr) [[likely]] return value;
+  if (value != nullptr) [[likely]]
+    return value;
   if (PyErr_Occurred() != nullptr) return nullptr;
   return Py_NewRef(count == 2 ? arguments[1] : Py_None);
 }
@@ -361,10 +97,9 @@ PyObject* cache_set(PyObject* self, Arguments arguments, Py_ssize_t count, PyObj
   if (!parse_keywords("set", arguments, count, 2, keywords, std::array{"ttl", "size"}, given)) {
     return nullptr;
   }
-  const int stored = store(as_cache(self), {.key = arguments[0],
-                                            .value = arguments[1],
-                                            .ttl = given[0],
-                                            .size = given[1]});
+  const int stored =
+      store(as_cache(self),
+            {.key = arguments[0], .value = arguments[1], .ttl = given[0], .size = given[1]});
   return stored < 0 ? nullptr : PyBool_FromLong(stored);
 }
 
@@ -379,11 +114,12 @@ PyObject* cache_store_loaded(PyObject* self, Arguments arguments, Py_ssize_t cou
     PyErr_SetString(PyExc_TypeError, "_store_loaded() needs a Ticket");
     return nullptr;
   }
-  const int stored = store(as_cache(self), {.key = arguments[0],
-                                            .value = arguments[1],
-                                            .ttl = given[0],
-                                            .size = given[1],
-                                            .ticket = reinterpret_cast<TicketObject*>(arguments[2])});
+  const int stored =
+      store(as_cache(self), {.key = arguments[0],
+                             .value = arguments[1],
+                             .ttl = given[0],
+                             .size = given[1],
+                             .ticket = reinterpret_cast<TicketObject*>(arguments[2])});
   return stored < 0 ? nullptr : PyBool_FromLong(stored);
 }
 
@@ -434,9 +170,7 @@ PyObject* cache_pop(PyObject* self, Arguments arguments, Py_ssize_t count) {
   if (take(as_cache(self), arguments[0], &value) < 0) return nullptr;
   if (value != nullptr) return value;
   if (count == 2) return Py_NewRef(arguments[1]);
-  PyObject* argument = PyTuple_Pack(1, arguments[0]);
-  if (argument != nullptr) PyErr_SetObject(PyExc_KeyError, argument);
-  Py_XDECREF(argument);
+  raise_key_error(arguments[0]);
   return nullptr;
 }
 
@@ -446,8 +180,8 @@ PyObject* cache_popitem(PyObject* object, PyObject*) {
   Dropped dropped(self);
   while (self->cache != nullptr && self->cache->size() != 0) {
     const Entry entry = self->cache->evict();
-    PyObject* item = PyTuple_Pack(2, static_cast<PyObject*>(entry.key),
-                                  static_cast<PyObject*>(entry.value));
+    PyObject* item =
+        PyTuple_Pack(2, static_cast<PyObject*>(entry.key), static_cast<PyObject*>(entry.value));
     const bool failure = is_failure(static_cast<PyObject*>(entry.value));
     ++self->statistics.removals;
     dropped.add(entry, Cause::kExplicit);
@@ -525,13 +259,10 @@ PyObject* cache_ttl(PyObject* object, PyObject* key) {
   if (hash == -1) return nullptr;
   const Found found = search(self, SoughtKey{table_hash(hash), key});
   if (found.search == Search::kFailed) return nullptr;
-  const std::int64_t deadline = found.search == Search::kFound
-                                    ? self->cache->wheel().deadline(found.slot)
-                                    : std::int64_t{0};
+  const std::int64_t deadline =
+      found.search == Search::kFound ? self->cache->wheel().deadline(found.slot) : std::int64_t{0};
   if (deadline <= now) {
-    PyObject* argument = PyTuple_Pack(1, key);
-    if (argument != nullptr) PyErr_SetObject(PyExc_KeyError, argument);
-    Py_XDECREF(argument);
+    raise_key_error(key);
     return nullptr;
   }
   if (deadline == TimerWheel::kForever) Py_RETURN_NONE;
@@ -643,7 +374,9 @@ PyObject* cache_new(PyTypeObject* type, PyObject*, PyObject*) {
   return reinterpret_cast<PyObject*>(self);
 }
 
-PyObject* none_to_null(PyObject* object) { return object == Py_None ? nullptr : Py_NewRef(object); }
+PyObject* none_to_null(PyObject* object) {
+  return object == Py_None ? nullptr : Py_NewRef(object);
+}
 
 // (capacity, policy, parameters, seed, ttl, weigher, listener, clock), all checked by augury.Cache.
 int cache_init(PyObject* object, PyObject* arguments, PyObject*) {
@@ -745,11 +478,6 @@ PyObject* cache_weight(PyObject* self, void*) {
   return PyLong_FromUnsignedLongLong(cache->cache == nullptr ? 0 : cache->cache->weight());
 }
 
-template <class Function>
-PyCFunction cfunction(Function function) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
-}
-
 constexpr int kKeywords = METH_FASTCALL | METH_KEYWORDS;
 
 PyMethodDef cache_methods[] = {
@@ -791,11 +519,6 @@ PyGetSetDef cache_properties[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
-template <class Function>
-void* slot(Function function) {
-  return reinterpret_cast<void*>(function);
-}
-
 PyType_Slot cache_slots[] = {
     {Py_tp_new, slot(cache_new)},
     {Py_tp_init, slot(cache_init)},
@@ -821,82 +544,9 @@ PyType_Spec cache_spec = {
     .slots = cache_slots,
 };
 
-// ---------------------------------------------------------------- Failure and Ticket
-
-int failure_init(PyObject* self, PyObject* arguments, PyObject*) {
-  PyObject* error;
-  if (PyArg_ParseTuple(arguments, "O", &error) == 0) return -1;
-  Py_XSETREF(reinterpret_cast<FailureObject*>(self)->error, Py_NewRef(error));
-  return 0;
-}
-
-int failure_traverse(PyObject* self, visitproc visit, void* arg) {
-  Py_VISIT(Py_TYPE(self));
-  Py_VISIT(reinterpret_cast<FailureObject*>(self)->error);
-  return 0;
-}
-
-int failure_clear(PyObject* self) {
-  Py_CLEAR(reinterpret_cast<FailureObject*>(self)->error);
-  return 0;
-}
-
-void failure_dealloc(PyObject* self) {
-  PyObject_GC_UnTrack(self);
-  failure_clear(self);
-  PyTypeObject* type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
-}
-
-PyMemberDef failure_members[] = {
-    {"error", T_OBJECT_EX, offsetof(FailureObject, error), READONLY, nullptr},
-    {nullptr, 0, 0, 0, nullptr},
-};
-
-PyType_Slot failure_slots[] = {
-    {Py_tp_new, slot(PyType_GenericNew)},   {Py_tp_init, slot(failure_init)},
-    {Py_tp_dealloc, slot(failure_dealloc)}, {Py_tp_traverse, slot(failure_traverse)},
-    {Py_tp_clear, slot(failure_clear)},     {Py_tp_members, failure_members},
-    {0, nullptr},
-};
-
-PyType_Spec failure_spec = {
-    .name = "augury._native.Failure",
-    .basicsize = sizeof(FailureObject),
-    .itemsize = 0,
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
-    .slots = failure_slots,
-};
-
-PyObject* ticket_new(PyTypeObject* type, PyObject*, PyObject*) {
-  PyObject* self = type->tp_alloc(type, 0);
-  if (self != nullptr) reinterpret_cast<TicketObject*>(self)->valid = 1;
-  return self;
-}
-
-PyMemberDef ticket_members[] = {
-    {"valid", T_BOOL, offsetof(TicketObject, valid), 0, nullptr},
-    {nullptr, 0, 0, 0, nullptr},
-};
-
-PyType_Slot ticket_slots[] = {
-    {Py_tp_new, slot(ticket_new)},
-    {Py_tp_members, ticket_members},
-    {0, nullptr},
-};
-
-PyType_Spec ticket_spec = {
-    .name = "augury._native.Ticket",
-    .basicsize = sizeof(TicketObject),
-    .itemsize = 0,
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-    .slots = ticket_slots,
-};
-
-// CPython calls a method without building a frame for its arguments only where the object's type is the
-// very type that the method belongs to, so a subclass calls what it inherits more slowly. This makes the
-// inherited methods the subclass's own, where it does not define them itself.
+// CPython calls a method without building a frame for its arguments only where the object's type is
+// the very type that the method belongs to, so a subclass calls what it inherits more slowly. This
+// makes the inherited methods the subclass's own, where it does not define them itself.
 PyObject* adopt_methods(PyObject*, PyObject* type) {
   if (PyType_Check(type) == 0 ||
       PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type), cache_type) == 0) {
@@ -929,8 +579,6 @@ void bind_cache(nanobind::module_& module) {
   if (adopt == nullptr || PyModule_AddObject(module.ptr(), "adopt_methods", adopt) < 0) {
     throw nanobind::python_error();
   }
-  failure_type = add_type(module, &failure_spec, "Failure");
-  ticket_type = add_type(module, &ticket_spec, "Ticket");
   cache_type = add_type(module, &cache_spec, "Cache");
 }
 

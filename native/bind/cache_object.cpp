@@ -35,8 +35,8 @@ void Dropped::release(const Item& item) noexcept {
     PyObject* cause = PyLong_FromLong(static_cast<long>(item.cause));
     PyObject* listener = Py_NewRef(self_->listener);
     PyObject* result = cause == nullptr ? nullptr
-                                        : PyObject_CallFunctionObjArgs(listener, item.key, item.value,
-                                                                       cause, nullptr);
+                                        : PyObject_CallFunctionObjArgs(listener, item.key,
+                                                                       item.value, cause, nullptr);
     if (result == nullptr) PyErr_WriteUnraisable(listener);
     Py_XDECREF(result);
     Py_DECREF(listener);

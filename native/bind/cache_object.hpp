@@ -4,8 +4,8 @@
 #include <Python.h>
 
 #include <array>
-#include <cstring>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <vector>
@@ -24,15 +24,14 @@ struct Statistics {
 };
 
 struct CacheObject {
-  PyObject_HEAD
-  PyObject* weakrefs;
-  Cache* cache;        // nullptr until __init__
+  PyObject_HEAD PyObject* weakrefs;
+  Cache* cache;  // nullptr until __init__
   Plan* plan;
-  PyObject* weigher;   // callable or nullptr
-  PyObject* listener;  // callable or nullptr
-  PyObject* clock;     // callable or nullptr: the monotonic clock
-  PyObject* flights;   // dict: key -> Ticket of the load under way
-  std::int64_t ttl;    // default time to live in ns, or TimerWheel::kForever
+  PyObject* weigher;      // callable or nullptr
+  PyObject* listener;     // callable or nullptr
+  PyObject* clock;        // callable or nullptr: the monotonic clock
+  PyObject* flights;      // dict: key -> Ticket of the load under way
+  std::int64_t ttl;       // default time to live in ns, or TimerWheel::kForever
   std::uint64_t changes;  // grows whenever an entry comes or goes
   std::size_t failures;   // entries that hold a Failure
   Statistics statistics;
@@ -43,29 +42,31 @@ extern PyTypeObject* cache_type;
 
 // A remembered absence or error: an entry that look-ups treat as missing.
 struct FailureObject {
-  PyObject_HEAD
-  PyObject* error;
+  PyObject_HEAD PyObject* error;
 };
 extern PyTypeObject* failure_type;
 
-inline bool is_failure(PyObject* value) { return Py_TYPE(value) == failure_type; }
+inline bool is_failure(PyObject* value) {
+  return Py_TYPE(value) == failure_type;
+}
 
 // The right of a load under way to store its result. Any write to its key revokes it.
 struct TicketObject {
-  PyObject_HEAD
-  char valid;
+  PyObject_HEAD char valid;
 };
 extern PyTypeObject* ticket_type;
 
-// Entries on their way out. Releasing a reference and calling a listener may run any Python code, even
-// code that uses this cache, so both wait until the operation that dropped the entries is complete.
+// Entries on their way out. Releasing a reference and calling a listener may run any Python code,
+// even code that uses this cache, so both wait until the operation that dropped the entries is
+// complete.
 class Dropped {
  public:
   explicit Dropped(CacheObject* self) : self_(self) {}
   Dropped(const Dropped&) = delete;
   Dropped& operator=(const Dropped&) = delete;
   ~Dropped() {
-    if (count_ != 0) [[unlikely]] flush();
+    if (count_ != 0) [[unlikely]]
+      flush();
   }
 
   // Takes over the references of the entry. Without memory to remember it they are never released,
@@ -102,14 +103,17 @@ class Dropped {
   std::vector<Item> more_;
 };
 
-inline std::uint64_t table_hash(Py_hash_t hash) { return mix(static_cast<std::uint64_t>(hash)); }
+inline std::uint64_t table_hash(Py_hash_t hash) {
+  return mix(static_cast<std::uint64_t>(hash));
+}
 
 // PyObject_Hash with its two commonest cases inlined: -1 with an exception set if the key is not
 // hashable.
 inline Py_hash_t hash_of(PyObject* key) {
   if (PyUnicode_CheckExact(key)) {
     const Py_hash_t hash = reinterpret_cast<PyASCIIObject*>(key)->hash;
-    if (hash != -1) [[likely]] return hash;
+    if (hash != -1) [[likely]]
+      return hash;
   } else if (PyLong_CheckExact(key)) {
     const auto* integer = reinterpret_cast<PyLongObject*>(key);
 #if PY_VERSION_HEX >= 0x030C0000
@@ -119,7 +123,8 @@ inline Py_hash_t hash_of(PyObject* key) {
     }
 #else
     const Py_ssize_t size = Py_SIZE(integer);
-    if (size == 1) [[likely]] return static_cast<Py_hash_t>(integer->ob_digit[0]);
+    if (size == 1) [[likely]]
+      return static_cast<Py_hash_t>(integer->ob_digit[0]);
 #endif
   }
   return PyObject_Hash(key);
@@ -136,8 +141,8 @@ struct Found {
 };
 
 // A key sought. A `Sought` has `hash`, and compares itself with a stored key in two ways:
-// is(candidate), true only if they are identical, and equals(candidate): 1, 0, or -1 with an exception
-// set, perhaps having run any code.
+// is(candidate), true only if they are identical, and equals(candidate): 1, 0, or -1 with an
+// exception set, perhaps having run any code.
 struct SoughtKey {
   std::uint64_t hash;
   PyObject* key;
@@ -146,8 +151,8 @@ struct SoughtKey {
   [[nodiscard]] int equals(PyObject* candidate) const { return compare_keys(candidate, key); }
 };
 
-// Looks for an entry. When it returns, the cache is as it was at the last comparison: where comparing
-// ran code that changed the cache the search starts again, as dict's does.
+// Looks for an entry. When it returns, the cache is as it was at the last comparison: where
+// comparing ran code that changed the cache the search starts again, as dict's does.
 template <class Sought>
 [[gnu::noinline]] Found search(CacheObject* self, const Sought& sought) {
   constexpr int kRestarts = 1000;
@@ -176,8 +181,8 @@ template <class Sought>
 // The present time in ns. Negative with an exception set if the user's clock failed.
 std::int64_t present(CacheObject* self);
 
-// Whether the entry's deadline, if it has one, has passed. `now` is the present by the user's clock, or
-// negative if the cache uses its own.
+// Whether the entry's deadline, if it has one, has passed. `now` is the present by the user's
+// clock, or negative if the cache uses its own.
 bool is_expired(const Cache& cache, Slot slot, std::int64_t now);
 
 // Ends a read that found an entry past its deadline.
@@ -217,8 +222,8 @@ template <class Sought>
 }
 
 // The look-up behind every read. Returns a new reference, or nullptr: with an exception set if the
-// search failed, else the key is absent. What nearly always happens is inlined: the very object that is
-// the key lies at its home, and no entry has a deadline.
+// search failed, else the key is absent. What nearly always happens is inlined: the very object
+// that is the key lies at its home, and no entry has a deadline.
 template <class Sought>
 [[gnu::always_inline]] inline PyObject* read(CacheObject* self, const Sought& sought) {
   Cache* cache = self->cache;
@@ -226,14 +231,16 @@ template <class Sought>
     const Slot slot = cache->find_at_home(sought.hash, [&](Slot at) {
       return sought.is(static_cast<PyObject*>(cache->entry(at).key));
     });
-    if (slot != kNone) [[likely]] return read_entry(self, *cache, slot);
+    if (slot != kNone) [[likely]]
+      return read_entry(self, *cache, slot);
   }
   return read_slowly(self, sought);
 }
 
 inline PyObject* read_key(CacheObject* self, PyObject* key) {
   const Py_hash_t hash = hash_of(key);
-  if (hash == -1) [[unlikely]] return nullptr;
+  if (hash == -1) [[unlikely]]
+    return nullptr;
   return read(self, SoughtKey{table_hash(hash), key});
 }
 

@@ -1,26 +1,26 @@
-// The types behind @augury.cached: a callable that looks its arguments up in a cache without building
-// a key, and the key it stores.
+// The types behind @augury.cached: a callable that looks its arguments up in a cache without
+// building a key, and the key it stores.
 #include <Python.h>
 #include <structmember.h>
 
+#include "bind/arguments.hpp"
 #include "bind/bind.hpp"
 #include "bind/cache_object.hpp"
 
 namespace augury {
 namespace {
 
-// The arguments of one call of one function. `space` names the function: each decoration has its own.
+// The arguments of one call of one function. `space` names the function: each decoration has its
+// own.
 struct CallKeyObject {
-  PyObject_VAR_HEAD
-  PyObject* space;
+  PyObject_VAR_HEAD PyObject* space;
   PyObject* keywords;  // tuple of names, or nullptr
   Py_hash_t hash;
   PyObject* arguments[1];  // as many as ob_size: the positional ones, then those with keywords
 };
 
 struct MemoObject {
-  PyObject_HEAD
-  vectorcallfunc call;
+  PyObject_HEAD vectorcallfunc call;
   PyObject* dict;
   PyObject* weakrefs;
   CacheObject* cache;
@@ -32,14 +32,18 @@ struct MemoObject {
 PyTypeObject* call_key_type;
 PyTypeObject* memo_type;
 
-CallKeyObject* as_key(PyObject* object) { return reinterpret_cast<CallKeyObject*>(object); }
-MemoObject* as_memo(PyObject* object) { return reinterpret_cast<MemoObject*>(object); }
+CallKeyObject* as_key(PyObject* object) {
+  return reinterpret_cast<CallKeyObject*>(object);
+}
+MemoObject* as_memo(PyObject* object) {
+  return reinterpret_cast<MemoObject*>(object);
+}
 
 // A call as CPython's vectorcall passes it.
 struct Call {
   PyObject* const* arguments;
-  Py_ssize_t count;     // of all arguments, the keyword ones included
-  PyObject* keywords;   // tuple of names, or nullptr
+  Py_ssize_t count;    // of all arguments, the keyword ones included
+  PyObject* keywords;  // tuple of names, or nullptr
 };
 
 // -1 with an exception set if an argument is not hashable.
@@ -50,7 +54,8 @@ Py_hash_t hash_call(PyObject* space, const Call& call) {
     if (hash == -1) return -1;
     folded = (folded ^ static_cast<std::uint64_t>(hash)) * 0x9E3779B97F4A7C15u;
   }
-  if (call.keywords != nullptr) folded ^= static_cast<std::uint64_t>(PyTuple_GET_SIZE(call.keywords));
+  if (call.keywords != nullptr)
+    folded ^= static_cast<std::uint64_t>(PyTuple_GET_SIZE(call.keywords));
   const auto hash = static_cast<Py_hash_t>(folded ^ (folded >> 32));
   return hash == -1 ? -2 : hash;
 }
@@ -116,10 +121,12 @@ PyObject* memo_call(PyObject* object, PyObject* const* arguments, std::size_t fl
   const Call call{arguments, positional + (keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords)),
                   keywords};
   const Py_hash_t hash = hash_call(self->space, call);
-  if (hash == -1) [[unlikely]] return nullptr;
+  if (hash == -1) [[unlikely]]
+    return nullptr;
   PyObject* space = self->space;
   PyObject* value = read(self->cache, SoughtCall{table_hash(hash), space, call, self->typed != 0});
-  if (value != nullptr) [[likely]] return value;
+  if (value != nullptr) [[likely]]
+    return value;
   if (PyErr_Occurred() != nullptr) return nullptr;
   PyObject* key = make_key(space, call, hash);
   if (key == nullptr) return nullptr;
@@ -139,7 +146,8 @@ PyObject* memo_bind(PyObject* self, PyObject* instance, PyObject*) {
 }
 
 // The key under which a call with these arguments is cached.
-PyObject* memo_key(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) {
+PyObject* memo_key(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                   PyObject* keywords) {
   if (keywords != nullptr && PyTuple_GET_SIZE(keywords) == 0) keywords = nullptr;
   const Call call{arguments, count + (keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords)),
                   keywords};
@@ -152,7 +160,9 @@ PyObject* memo_reduce(PyObject* self, PyObject*) {
   return PyObject_GetAttrString(self, "__qualname__");
 }
 
-PyObject* memo_copy(PyObject* self, PyObject*) { return Py_NewRef(self); }
+PyObject* memo_copy(PyObject* self, PyObject*) {
+  return Py_NewRef(self);
+}
 
 // (cache, space, miss, typed)
 PyObject* memo_new(PyTypeObject* type, PyObject* arguments, PyObject*) {
@@ -182,7 +192,8 @@ int memo_traverse(PyObject* object, visitproc visit, void* arg) {
   return 0;
 }
 
-// The cache, the space and the miss handler stay until the end: a finaliser may still call the memo.
+// The cache, the space and the miss handler stay until the end: a finaliser may still call the
+// memo.
 int memo_clear(PyObject* object) {
   MemoObject* self = as_memo(object);
   Py_CLEAR(self->dict);
@@ -200,16 +211,6 @@ void memo_dealloc(PyObject* object) {
   PyTypeObject* type = Py_TYPE(object);
   type->tp_free(object);
   Py_DECREF(type);
-}
-
-template <class Function>
-PyCFunction cfunction(Function function) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
-}
-
-template <class Function>
-void* slot(Function function) {
-  return reinterpret_cast<void*>(function);
 }
 
 PyMethodDef memo_methods[] = {
@@ -234,16 +235,11 @@ PyGetSetDef memo_properties[] = {
 };
 
 PyType_Slot memo_slots[] = {
-    {Py_tp_new, slot(memo_new)},
-    {Py_tp_dealloc, slot(memo_dealloc)},
-    {Py_tp_traverse, slot(memo_traverse)},
-    {Py_tp_clear, slot(memo_clear)},
-    {Py_tp_call, slot(PyVectorcall_Call)},
-    {Py_tp_descr_get, slot(memo_bind)},
-    {Py_tp_methods, memo_methods},
-    {Py_tp_members, memo_members},
-    {Py_tp_getset, memo_properties},
-    {0, nullptr},
+    {Py_tp_new, slot(memo_new)},           {Py_tp_dealloc, slot(memo_dealloc)},
+    {Py_tp_traverse, slot(memo_traverse)}, {Py_tp_clear, slot(memo_clear)},
+    {Py_tp_call, slot(PyVectorcall_Call)}, {Py_tp_descr_get, slot(memo_bind)},
+    {Py_tp_methods, memo_methods},         {Py_tp_members, memo_members},
+    {Py_tp_getset, memo_properties},       {0, nullptr},
 };
 
 PyType_Spec memo_spec = {
@@ -257,7 +253,9 @@ PyType_Spec memo_spec = {
 
 // ---------------------------------------------------------------- CallKey
 
-Py_hash_t key_hash(PyObject* self) { return as_key(self)->hash; }
+Py_hash_t key_hash(PyObject* self) {
+  return as_key(self)->hash;
+}
 
 PyObject* key_compare(PyObject* a, PyObject* b, int operation) {
   if ((operation != Py_EQ && operation != Py_NE) || Py_TYPE(b) != call_key_type) {

@@ -1,6 +1,7 @@
 #include "bind/bind.hpp"
 
 NB_MODULE(_native, module) {
+  augury::bind_ticket(module);
   augury::bind_cache(module);
   augury::bind_memo(module);
   augury::bind_policies(module);

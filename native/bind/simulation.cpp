@@ -40,13 +40,14 @@ void feed(Simulation& simulation, const Array<std::uint32_t>& ids,
   simulation.feed(requests);
 }
 
-// The hashes that the live cache would use for these keys as Python integers, so that policies which
-// depend on hashes decide alike in both.
+// The hashes that the live cache would use for these keys as Python integers, so that policies
+// which depend on hashes decide alike in both.
 nb::ndarray<nb::numpy, std::uint64_t, nb::ndim<1>> hash_integers(const Array<std::uint64_t>& keys) {
   constexpr std::uint64_t kModulus = (std::uint64_t{1} << 61) - 1;  // of Python's integer hash
   auto* hashes = new std::uint64_t[keys.size()];
   for (std::size_t i = 0; i < keys.size(); ++i) hashes[i] = mix(keys.data()[i] % kModulus);
-  const nb::capsule owner(hashes, [](void* p) noexcept { delete[] static_cast<std::uint64_t*>(p); });
+  const nb::capsule owner(hashes,
+                          [](void* p) noexcept { delete[] static_cast<std::uint64_t*>(p); });
   return {hashes, {keys.size()}, owner};
 }
 

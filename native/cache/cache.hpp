@@ -79,9 +79,8 @@ class Cache {
     entries_.ensure(slots());
     entries_[slots()] = {nullptr, nullptr};  // free, should the policy throw
     if (deadline != TimerWheel::kForever) wheel_.prepare(slots());
-    const Slot slot =
-        engine_.admit(*policy_, {.hash = hash, .weight = weight},
-                      [&](Slot victim) { dropped(forget(victim)); });
+    const Slot slot = engine_.admit(*policy_, {.hash = hash, .weight = weight},
+                                    [&](Slot victim) { dropped(forget(victim)); });
     entries_[slot] = entry;
     table_.insert(hash, slot);
     if (deadline != TimerWheel::kForever) wheel_.schedule(slot, deadline, now);

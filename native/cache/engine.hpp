@@ -19,8 +19,8 @@ class Engine {
 
   void hit(P& policy, Slot slot, const Request& request) { policy.hit(slot, request); }
 
-  // Stores a key that is not resident; calls dropped(slot) for each entry evicted to make room, while
-  // its slot is still valid. Returns kNone for a request heavier than the whole capacity.
+  // Stores a key that is not resident; calls dropped(slot) for each entry evicted to make room,
+  // while its slot is still valid. Returns kNone for a request heavier than the whole capacity.
   template <class Dropped>
   Slot admit(P& policy, const Request& request, Dropped&& dropped) {
     if (request.weight > capacity_) return kNone;

@@ -14,9 +14,9 @@
 
 namespace augury {
 
-// Times are nanoseconds of a clock that never goes back. A level has 64 buckets; a bucket of the lowest
-// level spans 2^20 ns (about a millisecond), of each higher level 64 times as much. An entry moves down
-// a level as its deadline comes near, so at most kLevels times in its life.
+// Times are nanoseconds of a clock that never goes back. A level has 64 buckets; a bucket of the
+// lowest level spans 2^20 ns (about a millisecond), of each higher level 64 times as much. An entry
+// moves down a level as its deadline comes near, so at most kLevels times in its life.
 class TimerWheel {
  public:
   static constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
@@ -31,8 +31,8 @@ class TimerWheel {
     return slot < known_ ? nodes_[slot].deadline : kForever;
   }
 
-  // Sets or replaces the deadline; kForever takes it away. Throws std::bad_alloc, and then nothing has
-  // changed.
+  // Sets or replaces the deadline; kForever takes it away. Throws std::bad_alloc, and then nothing
+  // has changed.
   void schedule(Slot slot, std::int64_t deadline, std::int64_t now) {
     if (deadline == kForever) return cancel(slot);
     prepare(slot);
@@ -60,9 +60,9 @@ class TimerWheel {
     return size_ != 0 && (now >> kTickBits) > (now_ >> kTickBits);
   }
 
-  // Takes every entry whose deadline has passed off the wheel and calls expired(slot), which must not
-  // touch the wheel. Without `exact`, entries that expired within the present tick (a millisecond) may
-  // be left to the next call.
+  // Takes every entry whose deadline has passed off the wheel and calls expired(slot), which must
+  // not touch the wheel. Without `exact`, entries that expired within the present tick (a
+  // millisecond) may be left to the next call.
   template <class Expired>
   void advance(std::int64_t now, bool exact, Expired&& expired) {
     if (size_ == 0 || now < now_) return;
@@ -98,7 +98,8 @@ class TimerWheel {
           throw std::logic_error("timer wheel: an entry is in a wrong bucket");
         }
         const std::int64_t tick = node.deadline >> shift(bucket / kBuckets);
-        if (node.deadline > now_ && bucket / kBuckets < kLevels - 1 && (tick & (kBuckets - 1)) != bucket % kBuckets) {
+        if (node.deadline > now_ && bucket / kBuckets < kLevels - 1 &&
+            (tick & (kBuckets - 1)) != bucket % kBuckets) {
           throw std::logic_error("timer wheel: a bucket has a foreign deadline");
         }
         before = slot;
@@ -147,8 +148,8 @@ class TimerWheel {
 
   template <class Expired>
   void sweep(int bucket, std::int64_t now, Expired& expired) {
-    // The list is cut off first: entries that are not due go back on the wheel, perhaps into this very
-    // bucket.
+    // The list is cut off first: entries that are not due go back on the wheel, perhaps into this
+    // very bucket.
     Slot slot = heads_[bucket];
     heads_[bucket] = kNone;
     while (slot != kNone) {

@@ -1,9 +1,8 @@
 // The clock that expiry uses.
 #pragma once
 
-#include <ctime>
-
 #include <cstdint>
+#include <ctime>
 
 namespace augury {
 
@@ -14,10 +13,12 @@ inline std::int64_t read_clock(clockid_t clock) {
 }
 
 // Nanoseconds since some fixed moment; never goes back.
-inline std::int64_t monotonic_ns() { return read_clock(CLOCK_MONOTONIC); }
+inline std::int64_t monotonic_ns() {
+  return read_clock(CLOCK_MONOTONIC);
+}
 
-// Whether `deadline` has passed. Nearly always answered by the coarse clock, which costs a quarter of
-// the exact one and lags behind it by less than kLag.
+// Whether `deadline` has passed. Nearly always answered by the coarse clock, which costs a quarter
+// of the exact one and lags behind it by less than kLag.
 inline bool has_passed(std::int64_t deadline) {
   constexpr std::int64_t kLag = 20'000'000;
 #ifdef CLOCK_MONOTONIC_COARSE

@@ -7,8 +7,8 @@ namespace augury {
 
 __extension__ using Uint128 = unsigned __int128;
 
-// Spreads every bit of `x` over all 64 (the multiply-fold of wyhash). Python hashes small integers to
-// themselves, so nothing may use a Python hash before this.
+// Spreads every bit of `x` over all 64 (the multiply-fold of wyhash). Python hashes small integers
+// to themselves, so nothing may use a Python hash before this.
 constexpr std::uint64_t mix(std::uint64_t x) {
   const auto product = static_cast<Uint128>(x ^ 0x9E3779B97F4A7C15u) * 0xD6E8FEB86659FD93u;
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);

@@ -13,8 +13,8 @@
 namespace augury {
 
 // Like std::vector, but grows by realloc, which for large arrays moves pages rather than bytes, and
-// by half rather than double. New elements hold no value until one is written: memory that no entry has
-// used yet takes no pages.
+// by half rather than double. New elements hold no value until one is written: memory that no entry
+// has used yet takes no pages.
 template <class T>
   requires std::is_trivially_copyable_v<T>
 class Slab {

@@ -20,8 +20,8 @@ namespace augury {
 
 // Twelve slots share a chunk of one cache line, with a byte of hash each, which one instruction
 // compares at once: a look-up nearly always reads one line and takes no branch that cannot be
-// predicted. A slot whose chunk is full goes to the next; a chunk counts the slots that passed it, so
-// that a miss knows where to stop and erasing leaves no tombstones.
+// predicted. A slot whose chunk is full goes to the next; a chunk counts the slots that passed it,
+// so that a miss knows where to stop and erasing leaves no tombstones.
 class Table {
  public:
   [[nodiscard]] std::size_t size() const { return size_; }
@@ -48,7 +48,8 @@ class Table {
     const Chunk& chunk = chunks_[home(hash)];
     for (std::uint32_t hits = chunk.matches(tag_of(hash)); hits != 0; hits &= hits - 1) {
       const Slot slot = chunk.slots[std::countr_zero(hits)];
-      if (equal(slot)) [[likely]] return slot;
+      if (equal(slot)) [[likely]]
+        return slot;
     }
     return kNone;
   }
@@ -57,7 +58,8 @@ class Table {
   // Throws std::bad_alloc or std::length_error, and then nothing has changed.
   template <class HashOf>
   void prepare(HashOf&& hash_of) {
-    if (size_ >= limit_) [[unlikely]] grow(hash_of);
+    if (size_ >= limit_) [[unlikely]]
+      grow(hash_of);
   }
 
   // Files a slot that is not filed yet. prepare() has been called since the last insert().

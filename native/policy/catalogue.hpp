@@ -9,8 +9,6 @@ namespace augury {
 template <class... Policies>
 struct PolicyList {};
 
-using Catalogue = PolicyList<
-    Fifo,
-    Lru>;
+using Catalogue = PolicyList<Fifo, Lru>;
 
 }  // namespace augury

@@ -14,8 +14,9 @@
 namespace augury {
 
 template <class P>
-concept CataloguedPolicy = std::derived_from<P, Policy> && std::constructible_from<P, const Setup&> &&
-                           std::same_as<decltype(P::kDescription), const Description>;
+concept CataloguedPolicy =
+    std::derived_from<P, Policy> && std::constructible_from<P, const Setup&> &&
+    std::same_as<decltype(P::kDescription), const Description>;
 
 // Calls visit.template operator()<P>() for the policy P of that name; false if there is none.
 template <class Visit, CataloguedPolicy... Ps>

@@ -13,8 +13,9 @@ class Fifo final : public Policy {
   static constexpr Description kDescription{
       .name = "fifo",
       .title = "FIFO",
-      .paper = "Belady, A study of replacement algorithms for a virtual-storage computer, IBM "
-               "Systems Journal 5(2), 1966",
+      .paper =
+          "Belady, A study of replacement algorithms for a virtual-storage computer, IBM "
+          "Systems Journal 5(2), 1966",
   };
 
   explicit Fifo(const Setup& setup) : residents_(setup.residents) {}

@@ -13,8 +13,9 @@ class Lru final : public Policy {
   static constexpr Description kDescription{
       .name = "lru",
       .title = "LRU",
-      .paper = "Mattson et al., Evaluation techniques for storage hierarchies, IBM Systems Journal "
-               "9(2), 1970",
+      .paper =
+          "Mattson et al., Evaluation techniques for storage hierarchies, IBM Systems Journal "
+          "9(2), 1970",
   };
 
   explicit Lru(const Setup& setup) : residents_(setup.residents) {}

@@ -15,7 +15,7 @@ namespace augury {
 // A number that a user may set, e.g. the share of a queue.
 struct Parameter {
   std::string_view name;
-  double standard;  // used unless the user says otherwise
+  double standard;   // used unless the user says otherwise
   double low, high;  // both allowed
   std::string_view meaning;
 };
@@ -56,9 +56,9 @@ struct Setup {
 //   residents;
 // - that it calls reweighed(slot, old) after the weight of a resident has changed.
 //
-// A policy guarantees that evict() returns a resident slot and forgets it as a resident, that its own
-// memory is bounded by capacity, that hit() is O(1) amortised, and that a std::bad_alloc thrown by
-// miss() or insert() leaves it as it was.
+// A policy guarantees that evict() returns a resident slot and forgets it as a resident, that its
+// own memory is bounded by capacity, that hit() is O(1) amortised, and that a std::bad_alloc thrown
+// by miss() or insert() leaves it as it was.
 //
 // Policies measure queues in the unit of capacity, so `residents.weight`, never a count. Whatever
 // they remember of keys that left (ghosts) they keep by hash.

@@ -14,7 +14,8 @@
 
 namespace augury {
 
-// Consecutive requests of a trace whose keys are dense ids: 0, 1, 2 ... in order of first appearance.
+// Consecutive requests of a trace whose keys are dense ids: 0, 1, 2 ... in order of first
+// appearance.
 struct Requests {
   std::span<const std::uint32_t> ids;
   std::span<const std::uint64_t> hashes;    // by id
@@ -80,7 +81,8 @@ class SimulationOf final : public Simulation {
   }
 
  private:
-  static constexpr std::size_t kAhead = 12;  // requests between asking memory for a slot and its use
+  static constexpr std::size_t kAhead =
+      12;  // requests between asking memory for a slot and its use
 
   template <bool kSized, bool kWeighed>
   void replay(const Requests& requests) {

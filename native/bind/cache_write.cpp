@@ -1,0 +1,157 @@
+#include "bind/cache_write.hpp"
+
+#include "bind/arguments.hpp"
+
+namespace augury {
+namespace {
+
+// Ends the right of a load of this key under way to store its result.
+bool revoke_flight(CacheObject* self, PyObject* key) {
+  if (PyDict_GET_SIZE(self->flights) == 0) return true;
+  PyObject* ticket = PyDict_GetItemWithError(self->flights, key);
+  if (ticket == nullptr) return PyErr_Occurred() == nullptr;
+  reinterpret_cast<TicketObject*>(ticket)->valid = 0;
+  if (PyDict_DelItem(self->flights, key) == 0) return true;
+  if (PyErr_ExceptionMatches(PyExc_KeyError) == 0) return false;
+  PyErr_Clear();
+  return true;
+}
+
+// What is known about a write before the cache is touched.
+struct Terms {
+  std::uint64_t hash;
+  Weight weight = 1;
+  std::int64_t deadline = TimerWheel::kForever;
+  std::int64_t now = -1;  // negative: no entry has a deadline
+};
+
+bool settle(CacheObject* self, const Write& write, Terms* terms) {
+  const Py_hash_t hash = hash_of(write.key);
+  if (hash == -1) return false;
+  terms->hash = table_hash(hash);
+  std::int64_t ttl = self->ttl;
+  if (write.ttl != nullptr && !parse_ttl(write.ttl, &ttl)) return false;
+  if (write.size != nullptr) {
+    if (!parse_weight(write.size, &terms->weight)) return false;
+  } else if (self->weigher != nullptr && !is_failure(write.value)) {
+    PyObject* weigher = Py_NewRef(self->weigher);
+    PyObject* weight = PyObject_CallFunctionObjArgs(weigher, write.key, write.value, nullptr);
+    Py_DECREF(weigher);
+    if (weight == nullptr) return false;
+    const bool parsed = parse_weight(weight, &terms->weight);
+    Py_DECREF(weight);
+    if (!parsed) return false;
+  }
+  if (ttl != TimerWheel::kForever || !self->cache->wheel().idle()) {
+    terms->now = present(self);
+    if (terms->now < 0) return false;
+    if (ttl < TimerWheel::kForever - terms->now) terms->deadline = terms->now + ttl;
+  }
+  return write.ticket != nullptr || revoke_flight(self, write.key);
+}
+
+bool overwrite(CacheObject* self, Slot slot, const Write& write, const Terms& terms,
+               Dropped& dropped) {
+  Cache& cache = *self->cache;
+  cache.reschedule(slot, terms.deadline, terms.now);
+  auto* key = static_cast<PyObject*>(cache.entry(slot).key);
+  void* old = cache.replace(slot, Py_NewRef(write.value));
+  self->failures += is_failure(write.value) ? 1 : 0;
+  ++self->statistics.updates;
+  dropped.add({Py_NewRef(key), old}, Cause::kReplaced);
+  cache.hit(slot);
+  cache.reweigh(slot, terms.weight, [&](Entry entry) {
+    ++self->statistics.evictions;
+    dropped.add(entry, Cause::kSize);
+  });
+  return true;
+}
+
+void insert(CacheObject* self, const Write& write, const Terms& terms, Dropped& dropped) {
+  self->cache->insert(terms.hash, {write.key, write.value}, terms.weight, terms.deadline, terms.now,
+                      [&](Entry entry) {
+                        ++self->statistics.evictions;
+                        dropped.add(entry, Cause::kSize);
+                      });
+  Py_INCREF(write.key);
+  Py_INCREF(write.value);
+  ++self->changes;
+  ++self->statistics.insertions;
+  self->failures += is_failure(write.value) ? 1 : 0;
+}
+
+}  // namespace
+
+bool is_ready(CacheObject* self) {
+  if (self->cache != nullptr) return true;
+  PyErr_SetString(PyExc_RuntimeError, "Cache.__init__() was not called");
+  return false;
+}
+
+void expire(CacheObject* self, std::int64_t now, bool exact, Dropped& dropped) {
+  self->cache->advance(now, exact, [&](Entry entry) {
+    ++self->statistics.expirations;
+    dropped.add(entry, Cause::kExpiry);
+  });
+}
+
+int store(CacheObject* self, const Write& write) {
+  if (!is_ready(self)) return -1;
+  Terms terms;
+  if (!settle(self, write, &terms)) return -1;
+  Dropped dropped(self);
+  try {
+    if (self->cache->wheel().due(terms.now)) expire(self, terms.now, false, dropped);
+    Found found = search(self, SoughtKey{terms.hash, write.key});
+    if (found.search == Search::kFailed) return -1;
+    // From here on no Python code runs before the write is complete.
+    if (write.ticket != nullptr && write.ticket->valid == 0) return 0;
+    Cache& cache = *self->cache;
+    if (found.search == Search::kFound && is_expired(cache, found.slot, terms.now)) {
+      ++self->statistics.expirations;
+      dropped.add(cache.remove(found.slot), Cause::kExpiry);
+      found.search = Search::kAbsent;
+    }
+    if (terms.weight > cache.capacity()) {
+      ++self->statistics.rejections;
+      // The old value is out of date.
+      if (found.search == Search::kFound) dropped.add(cache.remove(found.slot), Cause::kSize);
+      return 0;
+    }
+    self->may_cycle |= PyObject_IS_GC(write.key) || PyObject_IS_GC(write.value);
+    if (found.search == Search::kFound) {
+      overwrite(self, found.slot, write, terms, dropped);
+    } else {
+      insert(self, write, terms, dropped);
+    }
+    return 1;
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
+
+int take(CacheObject* self, PyObject* key, PyObject** value) {
+  *value = nullptr;
+  if (!is_ready(self)) return -1;
+  const Py_hash_t hash = hash_of(key);
+  if (hash == -1 || !revoke_flight(self, key)) return -1;
+  const std::int64_t now = self->clock == nullptr ? -1 : present(self);
+  if (self->clock != nullptr && now < 0) return -1;
+  const Found found = search(self, SoughtKey{table_hash(hash), key});
+  if (found.search != Search::kFound) return found.search == Search::kFailed ? -1 : 0;
+  Cache& cache = *self->cache;
+  Dropped dropped(self);
+  if (is_expired(cache, found.slot, now)) {
+    ++self->statistics.expirations;
+    dropped.add(cache.remove(found.slot), Cause::kExpiry);
+    return 0;
+  }
+  auto* held = static_cast<PyObject*>(cache.entry(found.slot).value);
+  if (!is_failure(held)) *value = Py_NewRef(held);
+  ++self->statistics.removals;
+  dropped.add(cache.remove(found.slot), Cause::kExplicit);
+  return 1;
+}
+
+}  // namespace augury

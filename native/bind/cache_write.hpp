@@ -1,0 +1,29 @@
+// Writing to and taking from the cache of a CacheObject.
+#pragma once
+
+#include "bind/cache_object.hpp"
+
+namespace augury {
+
+struct Write {
+  PyObject* key;
+  PyObject* value;
+  PyObject* ttl = nullptr;         // nullptr: the cache's default
+  PyObject* size = nullptr;        // nullptr: by the weigher
+  TicketObject* ticket = nullptr;  // of the load that wants to store; nullptr: a write by the user
+};
+
+// False with an exception set before __init__ has run.
+bool is_ready(CacheObject* self);
+
+// 1: stored, 0: not (too heavy, or the ticket was revoked), -1: an exception is set.
+int store(CacheObject* self, const Write& write);
+
+// Takes an entry out. 1: there was one, and *value is a new reference (nullptr if it was a
+// Failure); 0: there was none; -1: an exception is set.
+int take(CacheObject* self, PyObject* key, PyObject** value);
+
+// Takes out what has expired; see TimerWheel::advance.
+void expire(CacheObject* self, std::int64_t now, bool exact, Dropped& dropped);
+
+}  // namespace augury
