@@ -19,5 +19,6 @@ void bind_memo(nanobind::module_& module);
 void bind_policies(nanobind::module_& module);
 void bind_simulation(nanobind::module_& module);
 void bind_ticket(nanobind::module_& module);
+void bind_trace(nanobind::module_& module);
 
 }  // namespace augury

@@ -6,4 +6,5 @@ NB_MODULE(_native, module) {
   augury::bind_memo(module);
   augury::bind_policies(module);
   augury::bind_simulation(module);
+  augury::bind_trace(module);
 }

@@ -1,12 +1,12 @@
 #include "sim/simulation.hpp"
 
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/unique_ptr.h>
 
+#include "bind/arrays.hpp"
 #include "bind/bind.hpp"
 #include "core/hash.hpp"
 
@@ -15,24 +15,14 @@ namespace nb = nanobind;
 namespace augury {
 namespace {
 
-template <class T>
-using Array = nb::ndarray<const T, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-template <class T>
-std::span<const T> view(const std::optional<Array<T>>& array) {
-  return array ? std::span<const T>{array->data(), array->size()} : std::span<const T>{};
-}
-
 void feed(Simulation& simulation, const Array<std::uint32_t>& ids,
           const Array<std::uint64_t>& hashes, const std::optional<Array<std::uint64_t>>& sizes,
           const std::optional<Array<std::int64_t>>& next) {
   if ((sizes && sizes->size() != ids.size()) || (next && next->size() != ids.size())) {
     throw std::invalid_argument("ids, sizes and next must have the same length");
   }
-  const Requests requests{.ids = {ids.data(), ids.size()},
-                          .hashes = {hashes.data(), hashes.size()},
-                          .sizes = view(sizes),
-                          .next = view(next)};
+  const Requests requests{
+      .ids = view(ids), .hashes = view(hashes), .sizes = view(sizes), .next = view(next)};
   const nb::gil_scoped_release unlocked;
   for (const std::uint32_t id : requests.ids) {
     if (id >= requests.hashes.size()) throw std::out_of_range("an id has no hash");
@@ -42,13 +32,11 @@ void feed(Simulation& simulation, const Array<std::uint32_t>& ids,
 
 // The hashes that the live cache would use for these keys as Python integers, so that policies
 // which depend on hashes decide alike in both.
-nb::ndarray<nb::numpy, std::uint64_t, nb::ndim<1>> hash_integers(const Array<std::uint64_t>& keys) {
+NewArray<std::uint64_t> hash_integers(const Array<std::uint64_t>& keys) {
   constexpr std::uint64_t kModulus = (std::uint64_t{1} << 61) - 1;  // of Python's integer hash
-  auto* hashes = new std::uint64_t[keys.size()];
+  auto hashes = std::make_unique_for_overwrite<std::uint64_t[]>(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) hashes[i] = mix(keys.data()[i] % kModulus);
-  const nb::capsule owner(hashes,
-                          [](void* p) noexcept { delete[] static_cast<std::uint64_t*>(p); });
-  return {hashes, {keys.size()}, owner};
+  return hand_over(std::move(hashes), keys.size());
 }
 
 }  // namespace
