@@ -46,14 +46,21 @@ class Ghosts {
   void push(std::uint64_t hash, Weight weight, Stamp stamp = {}) noexcept {
     const std::uint32_t print = print_of(hash);
     const std::uint32_t heft = heft_of(weight);
-    remove(hash);
-    if (heft > limit_) return;
-    while (weight_ + heft > limit_) pop();
+    if (heft > limit_) {
+      remove(hash);
+      return;
+    }
+    while (weight_ + heft > limit_) drop_oldest();
     if (!make_room() || (heft != 1 && !start_weighing())) return;
+    std::uint32_t cell = find(print);
+    if (index_[cell].place != kNone) {
+      erase(cell, index_[cell].place);
+      cell = find(print);
+    }
     const std::uint32_t place = after(tail_, used_);
     ring_[place] = {print, stamp};
     if (weights_.size() != 0) weights_[place] = heft;
-    index_[find(print)] = {print, place};
+    index_[cell] = {print, place};
     ++used_;
     ++size_;
     weight_ += heft;
@@ -66,20 +73,25 @@ class Ghosts {
     const std::uint32_t place = index_[cell].place;
     if (place == kNone) return false;
     erase(cell, place);
+    shrink();
     return true;
   }
 
   // Forgets the oldest; there must be one.
-  void pop() { erase(find(ring_[tail_].print), tail_); }
+  void pop() {
+    drop_oldest();
+    shrink();
+  }
 
   void clear() {
-    while (size_ != 0) pop();
+    while (size_ != 0) drop_oldest();
+    shrink();
   }
 
   void resize(Weight limit) noexcept {
     limit_ = limit;
-    while (weight_ > limit_) pop();
-    if (places_ / 2 > most_places()) rebuild(most_places());
+    while (weight_ > limit_) drop_oldest();
+    shrink();
   }
 
   void validate() const {
@@ -101,12 +113,12 @@ class Ghosts {
     if (live != size_ || cells != size_) throw std::logic_error("ghosts: miscounted");
     if (weight != weight_) throw std::logic_error("ghosts: misweighed");
     if (weight > limit_) throw std::logic_error("ghosts: above the limit");
-    if (size_ > places_ - places_ / 4) throw std::logic_error("ghosts: too full");
+    if (size_ > room()) throw std::logic_error("ghosts: too full");
   }
 
  private:
   static constexpr std::uint32_t kHole = 0;
-  static constexpr std::uint32_t kMost = 1u << 31;
+  static constexpr std::uint32_t kMost = 1u << 30;
 
   struct Entry {
     std::uint32_t print;  // upper half of the hash, or kHole
@@ -163,18 +175,24 @@ class Ghosts {
     index_[cell].place = kNone;
   }
 
-  // As many places as the limit can ever need.
-  [[nodiscard]] std::uint32_t most_places() const {
-    return static_cast<std::uint32_t>(std::min<Weight>(limit_, kMost / 2) / 3 * 4 + 8);
+  void drop_oldest() { erase(find(ring_[tail_].print), tail_); }
+
+  // How many ghosts go into the places, and how many places are needed for that many.
+  [[nodiscard]] std::uint32_t room() const { return places_ / 8 * 5; }
+  static std::uint32_t places_for(Weight size) {
+    return static_cast<std::uint32_t>(std::min<Weight>(size, kMost) / 5 * 8 + 8);
+  }
+
+  // Gives back what is far too much.
+  void shrink() {
+    if (places_ > 64 && size_ < places_ / 4) rebuild(places_for(size_ + size_ / 4));
   }
 
   // Makes room for one more in the ring and in the index.
   bool make_room() {
-    if (size_ + 1 > places_ - places_ / 4) {
-      const std::uint64_t wanted = std::uint64_t{places_} + places_ / 2 + 16;
-      const auto places =
-          static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, most_places()));
-      return places > places_ && rebuild(places);
+    if (size_ == room()) {
+      const Weight wanted = std::min<Weight>(limit_, size_ + size_ / 4 + 16);
+      if (!rebuild(places_for(wanted)) || size_ == room()) return false;
     }
     if (used_ == places_) squeeze();
     return true;
