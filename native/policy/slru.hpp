@@ -41,15 +41,16 @@ class Slru final : public Policy {
   }
 
   Slot evict() override {
+    full_ = true;
     std::size_t level = 0;
     while (segments_[level].empty()) ++level;
     return segments_[level].pop_back();
   }
 
-  void insert(Slot slot, const Request&) override {
+  void insert(Slot slot, const Request& request) override {
     nodes_.ensure(slot);
     level_.ensure(slot);
-    push(slot, 0);
+    push(slot, full_ ? 0 : lowest_with_room(request.weight));
   }
 
   void remove(Slot slot) override { segments_[level_[slot]].unlink(slot); }
@@ -61,6 +62,8 @@ class Slru final : public Policy {
 
   void resize(Weight capacity) override {
     limit_ = share_of(capacity, protected_share_ / top_, 0);
+    lowest_limit_ = share_of(capacity, 1 - protected_share_, 0);
+    full_ = false;
     settle(top_);
   }
 
@@ -87,6 +90,14 @@ class Slru final : public Policy {
     segments_[level].push_front(slot);
   }
 
+  [[nodiscard]] std::size_t lowest_with_room(Weight weight) const {
+    if (segments_[0].weight() + weight <= lowest_limit_) return 0;
+    for (std::size_t level = 1; level <= top_; ++level) {
+      if (segments_[level].weight() + weight <= limit_) return level;
+    }
+    return 0;
+  }
+
   // Pushes down what is too much in that segment and those below.
   void settle(std::size_t level) {
     for (; level > 0; --level) {
@@ -98,6 +109,9 @@ class Slru final : public Policy {
   std::uint8_t top_;
   double protected_share_;
   Weight limit_ = 0;  // of each segment but the lowest, which has what the others leave
+  Weight lowest_limit_ =
+      0;               // beyond which new entries fill the others, until the cache has been full
+  bool full_ = false;  // something was evicted at this capacity
   Slab<Linked> nodes_;
   Slab<std::uint8_t> level_;
   std::array<Queue<>, kMost> segments_{{
