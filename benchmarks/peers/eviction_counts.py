@@ -2,7 +2,8 @@
 
 python benchmarks/peers/eviction_counts.py TRACES [--policy lru,sieve] [--trace oltp,p3] [--cells]
 
-TRACES is a directory of ``*.oracleGeneral.zst`` files. Sizes are ignored: every entry weighs 1.
+TRACES is a directory of ``*.oracleGeneral.zst`` files. Sizes are ignored: every entry weighs 1. Both
+run with libcachesim's standard parameters.
 Prints for each policy how many cells are equal, the largest differences in points of miss ratio, and
 the median of how many times faster Augury replays a cell.
 """
@@ -51,6 +52,9 @@ PEERS: dict[str, Callable[..., Any]] = {
     "lhd": libcachesim.LHD,
     "belady": libcachesim.Belady,
 }
+
+# Where our standard parameters are not libcachesim's: docs/policies.md says why.
+PARAMETERS: dict[str, dict[str, float]] = {"lirs": {"hir": 0.01}}
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ def replay_theirs(policy: str, capacity: int, trace: Trace, path: str) -> tuple[
 
 
 def replay_ours(policy: str, capacity: int, trace: Trace, *, offline: bool) -> tuple[int, float]:
-    simulation = Simulation(policy, capacity)
+    simulation = Simulation(policy, capacity, parameters=PARAMETERS.get(policy, {}))
     hashes = hash_integers(trace.keys)
     start = time.perf_counter()
     simulation.feed(trace.ids, hashes, None, trace.next if offline else None)

@@ -21,7 +21,7 @@ template <std::uint32_t kLastStamp>
 class LirsWithStamps final : public Policy {
  public:
   static constexpr std::array kParameters{
-      Parameter{"hir", 0.01, 0, 1, "share of the capacity for entries that pass through"},
+      Parameter{"hir", 0.05, 0, 1, "share of the capacity for entries that pass through"},
       Parameter{"ghost", 1, 0, 4, "ghosts remembered, as a share of the capacity"},
   };
   static constexpr Description kDescription{
