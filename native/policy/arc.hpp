@@ -64,13 +64,17 @@ class Arc final : public Policy {
 
   void remove(Slot slot) override { queue_of(slot).unlink(slot); }
 
-  void reweighed(Slot slot, Weight old) override { queue_of(slot).reweighed(slot, old); }
+  void reweighed(Slot slot, Weight old) override {
+    queue_of(slot).reweighed(slot, old);
+    trim();
+  }
 
   void resize(Weight capacity) override {
     target_ *= static_cast<double>(capacity) / static_cast<double>(capacity_);
     capacity_ = capacity;
     once_ghosts_.resize(capacity);
     again_ghosts_.resize(capacity);
+    trim();
   }
 
   void validate() const override {
@@ -84,6 +88,9 @@ class Arc final : public Policy {
     }
     if (!(target_ >= 0 && target_ <= static_cast<double>(capacity_) * (1 + 1e-9))) {
       throw std::logic_error("arc: the target is out of bounds");
+    }
+    if (weight_once() > capacity_ || weight_once() + weight_again() > 2 * capacity_) {
+      throw std::logic_error("arc: too many ghosts");
     }
     once_ghosts_.validate();
     again_ghosts_.validate();
@@ -100,21 +107,20 @@ class Arc final : public Policy {
   Slot leave(Queue<>& queue, Ghosts<>& ghosts) {
     const Slot slot = queue.pop_back();
     ghosts.push(residents_.hash(slot), residents_.weight(slot));
+    trim();
     return slot;
   }
 
   // The bounds of the paper: at most one capacity of entries and ghosts asked for once, and two
   // capacities of all.
   void trim() {
-    while (!once_ghosts_.empty() && once_.weight() + once_ghosts_.weight() > capacity_) {
-      once_ghosts_.pop();
-    }
-    while (!again_ghosts_.empty() &&
-           once_.weight() + once_ghosts_.weight() + again_.weight() + again_ghosts_.weight() >
-               2 * capacity_) {
+    while (!once_ghosts_.empty() && weight_once() > capacity_) once_ghosts_.pop();
+    while (!again_ghosts_.empty() && weight_once() + weight_again() > 2 * capacity_) {
       again_ghosts_.pop();
     }
   }
+  [[nodiscard]] Weight weight_once() const { return once_.weight() + once_ghosts_.weight(); }
+  [[nodiscard]] Weight weight_again() const { return again_.weight() + again_ghosts_.weight(); }
 
   const Residents& residents_;
   Weight capacity_;
