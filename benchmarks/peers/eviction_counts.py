@@ -1,11 +1,11 @@
-"""Compare miss counts with libcachesim's, on every trace and at 1, 5, 10 and 20% of its distinct keys.
+"""Compare miss counts with libcachesim's on every trace, at 1, 5, 10 and 20% of its keys.
 
 python benchmarks/peers/eviction_counts.py TRACES [--policy lru,sieve] [--trace oltp,p3] [--cells]
 
-TRACES is a directory of ``*.oracleGeneral.zst`` files. Sizes are ignored: every entry weighs 1. Both
-run with libcachesim's standard parameters.
-Prints for each policy how many cells are equal, the largest differences in points of miss ratio, and
-the median of how many times faster Augury replays a cell.
+TRACES is a directory of ``*.oracleGeneral.zst`` files. Sizes are ignored: every entry weighs 1.
+Both run with libcachesim's standard parameters. Prints for each policy how many cells are equal,
+the largest differences in points of miss ratio, and the median of how many times faster Augury
+replays a cell.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import libcachesim
+import libcachesim  # type: ignore[import-untyped]
 import numpy as np
 import zstandard
-
 from augury._native import Simulation, describe_policies, hash_integers
 
 if TYPE_CHECKING:

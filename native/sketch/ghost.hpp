@@ -16,10 +16,10 @@ namespace augury {
 struct NoStamp {};
 
 // A ring in order of age, and an open-addressing index (linear probing, backward-shift deletion)
-// from hash to place in the ring, of equal sizes. Three quarters of them are in use at most, so a
-// ghost takes 16 bytes, and 4/3 of a stamp's size; if weights are not all 1 then 5 more. A ghost
-// removed from the middle leaves a hole in the ring; when the ring has come round, holes are
-// squeezed out, which they have to be a quarter of by then: O(1) amortised.
+// from hash to place in the ring, of equal sizes. 11 of 16 places are in use once the limit is
+// reached, never more, so a ghost takes 17.5 bytes and 16/11 of its stamp; 6 more if weights are not
+// all 1. A ghost removed from the middle leaves a hole in the ring; when the ring has come round,
+// holes are squeezed out, which they have to be 5 of 16 by then: O(1) amortised.
 //
 // Only 32 bits of a hash are kept: of n ghosts, a key that is none of them is taken for one with
 // probability n / 2^32. Nothing here throws: what there is no memory for is not remembered.
@@ -178,9 +178,9 @@ class Ghosts {
   void drop_oldest() { erase(find(ring_[tail_].print), tail_); }
 
   // How many ghosts go into the places, and how many places are needed for that many.
-  [[nodiscard]] std::uint32_t room() const { return places_ / 8 * 5; }
+  [[nodiscard]] std::uint32_t room() const { return places_ / 16 * 11; }
   static std::uint32_t places_for(Weight size) {
-    return static_cast<std::uint32_t>(std::min<Weight>(size, kMost) / 5 * 8 + 8);
+    return static_cast<std::uint32_t>(std::min<Weight>(size, kMost) / 11 * 16 + 16);
   }
 
   // Gives back what is far too much.

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-
 from augury._native import Simulation, describe_policies, hash_integers
+from numpy.typing import NDArray
 
 COUNTS = Path(__file__).with_name("counts.json")
 ENTRIES = (1, 10, 100, 500, 1_000, 3_000, 8_000, 20_000)
@@ -23,7 +22,7 @@ BLOCKS, BLOCK = 200, 1_000
 
 
 class Trace(NamedTuple):
-    """Requests by dense id; integer arithmetic alone makes them, so they are the same everywhere."""
+    """Requests by dense id; made by integer arithmetic, so the same everywhere."""
 
     ids: NDArray[np.uint32]
     hashes: NDArray[np.uint64]
@@ -47,7 +46,8 @@ def block(index: int) -> NDArray[np.uint64]:
     if kind == 3:  # a scan of keys never seen again
         return np.uint64(10_000_000 + index * BLOCK) + place
     if kind in (6, 7):  # a loop over 4000 keys
-        return np.uint64(1_000_000) + (place + np.uint64((index // 10 * 2 + kind - 6) * BLOCK)) % 4000
+        start = np.uint64((index // 10 * 2 + kind - 6) * BLOCK)
+        return np.uint64(1_000_000) + (start + place) % np.uint64(4000)
     # As many requests for ranks 2^e to 2^(e+1) as for any other e: Zipf's law, by integers.
     draws = numbers(index, 2 * BLOCK)
     octave = draws[:BLOCK] % np.uint64(15)
