@@ -20,6 +20,7 @@ class KeyIndex {
   // Writes the id of each key, new ones included, to `ids`, which has the same length. Throws
   // std::bad_alloc or std::length_error.
   void intern(std::span<const std::uint64_t> keys, std::uint32_t* ids) {
+    if (limit_ == 0) grow();
     for (std::size_t i = 0; i < keys.size(); ++i) {
       if (i + kAhead < keys.size()) __builtin_prefetch(&places_[home(keys[i + kAhead])]);
       ids[i] = intern(keys[i]);
@@ -33,7 +34,7 @@ class KeyIndex {
   [[nodiscard]] std::size_t home(std::uint64_t key) const { return mix(key) & mask_; }
 
   std::uint32_t intern(std::uint64_t key) {
-    if (std::size_t{size_} * 4 >= (mask_ + 1) * 3) grow();
+    if (size_ >= limit_) grow();
     std::size_t at = home(key);
     while (places_[at] != kFree) {
       if (keys_[places_[at]] == key) return places_[at];
@@ -52,6 +53,7 @@ class KeyIndex {
     places.reserve(count);
     for (std::size_t at = 0; at < count; ++at) places[at] = kFree;
     mask_ = count - 1;
+    limit_ = count / 4 * 3;
     for (std::uint32_t id = 0; id < size_; ++id) {
       std::size_t at = home(keys_[id]);
       while (places[at] != kFree) at = (at + 1) & mask_;
@@ -63,6 +65,7 @@ class KeyIndex {
   Slab<std::uint64_t> keys_;    // by id
   Slab<std::uint32_t> places_;  // ids by hash
   std::size_t mask_ = 0;
+  std::size_t limit_ = 0;  // keys that the places take before they grow
   std::uint32_t size_ = 0;
 };
 

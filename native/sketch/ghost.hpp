@@ -1,0 +1,261 @@
+// Remembers keys that have left a cache: a bounded queue of hashes with weights, oldest first.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <new>
+#include <stdexcept>
+
+#include "core/hash.hpp"
+#include "core/slab.hpp"
+#include "core/types.hpp"
+
+namespace augury {
+
+struct NoStamp {};
+
+// A ring in order of age, and as many buckets, each the youngest of a chain that leads through the
+// ring from younger to older. So forgetting the oldest needs no search: a link to a place that is
+// no longer in use, or is in use again by someone younger, ends a chain. A ghost removed from the
+// middle stays in its chain as a hole; when the ring has come round, holes are squeezed out.
+//
+// 11 of 16 places are ghosts once the limit is reached, never more. So a ghost takes 17.5 bytes and
+// 16/11 of its stamp, 6 more if weights are not all 1; and 5 of 16 are holes when they are squeezed
+// out, which makes that O(1) amortised.
+//
+// Only 32 bits of a hash are kept: of n ghosts, a key that is none of them is taken for one with
+// probability n / 2^32. Nothing here throws: what there is no memory for is not remembered.
+template <class Stamp = NoStamp>
+class Ghosts {
+ public:
+  explicit Ghosts(Weight limit) : limit_(limit) {}
+
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] Weight weight() const { return weight_; }
+  [[nodiscard]] Weight limit() const { return limit_; }
+  [[nodiscard]] const Stamp& oldest() const { return ring_[tail_].stamp; }
+  [[nodiscard]] std::size_t bytes() const {
+    return ring_.bytes() + buckets_.bytes() + weights_.bytes();
+  }
+
+  [[nodiscard]] bool contains(std::uint64_t hash) const { return find(print_of(hash)) != kNone; }
+
+  // Adds the youngest, and forgets the oldest beyond the limit. It must not be there yet: who
+  // cannot be sure removes it first. A weight of 0 counts as 1, so that the limit bounds the number
+  // as well.
+  void push(std::uint64_t hash, Weight weight, Stamp stamp = {}) noexcept {
+    const std::uint32_t heft = heft_of(weight);
+    if (heft > limit_) return;
+    while (weight_ + heft > limit_) erase(tail_);
+    if (!make_room() || (heft != 1 && !start_weighing())) return;
+    const std::uint32_t place = after(tail_, used_++);
+    ring_[place] = {.print = print_of(hash), .older = kEnd, .hole = false, .stamp = stamp};
+    if (weights_.size() != 0) weights_[place] = heft;
+    link(place);
+    ++size_;
+    weight_ += heft;
+  }
+
+  // Returns whether it was there.
+  bool remove(std::uint64_t hash) {
+    const std::uint32_t place = find(print_of(hash));
+    if (place == kNone) return false;
+    erase(place);
+    shrink();
+    return true;
+  }
+
+  // Forgets the oldest; there must be one.
+  void pop() {
+    erase(tail_);
+    shrink();
+  }
+
+  void clear() {
+    while (size_ != 0) erase(tail_);
+    shrink();
+  }
+
+  void resize(Weight limit) noexcept {
+    limit_ = limit;
+    while (weight_ > limit_) erase(tail_);
+    shrink();
+  }
+
+  void validate() const {
+    std::size_t live = 0;
+    Weight weight = 0;
+    for (std::uint32_t i = 0; i < used_; ++i) {
+      const std::uint32_t place = after(tail_, i);
+      if (ring_[place].hole) {
+        if (i == 0) throw std::logic_error("ghosts: a hole is the oldest");
+        continue;
+      }
+      ++live;
+      weight += weight_at(place);
+      const std::uint32_t found = find(ring_[place].print);  // a younger one if 32 bits are alike
+      if (found == kNone || rank(found) < i) throw std::logic_error("ghosts: one cannot be found");
+    }
+    if (live != size_) throw std::logic_error("ghosts: miscounted");
+    if (weight != weight_) throw std::logic_error("ghosts: misweighed");
+    if (weight > limit_) throw std::logic_error("ghosts: above the limit");
+    if (size_ > room() || used_ > places_) throw std::logic_error("ghosts: too full");
+  }
+
+ private:
+  static constexpr std::uint32_t kMost = 1u << 30;
+  static constexpr std::uint32_t kEnd = (1u << 31) - 1;  // of a chain
+
+  struct Entry {
+    std::uint32_t print;       // upper half of the hash
+    std::uint32_t older : 31;  // place of the next in the chain
+    std::uint32_t hole : 1;    // removed
+    [[no_unique_address]] Stamp stamp;
+  };
+
+  static std::uint32_t print_of(std::uint64_t hash) {
+    return static_cast<std::uint32_t>(hash >> 32);
+  }
+  static std::uint32_t heft_of(Weight weight) {
+    constexpr Weight kHeaviest = std::numeric_limits<std::uint32_t>::max();
+    return static_cast<std::uint32_t>(std::clamp<Weight>(weight, 1, kHeaviest));
+  }
+
+  // How many ghosts go into the places, and how many places that many ghosts need.
+  [[nodiscard]] std::uint32_t room() const { return places_ / 16 * 11; }
+  static std::uint32_t places_for(Weight size) {
+    return static_cast<std::uint32_t>(std::min<Weight>(size, kMost) / 11 * 16 + 16);
+  }
+
+  [[nodiscard]] std::uint32_t after(std::uint32_t place, std::uint32_t steps) const {
+    const std::uint32_t sum = place + steps;  // below 2^32: there are at most 2^31 places
+    return sum < places_ ? sum : sum - places_;
+  }
+  // How far a place is above the oldest; at least used_ if it is not in use.
+  [[nodiscard]] std::uint32_t rank(std::uint32_t place) const {
+    return place >= tail_ ? place - tail_ : place + places_ - tail_;
+  }
+  [[nodiscard]] std::uint32_t weight_at(std::uint32_t place) const {
+    return weights_.size() == 0 ? 1 : weights_[place];
+  }
+
+  // The place of the youngest of that print, or kNone.
+  [[nodiscard]] std::uint32_t find(std::uint32_t print) const {
+    if (size_ == 0) return kNone;
+    std::uint32_t younger = used_;
+    std::uint32_t place = buckets_[reduce(print, places_)];
+    while (place != kEnd && rank(place) < younger) {
+      const Entry& entry = ring_[place];
+      if (entry.print == print && !entry.hole) return place;
+      younger = rank(place);
+      place = entry.older;
+    }
+    return kNone;
+  }
+
+  // Puts the youngest at the front of its chain, if the bucket still leads to one.
+  void link(std::uint32_t place) {
+    const std::uint32_t home = reduce(ring_[place].print, places_);
+    const std::uint32_t first = buckets_[home];
+    const bool chained =
+        first != kEnd && rank(first) < rank(place) && reduce(ring_[first].print, places_) == home;
+    ring_[place].older = (chained ? first : kEnd) & kEnd;
+    buckets_[home] = place;
+  }
+
+  void erase(std::uint32_t place) {
+    weight_ -= weight_at(place);
+    ring_[place].hole = true;
+    --size_;
+    while (used_ != 0 && ring_[tail_].hole) {
+      tail_ = after(tail_, 1);
+      --used_;
+    }
+  }
+
+  // Makes room for one more.
+  bool make_room() {
+    if (size_ == room()) {
+      const Weight wanted = std::min<Weight>(limit_, size_ + size_ / 4 + 16);
+      if (!rebuild(places_for(wanted)) || size_ == room()) return false;
+    }
+    if (used_ == places_) squeeze();
+    return true;
+  }
+
+  // Gives back what is far too much.
+  void shrink() {
+    if (places_ > 64 && size_ < places_ / 4) rebuild(places_for(size_ + size_ / 4));
+  }
+
+  void squeeze() {
+    std::uint32_t live = 0;
+    for (std::uint32_t i = 0; i < used_; ++i) {
+      const std::uint32_t from = after(tail_, i);
+      if (ring_[from].hole) continue;
+      const std::uint32_t to = after(tail_, live++);
+      ring_[to] = ring_[from];
+      if (weights_.size() != 0) weights_[to] = weights_[from];
+    }
+    used_ = live;
+    link_all();
+  }
+
+  // Moves all to arrays of that many places; false and nothing changed if there is no memory.
+  bool rebuild(std::uint32_t places) {
+    Slab<Entry> ring;
+    Slab<std::uint32_t> buckets;
+    Slab<std::uint32_t> weights;
+    try {
+      ring.reserve(places);
+      buckets.reserve(places);
+      if (weights_.size() != 0) weights.reserve(places);
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+    std::uint32_t live = 0;
+    for (std::uint32_t i = 0; i < used_; ++i) {
+      const std::uint32_t from = after(tail_, i);
+      if (ring_[from].hole) continue;
+      if (weights_.size() != 0) weights[live] = weights_[from];
+      ring[live++] = ring_[from];
+    }
+    ring_.swap(ring);
+    buckets_.swap(buckets);
+    weights_.swap(weights);
+    places_ = places;
+    tail_ = 0;
+    used_ = live;
+    link_all();
+    return true;
+  }
+
+  void link_all() {
+    for (std::uint32_t i = 0; i < places_; ++i) buckets_[i] = kEnd;
+    for (std::uint32_t i = 0; i < used_; ++i) link(after(tail_, i));
+  }
+
+  bool start_weighing() {
+    if (weights_.size() != 0) return true;
+    try {
+      weights_.reserve(places_);
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+    for (std::uint32_t i = 0; i < places_; ++i) weights_[i] = 1;
+    return true;
+  }
+
+  Slab<Entry> ring_;
+  Slab<std::uint32_t> buckets_;  // by upper bits of the print: the youngest of a chain
+  Slab<std::uint32_t> weights_;  // by place; empty while all are 1
+  Weight limit_;
+  Weight weight_ = 0;
+  std::uint32_t places_ = 0;
+  std::uint32_t tail_ = 0;  // the oldest
+  std::uint32_t used_ = 0;  // places from tail_ to the youngest, holes included
+  std::uint32_t size_ = 0;
+};
+
+}  // namespace augury

@@ -1,0 +1,74 @@
+// Every policy of the catalogue against a plain model: random requests, removals, new weights, new
+// capacities and failing allocations, over capacities and parameters to their bounds.
+//
+// g++ -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover -Wall -Wextra -Wpedantic
+//     -Werror -Inative native/tests/policies.cpp -Wl,--wrap=realloc -o policies && ./policies
+#include <cstring>
+
+#include "core/random.hpp"
+#include "tests/allocation.hpp"
+#include "tests/exercise.hpp"
+
+namespace augury::tests {
+namespace {
+
+std::vector<std::uint8_t> noise(std::size_t size, std::uint64_t seed) {
+  std::vector<std::uint8_t> bytes(size);
+  Random random(seed);
+  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random.next() >> 56);
+  return bytes;
+}
+
+// All standard; each one at its low and its high bound; all low; all high.
+std::vector<std::map<std::string, double, std::less<>>> parameter_sets(const Description& of) {
+  std::vector<std::map<std::string, double, std::less<>>> sets(3);
+  for (const Parameter& p : of.parameters) {
+    sets[1].emplace(p.name, p.low);
+    sets[2].emplace(p.name, p.high);
+    sets.push_back({{std::string(p.name), p.low}});
+    sets.push_back({{std::string(p.name), p.high}});
+  }
+  return sets;
+}
+
+void exercise(const Factory& make, const Description& description) {
+  std::uint64_t seed = 1;
+  for (const auto& parameters : parameter_sets(description)) {
+    for (const Weight capacity : {1u, 2u, 3u, 4u, 10u, 50u, 300u, 2000u}) {
+      for (const bool weighed : {false, true}) {
+        const auto keys = static_cast<std::uint32_t>(capacity * (weighed ? 1 : 3) + 3);
+        const std::uint32_t every = capacity <= 10 ? 1 : static_cast<std::uint32_t>(capacity / 5);
+        const Plan plan{.capacity = capacity,
+                        .weighed = weighed,
+                        .keys = keys,
+                        .seed = ++seed,
+                        .parameters = parameters,
+                        .validate_every = every};
+        const auto bytes = noise(4 * (800 + 8 * capacity), seed);
+        Exercise first(make, plan);
+        first.run(Bytes(bytes));
+        Exercise second(make, plan);
+        second.run(Bytes(bytes));
+        CHECK(first.victims() == second.victims());  // the seed decides all
+      }
+    }
+  }
+  std::printf("%s\n", std::string(description.name).c_str());
+}
+
+}  // namespace
+}  // namespace augury::tests
+
+// Runs those policies that are named, or all.
+int main(int count, char** names) {
+  using namespace augury::tests;
+  for (const Entry& entry : catalogue()) {
+    bool wanted = count < 2;
+    for (int i = 1; i < count; ++i) wanted |= entry.description.name == names[i];
+    if (wanted) exercise(entry.make, entry.description);
+  }
+  // LIRS has to survive its stamps starting anew, which they do once in 2^31 requests.
+  using Restarting = augury::LirsWithStamps<4000>;
+  exercise([](const augury::Setup& setup) { return std::make_unique<Restarting>(setup); },
+           Restarting::kDescription);
+}
