@@ -5,6 +5,19 @@ describes the formats.
 """
 
 from augury.accesslog.malformed import Malformed
+from augury.accesslog.profile import Profile, profile
+from augury.accesslog.spool import Spool, SpooledChunk
 from augury.accesslog.trace import Chunk, InMemoryTrace, Trace, read_trace, requests_of
 
-__all__ = ["Chunk", "InMemoryTrace", "Malformed", "Trace", "read_trace", "requests_of"]
+__all__ = [
+    "Chunk",
+    "InMemoryTrace",
+    "Malformed",
+    "Profile",
+    "Spool",
+    "SpooledChunk",
+    "Trace",
+    "profile",
+    "read_trace",
+    "requests_of",
+]
