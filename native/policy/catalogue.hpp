@@ -2,6 +2,7 @@
 #pragma once
 
 #include "policy/arc.hpp"
+#include "policy/belady.hpp"
 #include "policy/clock.hpp"
 #include "policy/fifo.hpp"
 #include "policy/lirs.hpp"
@@ -27,6 +28,7 @@ using Catalogue = PolicyList<
     Slru,
     Arc,
     Lirs,
-    RandomPolicy>;
+    RandomPolicy,
+    Belady>;
 
 }  // namespace augury
