@@ -5,6 +5,7 @@
 #include "policy/belady.hpp"
 #include "policy/clock.hpp"
 #include "policy/fifo.hpp"
+#include "policy/gdsf.hpp"
 #include "policy/lirs.hpp"
 #include "policy/lru.hpp"
 #include "policy/random.hpp"
@@ -29,6 +30,7 @@ using Catalogue = PolicyList<
     Arc,
     Lirs,
     RandomPolicy,
-    Belady>;
+    Belady,
+    Gdsf>;
 
 }  // namespace augury
