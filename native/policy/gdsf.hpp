@@ -40,6 +40,9 @@ class GdsfWithStamps final : public Policy {
     node.stamp = next_stamp();
   }
 
+  // Those that make room for an entry do not raise its own priority.
+  void miss(const Request&) override { missed_base_ = base_; }
+
   Slot evict() override {
     for (;;) {
       const Entry front = heap_.front();
@@ -61,7 +64,7 @@ class GdsfWithStamps final : public Policy {
     nodes_.ensure(slot);
     heap_.reserve(nodes_.size() + nodes_.size() / 16 + 64);
     slots_ = std::max(slots_, slot + 1);
-    nodes_[slot] = {.base = base_, .requests = 1, .stamp = 0};
+    nodes_[slot] = {.base = missed_base_, .requests = 1, .stamp = 0};
     nodes_[slot].stamp = next_stamp();
     push(slot);
   }
@@ -153,7 +156,8 @@ class GdsfWithStamps final : public Policy {
   }
 
   const Residents& residents_;
-  double base_ = 0;  // L of the paper: the highest priority of a victim
+  double base_ = 0;         // L of the paper: the highest priority of a victim
+  double missed_base_ = 0;  // base_ before room was made
   std::uint32_t clock_ = 0;
   Slot slots_ = 0;  // one above the highest seen
   Slab<Node> nodes_;
