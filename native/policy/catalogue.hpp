@@ -6,6 +6,7 @@
 #include "policy/clock.hpp"
 #include "policy/fifo.hpp"
 #include "policy/gdsf.hpp"
+#include "policy/hyperbolic.hpp"
 #include "policy/lirs.hpp"
 #include "policy/lru.hpp"
 #include "policy/random.hpp"
@@ -31,6 +32,7 @@ using Catalogue = PolicyList<
     Lirs,
     RandomPolicy,
     Belady,
-    Gdsf>;
+    Gdsf,
+    Hyperbolic>;
 
 }  // namespace augury
