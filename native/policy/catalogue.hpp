@@ -2,8 +2,11 @@
 #pragma once
 
 #include "policy/arc.hpp"
+#include "policy/belady.hpp"
 #include "policy/clock.hpp"
 #include "policy/fifo.hpp"
+#include "policy/gdsf.hpp"
+#include "policy/hyperbolic.hpp"
 #include "policy/lirs.hpp"
 #include "policy/lru.hpp"
 #include "policy/random.hpp"
@@ -27,6 +30,9 @@ using Catalogue = PolicyList<
     Slru,
     Arc,
     Lirs,
-    RandomPolicy>;
+    RandomPolicy,
+    Belady,
+    Gdsf,
+    Hyperbolic>;
 
 }  // namespace augury
