@@ -4,13 +4,16 @@
 #include "policy/arc.hpp"
 #include "policy/clock.hpp"
 #include "policy/fifo.hpp"
+#include "policy/lfu.hpp"
 #include "policy/lirs.hpp"
 #include "policy/lru.hpp"
+#include "policy/lruk.hpp"
 #include "policy/random.hpp"
 #include "policy/s3fifo.hpp"
 #include "policy/sieve.hpp"
 #include "policy/slru.hpp"
 #include "policy/twoq.hpp"
+#include "policy/wtinylfu.hpp"
 
 namespace augury {
 
@@ -20,9 +23,12 @@ struct PolicyList {};
 using Catalogue = PolicyList<
     Fifo,
     Lru,
+    Lfu,
+    LruK,
     Clock,
     Sieve,
     S3Fifo,
+    WTinyLfu,
     TwoQ,
     Slru,
     Arc,
