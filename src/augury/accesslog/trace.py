@@ -167,7 +167,7 @@ def read_trace(
     if not data:
         raise TraceError(f"{path}: is empty once decompressed; a trace has at least one request")
     head = Head(data.removeprefix(BOM), _plain_name(path), complete=len(data) < HEAD)
-    chosen = wanted or recognise(head)
+    chosen = wanted or recognise(head, has_columns=bool(columns))
     if chosen is None:
         raise TraceError(_unrecognised(path, data))
     if columns and not chosen.has_columns:

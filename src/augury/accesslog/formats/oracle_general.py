@@ -25,7 +25,8 @@ def _plausible(records: NDArray[np.void]) -> NDArray[np.bool_]:
     # right is not asked: nothing reads it, and cut and sampled traces keep the original's.
     following: NDArray[np.int64] = records["next"]
     plausible: NDArray[np.bool_] = (following >= -2) & (following < _FURTHEST)
-    return plausible | (following == _NEVER)
+    plausible |= following == _NEVER
+    return plausible
 
 
 def _likelihood(head: Head) -> float:
