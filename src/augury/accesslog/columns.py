@@ -44,14 +44,14 @@ def find_columns(path: Path, names: Sequence[str], wanted: Mapping[str, str]) ->
     >>> find_columns(Path("x.csv"), ["Time", "obj id", "host"], {})
     {'key': 1, 'time': 0}
     """
-    plain = [_plain(name) for name in names]
+    simple = [plain(name) for name in names]
     found: dict[str, int] = {}
     for role, usual in USUAL.items():
-        known, candidates = plain, usual
+        known, candidates = simple, usual
         if role in wanted:
             exact = wanted[role] in names
-            known = list(names) if exact else plain
-            candidates = (wanted[role] if exact else _plain(wanted[role]),)
+            known = list(names) if exact else simple
+            candidates = (wanted[role] if exact else plain(wanted[role]),)
         column = next((name for name in candidates if name in known), None)
         if column is not None:
             if (count := known.count(column)) > 1:
@@ -66,7 +66,8 @@ def find_columns(path: Path, names: Sequence[str], wanted: Mapping[str, str]) ->
     return found
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Return a column's name as `USUAL` spells it."""
     return name.strip().lower().replace(" ", "_").replace("-", "_")
 
 

@@ -240,6 +240,8 @@ def _plain_name(path: Path) -> str:
 def _unrecognised(path: Path, data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return f"{path}: is text in UTF-16; convert it to UTF-8"
+    if not data.strip():
+        return f"{path}: has no request: it is blank; a trace has at least one"
     return (
         f"{path}: its format is not recognised; name it (--format) if it is one of: "
         f"{', '.join(formats())}"

@@ -9,7 +9,7 @@ from itertools import chain, islice
 import numpy as np
 
 from augury.accesslog.chunk import Chunk
-from augury.accesslog.columns import USUAL, find_columns
+from augury.accesslog.columns import USUAL, find_columns, plain
 from augury.accesslog.compression import ByteStream
 from augury.accesslog.fields import Fields, Split, chunk_of
 from augury.accesslog.formats.contract import Format, Head
@@ -39,7 +39,7 @@ def _likelihood(head: Head) -> float:
     if not head.lines:
         return 0.0
     names, delimiter = _header(head.lines[0])
-    known = any(name.lower() in USUAL["key"] for name in names)
+    known = any(plain(name) in USUAL["key"] for name in names)
     if (known and len(names) > 1) or head.name.endswith((".csv", ".tsv")):
         return 0.8
     # A table, if each line has as many commas: reading it then says which columns there are, which

@@ -15,7 +15,7 @@ from augury.accesslog.compression import ByteStream
 from augury.accesslog.fields import LARGEST_SIZE
 from augury.accesslog.formats.contract import Format, Head
 from augury.accesslog.malformed import Malformed
-from augury.errors import MissingExtraError, TraceError
+from augury.errors import AuguryError, MissingExtraError, TraceError
 
 _MAGIC = b"PAR1"
 
@@ -48,7 +48,10 @@ def _read(stream: ByteStream, columns: Mapping[str, str], malformed: Malformed) 
             read += len(batch)
             stream.consumed = read / rows
             yield chunk
-    except (pa.ArrowException, OSError, OverflowError) as error:
+    except AuguryError:
+        raise
+    # pyarrow reports some corruption by Python's own errors.
+    except (pa.ArrowException, OSError, ValueError, LookupError, OverflowError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TraceError(
             f"{stream.path}: is no Parquet file, or truncated or corrupt: {first}"
