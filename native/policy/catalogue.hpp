@@ -7,6 +7,7 @@
 #include "policy/fifo.hpp"
 #include "policy/gdsf.hpp"
 #include "policy/hyperbolic.hpp"
+#include "policy/lhd.hpp"
 #include "policy/lirs.hpp"
 #include "policy/lru.hpp"
 #include "policy/random.hpp"
@@ -33,6 +34,7 @@ using Catalogue = PolicyList<
     RandomPolicy,
     Belady,
     Gdsf,
-    Hyperbolic>;
+    Hyperbolic,
+    Lhd>;
 
 }  // namespace augury
