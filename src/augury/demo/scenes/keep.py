@@ -17,12 +17,7 @@ def play(stage: Stage) -> Outcome:
     """Replay the service's look-ups through every policy and size of the stage."""
     database, pages = stage.database, stage.pages
     cells = [(policy, size) for size in stage.sizes for policy in stage.policies]
-    baseline, *runs = race(
-        database,
-        pages,
-        cells,
-        lambda done, total: stage.progress(done, total, "replaying the look-ups"),
-    )
+    baseline, *runs = race(database, pages, cells, stage.progress)
     return Outcome(
         statements=_statements(pages, baseline, runs),
         tables=tuple(_table(pages, baseline, runs, size) for size in stage.sizes),
@@ -35,10 +30,10 @@ def _statements(pages: Pages, baseline: Run, runs: Sequence[Run]) -> tuple[str, 
     best = max(runs, key=lambda run: run.hit_ratio)
     saved = baseline.seconds(best) - best.seconds()
     return (
-        f"{pages.views:,} flights left New York City; a service shows a page for each, in the order"
-        f" of departure. A page asks SQLite for the destination airport, the weather at the origin"
-        f" that hour, and for last month's record of the route, of the flight number with its"
-        f" airline, and of the aircraft: {pages.lookups:,} look-ups, {pages.distinct:,} of them"
+        f"{pages.views:,} flights left New York City from February 2013 on; a service shows a page"
+        f" for each, in the order of departure. A page asks SQLite for the destination airport, the"
+        f" weather at the origin that hour, and for last month's record of the route, of the flight"
+        f" number with its airline, and of the aircraft: {pages.lookups:,} look-ups, {pages.distinct:,} of them"
         f" distinct. All queries use an index, and the database lies in memory.",
         f"The same look-ups went through augury.Cache.get_or_load for every policy and size, the"
         f" caches taking turns week by week on one core. Latencies are medians of"
@@ -69,8 +64,8 @@ def _table(pages: Pages, baseline: Run, runs: Sequence[Run], size: int) -> Table
             )
         )
     return Table(
-        f"{size:,} entries ({size / pages.distinct:.0%} of the distinct look-ups)",
-        ("policy", "queries", "saved", "hit ratio", "mean µs", "p50 µs", "p99 µs", "s saved"),
+        f"{size:,} entries ({size / pages.distinct:.0%} of the distinct look-ups); times in µs",
+        ("policy", "queries", "saved", "hit ratio", "mean", "p50", "p99", "s saved"),
         tuple(rows),
         best=(1,),
     )

@@ -1,0 +1,1 @@
+"""Measures Augury side by side with its peers."""
