@@ -1,0 +1,3 @@
+"""Lists what can be measured."""
+from __future__ import annotations
+def find_rows() -> None: ...
