@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import libcachesim  # type: ignore[import-untyped]
+import libcachesim
 import numpy as np
 import zstandard
+
 from augury._native import Simulation, describe_policies, hash_integers
 
 if TYPE_CHECKING:
