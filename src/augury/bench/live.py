@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,6 +17,7 @@ from augury.bench.measure import Effort, Measurement, Row, Target, Timed, compar
 from augury.bench.peers import Augury, Peer, installed
 
 CAPACITY = 10_000
+SMALL = 100
 LRU_CACHE = "functools.lru_cache"
 _ZIPF_KEYS = 100_000
 _ZIPF_EXPONENT = 1.0
@@ -25,35 +27,42 @@ _THREADS = 4
 def find_rows(effort: Effort) -> Iterator[Row]:
     """Yield the rows of this group."""
 
-    def row(
-        name: str, title: str, reference: str, measure: Callable[[Effort], list[Measurement]]
-    ) -> Row:
-        return Row(
-            name, title, "ns", reference, Target(), functools.partial(measure, effort)
-        )
+    def row(name: str, title: str, measure: Callable[[], list[Measurement]]) -> Row:
+        reference = LRU_CACHE if name.startswith("memo") else "dict"
+        return Row(name, title, "ns", reference, Target(), measure)
 
+    for kind, keys in (("str", _strings), ("int", _integers)):
+        for suffix, count in (("", CAPACITY), ("-small", SMALL)):
+            yield row(
+                f"hit-{kind}{suffix}",
+                f"get, {kind} keys that are there, {count:,} entries",
+                functools.partial(_hit, effort, keys(0, count)),
+            )
     full = f"{CAPACITY:,} entries"
-    yield row("hit-str", f"get, str keys that are there, {full}", "dict", _hit_str)
-    yield row("hit-int", f"get, int keys that are there, {full}", "dict", _hit_int)
-    yield row("miss", f"get, int keys that are not there, {full}", "dict", _miss)
-    yield row("insert", f"insert a new int key, evict one of {full}", "dict", _insert)
-    mix = f"{_ZIPF_KEYS:,} int keys by Zipf's law, {full}"
-    yield row("zipf", f"get, insert if not there: {mix}", "dict", _zipf)
-    yield row(
-        "memo", f"memoised call with one int, {full}, all there", LRU_CACHE, _memo
-    )
     yield row(
         f"hit-str-{_THREADS}-threads",
         f"get, str keys that are there, {full}, {_THREADS} threads",
-        "dict",
-        _hit_in_threads,
+        functools.partial(_hit_in_threads, effort),
     )
+    yield row("miss", f"get, int keys that are not there, {full}", functools.partial(_miss, effort))
+    yield row(
+        "insert",
+        f"insert a new int key, evict one of {full}",
+        functools.partial(_insert, effort),
+    )
+    mix = f"{_ZIPF_KEYS:,} int keys by Zipf's law, {full}"
+    yield row("zipf", f"get, insert if not there: {mix}", functools.partial(_zipf, effort))
     yield row(
         f"zipf-{_THREADS}-threads",
         f"get, insert if not there, {_THREADS} threads: {mix}",
-        "dict",
-        _zipf_in_threads,
+        functools.partial(_zipf_in_threads, effort),
     )
+    for suffix, count in (("", CAPACITY), ("-small", SMALL)):
+        yield row(
+            f"memo{suffix}",
+            f"memoised call with one int, {count:,} results, all there",
+            functools.partial(_memo, effort, list(range(count))),
+        )
 
 
 def _contenders() -> list[Peer]:
@@ -67,28 +76,25 @@ def _shuffled(keys: Sequence[Any], count: int) -> list[Any]:
 
 def _read(effort: Effort, held: Sequence[Any], asked: Sequence[Any]) -> list[Measurement]:
     def contender(peer: Peer) -> Timed:
-        cache = peer.make(CAPACITY)
+        cache = peer.make(len(held))
         peer.write(cache, held)
-        return lambda turn: peer.read(cache, asked)
+        return lambda _: peer.read(cache, asked)
 
     runs = {peer.name: contender(peer) for peer in _contenders()}
     return compare(runs, "dict", rounds=effort.rounds, operations=len(asked))
 
 
-def _hit_str(effort: Effort) -> list[Measurement]:
-    keys = [f"key:{number}" for number in range(CAPACITY)]
-    return _read(effort, keys, _shuffled(keys, effort.operations))
-
-
-def _hit_int(effort: Effort) -> list[Measurement]:
-    keys = _integers(0, CAPACITY)
+def _hit(effort: Effort, keys: Sequence[Any]) -> list[Measurement]:
     return _read(effort, keys, _shuffled(keys, effort.operations))
 
 
 def _miss(effort: Effort) -> list[Measurement]:
-    keys = _integers(0, CAPACITY)
     others = _integers(CAPACITY, 2 * CAPACITY)
-    return _read(effort, keys, _shuffled(others, effort.operations))
+    return _read(effort, _integers(0, CAPACITY), _shuffled(others, effort.operations))
+
+
+def _strings(begin: int, end: int) -> list[str]:
+    return [f"key:{number}" for number in range(begin, end)]
 
 
 def _integers(begin: int, end: int) -> list[int]:
@@ -99,9 +105,7 @@ def _integers(begin: int, end: int) -> list[int]:
 def _insert(effort: Effort) -> list[Measurement]:
     # Every round has keys of its own, made beforehand.
     count = effort.operations
-    batches = [
-        _integers(turn * count, (turn + 1) * count) for turn in range(effort.rounds + 1)
-    ]
+    batches = [_integers(turn * count, (turn + 1) * count) for turn in range(effort.rounds + 1)]
     warm = _integers(1 << 30, (1 << 30) + CAPACITY)
 
     def contender(peer: Peer) -> Timed:
@@ -153,8 +157,7 @@ def _hits(misses: dict[str, int], name: str, requests: int) -> str:
     return f"{1 - misses[name] / requests:.1%} hits"
 
 
-def _memo(effort: Effort) -> list[Measurement]:
-    keys = _integers(0, CAPACITY)
+def _memo(effort: Effort, keys: Sequence[int]) -> list[Measurement]:
     asked = _shuffled(keys, effort.operations)
 
     def contender(function: Callable[[Any], Any]) -> Timed:
@@ -170,13 +173,10 @@ def _memo(effort: Effort) -> list[Measurement]:
 
     runs: dict[str, Timed] = {}
     for peer in (*map(Augury, policies.names(offline=False)), *installed()):
-        function = peer.memoise(_identity, CAPACITY)
+        function = peer.memoise(_identity, len(keys))
         if function is not None:
             runs[peer.name] = contender(function)
     return compare(runs, LRU_CACHE, rounds=effort.rounds, operations=len(asked))
-
-
-
 
 
 def _identity(argument: int) -> int:
@@ -184,19 +184,25 @@ def _identity(argument: int) -> int:
 
 
 def _hit_in_threads(effort: Effort) -> list[Measurement]:
-    keys = [f"key:{number}" for number in range(CAPACITY)]
+    keys = _strings(0, CAPACITY)
     asked = _shuffled(keys, effort.operations * _THREADS)
     with ThreadPoolExecutor(_THREADS) as pool:
 
         def contender(peer: Peer) -> Timed:
             cache = peer.make(CAPACITY)
             peer.write(cache, keys)
-            return _in_threads(pool, lambda part: peer.read(cache, part), lambda turn: asked)
+            return _in_threads(pool, lambda part: peer.read(cache, part), lambda _: asked)
 
         # Where even reading needs a lock, the row of the mix tells what that costs.
         peers = [peer for peer in _contenders() if peer.shared or peer.name == "dict"]
         runs = {peer.name: contender(peer) for peer in peers}
-        return compare(runs, "dict", rounds=effort.rounds, operations=len(asked))
+        return compare(
+            runs,
+            "dict",
+            rounds=effort.rounds,
+            operations=len(asked),
+            clock=time.perf_counter_ns,
+        )
 
 
 def _zipf_in_threads(effort: Effort) -> list[Measurement]:
@@ -219,7 +225,9 @@ def _zipf_in_threads(effort: Effort) -> list[Measurement]:
             )
 
         runs = {peer.name: contender(peer) for peer in _contenders()}
-        return compare(runs, "dict", rounds=effort.rounds, operations=count)
+        return compare(
+            runs, "dict", rounds=effort.rounds, operations=count, clock=time.perf_counter_ns
+        )
 
 
 def _in_threads(

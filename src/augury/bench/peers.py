@@ -3,6 +3,8 @@
 Every loop is written out, because a call in between would cost more than most of these caches.
 """
 
+# ruff: noqa: D102  (what the methods do is told in Peer)
+
 from __future__ import annotations
 
 import functools
@@ -32,11 +34,6 @@ class Peer:
     def installed(cls) -> bool:
         """Tell whether it can be measured here."""
         return cls.module is None or importlib.util.find_spec(cls.module) is not None
-
-    @classmethod
-    def version(cls) -> str | None:
-        """Return the version of its package, or None for the standard library."""
-        return metadata.version(cls.package) if cls.package else None
 
     def make(self, capacity: int) -> Any:
         """Return an empty cache of so many entries."""
@@ -98,7 +95,8 @@ class Augury(Peer):
     def memoise(self, function: Callable[[Any], Any], capacity: int) -> Callable[[Any], Any]:
         from augury import cached
 
-        return cached(self.make(capacity))(function)
+        decorated: Callable[[Any], Any] = cached(self.make(capacity))(function)
+        return decorated
 
 
 class BoundedDict(Peer):
@@ -179,7 +177,7 @@ class Cachetools(Peer):
     def read(self, cache: Any, keys: Sequence[Any]) -> None:
         # Faster than get(), which looks a key up twice.
         for key in keys:
-            try:
+            try:  # noqa: SIM105  (suppress() costs as much again)
                 cache[key]
             except KeyError:
                 pass
@@ -303,3 +301,11 @@ def missing() -> list[str]:
     """Return the names of those that are not installed, libcachesim among them."""
     names = [peer.name for peer in PEERS if not peer.installed()]
     return names + ["libcachesim"] * (importlib.util.find_spec("libcachesim") is None)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the installed peers' packages, by name."""
+    found = {peer.package: metadata.version(peer.package) for peer in installed() if peer.package}
+    if importlib.util.find_spec("libcachesim") is not None:
+        found["libcachesim"] = metadata.version("libcachesim")
+    return found

@@ -34,7 +34,8 @@ def _statements(pages: Pages, baseline: Run, runs: Sequence[Run]) -> tuple[str, 
         f" for each, in the order of departure. A page asks SQLite for the destination airport, the"
         f" weather at the origin that hour, and for last month's record of the route, of the flight"
         f" number with its airline, and of the aircraft: {pages.lookups:,} look-ups,"
-        f" {pages.distinct:,} of them distinct. All queries use an index, and the database lies in memory.",
+        f" {pages.distinct:,} of them distinct. All queries use an index, and the"
+        f" database lies in memory.",
         f"The same look-ups went through augury.Cache.get_or_load for every policy and size, the"
         f" caches taking turns week by week on one core. Latencies are medians of"
         f" {len(pages.weeks)} weeks and include about 0.05 µs of timing. Without a cache,"
