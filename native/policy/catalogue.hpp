@@ -2,31 +2,28 @@
 #pragma once
 
 #include "policy/arc.hpp"
+#include "policy/belady.hpp"
 #include "policy/clock.hpp"
 #include "policy/fifo.hpp"
+#include "policy/gdsf.hpp"
+#include "policy/hyperbolic.hpp"
+#include "policy/lfu.hpp"
 #include "policy/lirs.hpp"
 #include "policy/lru.hpp"
+#include "policy/lruk.hpp"
 #include "policy/random.hpp"
 #include "policy/s3fifo.hpp"
 #include "policy/sieve.hpp"
 #include "policy/slru.hpp"
 #include "policy/twoq.hpp"
+#include "policy/wtinylfu.hpp"
 
 namespace augury {
 
 template <class... Policies>
 struct PolicyList {};
 
-using Catalogue = PolicyList<
-    Fifo,
-    Lru,
-    Clock,
-    Sieve,
-    S3Fifo,
-    TwoQ,
-    Slru,
-    Arc,
-    Lirs,
-    RandomPolicy>;
+using Catalogue = PolicyList<Fifo, Lru, Lfu, LruK, Clock, Sieve, S3Fifo, WTinyLfu, TwoQ, Slru, Arc,
+                             Lirs, RandomPolicy, Belady, Gdsf, Hyperbolic>;
 
 }  // namespace augury

@@ -105,7 +105,7 @@ def capacity_of(size: str | float, whole: int, *, by_bytes: bool) -> int:
 
 
 def simulate(
-    trace: Spool | Trace | InMemoryTrace | Iterable[int] | Iterable[str],
+    trace: Spool | Trace | InMemoryTrace | Iterable[int | str],
     policy: str | Policy = "lru",
     capacity: str | float = "10%",
     *,
@@ -150,7 +150,7 @@ def simulate(
 
 
 def simulate_many(
-    trace: Spool | Trace | InMemoryTrace | Iterable[int] | Iterable[str],
+    trace: Spool | Trace | InMemoryTrace | Iterable[int | str],
     policies: Sequence[str | Policy],
     capacities: Sequence[str | float],
     *,
@@ -197,7 +197,7 @@ _READING = 0.25  # about the share of the time that reading the trace takes
 
 
 def _spooled(
-    trace: Spool | Trace | InMemoryTrace | Iterable[int] | Iterable[str],
+    trace: Spool | Trace | InMemoryTrace | Iterable[int | str],
     progress: Callable[[float], object],
 ) -> AbstractContextManager[Spool]:
     if isinstance(trace, Spool):

@@ -177,7 +177,7 @@ def read_trace(
     return Trace(path, chosen, columns, max_malformed)
 
 
-def requests_of(keys: Iterable[int] | Iterable[str]) -> InMemoryTrace:
+def requests_of(keys: Iterable[int | str]) -> InMemoryTrace:
     """Make a trace of keys in memory.
 
     Parameters

@@ -1,0 +1,106 @@
+// Remembers when keys that have left a cache were last asked for, in 8 bytes a key.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <new>
+#include <stdexcept>
+
+#include "core/hash.hpp"
+#include "core/slab.hpp"
+
+namespace augury {
+
+// A table of lines of eight places. A key has one line, where it takes the place of the key whose
+// time is the oldest. So, unlike Ghosts, it forgets about in order of age, not exactly, and takes
+// no account of weights.
+//
+// Only 32 bits of a hash are kept: a key that is not there is taken for one that is with
+// probability 2^-29. Nothing here throws: what there is no memory for is not remembered.
+class History {
+ public:
+  [[nodiscard]] std::size_t places() const { return lines_.size() * kWays; }
+  [[nodiscard]] std::size_t bytes() const { return lines_.bytes(); }
+
+  // Makes it large enough for that many keys; grows in steps, so that it costs O(1) amortised.
+  void reserve(std::size_t keys) noexcept {
+    if (keys <= places()) return;
+    Slab<Line> lines;
+    try {
+      lines.reserve(std::max(keys, places() + places() / 4) / kWays + 1);
+    } catch (const std::bad_alloc&) {
+      return;
+    }
+    for (std::size_t i = 0; i < lines.size(); ++i) lines[i] = {};
+    lines_.swap(lines);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      for (const Place& place : lines[i].places) {
+        if (place.time != 0) put(place.print, place.time);
+      }
+    }
+  }
+
+  // Adds a key that is not there; time > 0.
+  void push(std::uint64_t hash, std::uint32_t time) { put(print_of(hash), time); }
+
+  // Returns the key's time and forgets it; 0 if it is not there.
+  std::uint32_t take(std::uint64_t hash) {
+    if (lines_.size() == 0) return 0;
+    for (Place& place : line_of(print_of(hash)).places) {
+      if (place.time == 0 || place.print != print_of(hash)) continue;
+      const std::uint32_t time = place.time;
+      place.time = 0;
+      return time;
+    }
+    return 0;
+  }
+
+  // Sets each time to change(time).
+  template <class Change>
+  void each_time(Change&& change) {
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+      for (Place& place : lines_[i].places) {
+        if (place.time != 0) place.time = change(place.time);
+      }
+    }
+  }
+
+  void validate(std::uint32_t latest) const {
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+      for (const Place& place : lines_[i].places) {
+        if (place.time > latest) throw std::logic_error("history: a time from the future");
+        if (place.time != 0 && reduce(place.print, lines()) != i) {
+          throw std::logic_error("history: in another line");
+        }
+      }
+    }
+  }
+
+ private:
+  static constexpr std::size_t kWays = 8;
+
+  struct Place {
+    std::uint32_t print = 0;  // upper half of the hash
+    std::uint32_t time = 0;   // 0: empty
+  };
+  struct Line {
+    Place places[kWays];
+  };
+
+  static std::uint32_t print_of(std::uint64_t hash) {
+    return static_cast<std::uint32_t>(hash >> 32);
+  }
+  [[nodiscard]] std::uint32_t lines() const { return static_cast<std::uint32_t>(lines_.size()); }
+  Line& line_of(std::uint32_t print) { return lines_[reduce(print, lines())]; }
+
+  void put(std::uint32_t print, std::uint32_t time) {
+    if (lines_.size() == 0) return;
+    Line& line = line_of(print);
+    Place* const oldest = std::ranges::min_element(line.places, {}, &Place::time);
+    *oldest = {.print = print, .time = time};
+  }
+
+  Slab<Line> lines_;
+};
+
+}  // namespace augury
