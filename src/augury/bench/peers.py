@@ -88,12 +88,12 @@ class Augury(Peer):
         self.name = f"augury {policy}"
 
     def make(self, capacity: int) -> Any:
-        from augury import Cache
+        from augury.cache import Cache
 
         return Cache(capacity, policy=self.policy)
 
     def memoise(self, function: Callable[[Any], Any], capacity: int) -> Callable[[Any], Any]:
-        from augury import cached
+        from augury.cached import cached
 
         decorated: Callable[[Any], Any] = cached(self.make(capacity))(function)
         return decorated

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from augury import policies
+from augury.cache import Cache
 from augury.demo.flights import LONGEST, Pages, build_database, read_pages
 from augury.errors import ConfigurationError
 
@@ -95,6 +96,8 @@ class Stage:
         self.policies = list(
             dict.fromkeys(str(policies.parse(name)) for name in self.policies)
         ) or policies.names(offline=False)
+        for name in self.policies:
+            Cache(1, policy=name)  # complains now, not after the set-up
         self._folder = tempfile.TemporaryDirectory(prefix="augury-demo-")
 
     def __enter__(self) -> Stage:
