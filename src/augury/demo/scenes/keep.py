@@ -27,8 +27,6 @@ def play(stage: Stage) -> Outcome:
 
 
 def _statements(pages: Pages, baseline: Run, runs: Sequence[Run]) -> tuple[str, ...]:
-    best = max(runs, key=lambda run: run.hit_ratio)
-    saved = baseline.seconds(best) - best.seconds()
     return (
         f"{pages.views:,} flights left New York City from February 2013 on; a service shows a page"
         f" for each, in the order of departure. A page asks SQLite for the destination airport, the"
@@ -43,10 +41,23 @@ def _statements(pages: Pages, baseline: Run, runs: Sequence[Run]) -> tuple[str, 
         f" the rest extrapolated.",
         f"{sum(run.checked for run in runs):,} answers of the caches were compared with the"
         f" database's: all were right.",
-        f"Fewest queries: {best.policy} with {best.size:,} entries answered {best.hit_ratio:.1%} of"
-        f" the look-ups itself, spared the database {best.lookups - best.queries:,} queries and"
-        f" saved {saved:.1f} of {baseline.seconds(best):.1f} seconds.",
+        *(_best(baseline, [run for run in runs if run.size == size]) for size in _sizes(runs)),
     )
+
+
+def _best(baseline: Run, runs: Sequence[Run]) -> str:
+    best = max(runs, key=lambda run: run.hit_ratio)
+    whole = baseline.seconds(best)
+    return (
+        f"{best.size:,} entries: fewest queries with {_title(best)}, which answered"
+        f" {best.hit_ratio:.1%} of the look-ups itself, spared the database"
+        f" {best.lookups - best.queries:,} queries and saved {whole - best.seconds():.1f} of"
+        f" {whole:.1f} seconds."
+    )
+
+
+def _sizes(runs: Sequence[Run]) -> list[int]:
+    return sorted({run.size for run in runs})
 
 
 def _table(pages: Pages, baseline: Run, runs: Sequence[Run], size: int) -> Table:
@@ -122,7 +133,7 @@ def _draw(baseline: Run, runs: Sequence[Run]) -> tuple[Figure, ...]:
     # Here and not above: drawing is optional, and loading matplotlib takes a while.
     from augury.demo.drawing import bars, lines
 
-    sizes = sorted({run.size for run in runs})
+    sizes = _sizes(runs)
     titles = list(dict.fromkeys(_title(run) for run in sorted(runs, key=lambda r: r.queries)))
     cell = {(_title(run), run.size): run for run in runs}
     most = max(sizes)
