@@ -278,9 +278,9 @@ PyObject* cache_ttl(PyObject* object, PyObject* key) {
   return PyFloat_FromDouble(static_cast<double>(deadline - now) * 1e-9);
 }
 
-// A list of make(key, value) over the live entries.
+// A list of make(key, value) over the live entries, and over remembered failures if asked.
 template <class Make>
-PyObject* snapshot(PyObject* object, Make&& make) {
+PyObject* snapshot(PyObject* object, Make&& make, bool failures = false) {
   if (cache_length(object) < 0) return nullptr;
   CacheObject* self = as_cache(object);
   PyObject* list = PyList_New(0);
@@ -288,7 +288,8 @@ PyObject* snapshot(PyObject* object, Make&& make) {
   // Allocating may collect garbage and so run any code: slots() is read anew each time.
   for (Slot slot = 0; slot < self->cache->slots(); ++slot) {
     const Entry& entry = self->cache->entry(slot);
-    if (entry.key == nullptr || is_failure(static_cast<PyObject*>(entry.value))) continue;
+    if (entry.key == nullptr) continue;
+    if (!failures && is_failure(static_cast<PyObject*>(entry.value))) continue;
     PyObject* key = Py_NewRef(static_cast<PyObject*>(entry.key));
     PyObject* value = Py_NewRef(static_cast<PyObject*>(entry.value));
     PyObject* item = make(key, value);
@@ -306,6 +307,9 @@ PyObject* snapshot(PyObject* object, Make&& make) {
 
 PyObject* cache_keys(PyObject* self, PyObject*) {
   return snapshot(self, [](PyObject* key, PyObject*) { return Py_NewRef(key); });
+}
+PyObject* cache_all_keys(PyObject* self, PyObject*) {
+  return snapshot(self, [](PyObject* key, PyObject*) { return Py_NewRef(key); }, true);
 }
 PyObject* cache_values(PyObject* self, PyObject*) {
   return snapshot(self, [](PyObject*, PyObject* value) { return Py_NewRef(value); });
@@ -516,6 +520,7 @@ PyMethodDef cache_methods[] = {
     {"reset_stats", cache_reset_stats, METH_NOARGS, nullptr},
     {"validate", cache_validate, METH_NOARGS, nullptr},
     {"_keys", cache_keys, METH_NOARGS, nullptr},
+    {"_all_keys", cache_all_keys, METH_NOARGS, nullptr},
     {"_values", cache_values, METH_NOARGS, nullptr},
     {"_items", cache_items, METH_NOARGS, nullptr},
     {"_failure", cache_failure, METH_O, nullptr},
