@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import libcachesim  # type: ignore[import-untyped]
+import libcachesim
 import numpy as np
 import zstandard
+
 from augury._native import Simulation, describe_policies, hash_integers
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ PEERS: dict[str, Callable[..., Any]] = {
 }
 
 # Where our standard parameters are not libcachesim's: docs/policies.md says why.
-PARAMETERS: dict[str, dict[str, float]] = {"lirs": {"hir": 0.01}}
+PARAMETERS: dict[str, dict[str, float]] = {
+    "lirs": {"hir": 0.01},
+    "slru": {"segments": 4, "protected": 0.75},
+}
 
 
 @dataclass(frozen=True)

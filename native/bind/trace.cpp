@@ -5,6 +5,7 @@
 #include "bind/bind.hpp"
 #include "sim/key_index.hpp"
 #include "sim/next_access.hpp"
+#include "sim/reuse.hpp"
 
 namespace nb = nanobind;
 
@@ -20,12 +21,6 @@ NewArray<std::uint32_t> intern(KeyIndex& index, const Array<std::uint64_t>& keys
   return hand_over(std::move(ids), keys.size());
 }
 
-NewArray<std::uint64_t> keys(const KeyIndex& index) {
-  auto copy = std::make_unique_for_overwrite<std::uint64_t[]>(index.size());
-  std::copy(index.keys().begin(), index.keys().end(), copy.get());
-  return hand_over(std::move(copy), index.size());
-}
-
 NewArray<std::int64_t> fill(NextAccess& access, const Array<std::uint32_t>& ids) {
   auto next = std::make_unique_for_overwrite<std::int64_t[]>(ids.size());
   {
@@ -35,17 +30,44 @@ NewArray<std::int64_t> fill(NextAccess& access, const Array<std::uint32_t>& ids)
   return hand_over(std::move(next), ids.size());
 }
 
+void ask(Reuse& reuse, const Array<std::uint32_t>& ids) {
+  const nb::gil_scoped_release unlocked;
+  reuse.feed(view(ids));
+}
+
+template <class T>
+NewArray<T> copy(std::span<const T> values) {
+  auto copied = std::make_unique_for_overwrite<T[]>(values.size());
+  std::copy(values.begin(), values.end(), copied.get());
+  return hand_over(std::move(copied), values.size());
+}
+
+NewArray<std::uint64_t> bounds() {
+  auto highest = std::make_unique_for_overwrite<std::uint64_t[]>(Reuse::kBuckets);
+  for (std::uint32_t bucket = 0; bucket < Reuse::kBuckets; ++bucket) {
+    highest[bucket] = Reuse::highest(bucket);
+  }
+  return hand_over(std::move(highest), Reuse::kBuckets);
+}
+
 }  // namespace
 
 void bind_trace(nb::module_& module) {
   nb::class_<KeyIndex>(module, "KeyIndex")
       .def(nb::init<>())
       .def("intern", &intern, nb::arg("keys"))
-      .def("keys", &keys)
+      .def("keys", [](const KeyIndex& index) { return copy(index.keys()); })
       .def("__len__", &KeyIndex::size);
   nb::class_<NextAccess>(module, "NextAccess")
       .def(nb::init<std::uint64_t, std::uint32_t>(), nb::arg("requests"), nb::arg("keys"))
       .def("fill", &fill, nb::arg("ids"));
+  nb::class_<Reuse>(module, "Reuse")
+      .def(nb::init<>())
+      .def("feed", &ask, nb::arg("ids"))
+      .def("frequencies", [](const Reuse& reuse) { return copy(reuse.frequencies()); })
+      .def("distances",
+           [](const Reuse& reuse) { return copy(std::span<const std::uint64_t>(reuse.distances())); })
+      .def_static("bounds", &bounds);
 }
 
 }  // namespace augury

@@ -2,9 +2,13 @@
 #pragma once
 
 #include "policy/arc.hpp"
+#include "policy/belady.hpp"
 #include "policy/clock.hpp"
 #include "policy/fifo.hpp"
+#include "policy/gdsf.hpp"
+#include "policy/hyperbolic.hpp"
 #include "policy/lfu.hpp"
+#include "policy/lhd.hpp"
 #include "policy/lirs.hpp"
 #include "policy/lru.hpp"
 #include "policy/lruk.hpp"
@@ -20,19 +24,22 @@ namespace augury {
 template <class... Policies>
 struct PolicyList {};
 
+using Catalogue = PolicyList<Fifo, Lru, Lfu, LruK, Clock, Sieve, S3Fifo, WTinyLfu, TwoQ, Slru, Arc,
+                             Lirs, RandomPolicy, Belady, Gdsf, Hyperbolic>;
 using Catalogue = PolicyList<
     Fifo,
     Lru,
-    Lfu,
-    LruK,
     Clock,
     Sieve,
     S3Fifo,
-    WTinyLfu,
     TwoQ,
     Slru,
     Arc,
     Lirs,
-    RandomPolicy>;
+    RandomPolicy,
+    Belady,
+    Gdsf,
+    Hyperbolic,
+    Lhd>;
 
 }  // namespace augury

@@ -2,11 +2,13 @@
 
 import logging as _logging
 
+from augury.accesslog import Trace, read_trace
 from augury.cache import Cache
 from augury.cached import CachedFunction, CacheInfo, cached
 from augury.errors import AuguryError
 from augury.events import Cause, Stats
 from augury.policies import Policy
+from augury.simulation import SimulationResult, simulate, simulate_many
 
 __all__ = [
     "AuguryError",
@@ -15,8 +17,13 @@ __all__ = [
     "CachedFunction",
     "Cause",
     "Policy",
+    "SimulationResult",
     "Stats",
+    "Trace",
     "cached",
+    "read_trace",
+    "simulate",
+    "simulate_many",
 ]
 
 _logging.getLogger("augury").addHandler(_logging.NullHandler())

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from augury._native import Simulation, describe_policies, hash_integers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+from augury._native import Simulation, describe_policies, hash_integers
 
 POLICIES = {description[0]: description for description in describe_policies()}
 OFFLINE = {name for name, _, _, offline, _ in POLICIES.values() if offline}

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from augury._native import Simulation, describe_policies, hash_integers
 from numpy.typing import NDArray
+
+from augury._native import Simulation, describe_policies, hash_integers
 
 COUNTS = Path(__file__).with_name("counts.json")
 ENTRIES = (1, 10, 100, 500, 1_000, 3_000, 8_000, 20_000)

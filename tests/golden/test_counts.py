@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from augury._native import describe_policies
 
+from augury._native import describe_policies
 from tests.golden.regenerate import COUNTS, Trace, count, generate
 
 POLICIES = {name: offline for name, _, _, offline, _ in describe_policies()}

@@ -1,0 +1,47 @@
+"""What every trace format is read into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LONGEST = 1 << 17
+"""The most requests of one chunk."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Chunk:
+    """Consecutive requests of a trace."""
+
+    keys: NDArray[np.uint64]
+    """The number itself for a key that is an integer from 0 to 2**64 - 1, else a 64-bit digest of
+    its text (XXH3), the same in every process."""
+    sizes: NDArray[np.uint64] | None = None
+    """In bytes; None if the format has none."""
+    times: NDArray[np.float64] | None = None
+    """In seconds, from an epoch of the trace's own; None if the format has none."""
+    names: Sequence[str] | None = None
+    """The keys' text, aligned with `keys`; None where every key is a number."""
+
+    def __repr__(self) -> str:
+        return f"<Chunk of {len(self):,} requests>"
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def split(self) -> Iterator[Chunk]:
+        """Yield the same requests in chunks of at most `LONGEST`, and nothing if there are none."""
+        if 0 < len(self) <= LONGEST:
+            yield self
+            return
+        for start in range(0, len(self), LONGEST):
+            part = slice(start, start + LONGEST)
+            yield Chunk(
+                self.keys[part],
+                None if self.sizes is None else self.sizes[part],
+                None if self.times is None else self.times[part],
+                None if self.names is None else self.names[part],
+            )

@@ -1,0 +1,214 @@
+"""A trace as the simulator and the analyses read it: numbered keys, in a scratch file."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Generic, Self, TypeVar
+
+import numpy as np
+
+from augury import _native
+from augury.errors import TraceError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from augury.accesslog.trace import InMemoryTrace, Trace
+
+T = TypeVar("T", bound=np.generic)
+
+_CHUNK = 1 << 18  # requests: small enough for the processor's caches, large enough for NumPy
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledChunk:
+    """Consecutive requests of a `Spool`."""
+
+    ids: NDArray[np.uint32]
+    """Keys, numbered 0, 1, 2 ... in order of first appearance."""
+    sizes: NDArray[np.uint64] | None
+    """Bytes, if the trace says."""
+    next: NDArray[np.int64] | None
+    """Index of the next request of the same key, or 2**63 - 1; if asked for."""
+
+
+class Spool:
+    """The requests of a trace, with keys numbered in order of first appearance.
+
+    Reading a trace a second time costs as much as the first. A spool is read once, written to an
+    unnamed scratch file (4 bytes a request, 12 with sizes; in the folder that `tempfile` uses), and
+    then replayed as often as needed. Memory is bounded by the distinct keys. Use it as a context
+    manager, or `close` it.
+
+    Parameters
+    ----------
+    trace
+        What to read, from `augury.read_trace` or `augury.accesslog.requests_of`.
+    progress
+        Called with the share read, from 0.0 to 1.0.
+
+    Raises
+    ------
+    TraceError
+        If the trace cannot be read, or the scratch file cannot be written.
+
+    Examples
+    --------
+    >>> from augury.accesslog import Spool, requests_of
+    >>> with Spool(requests_of(["a", "b", "a"])) as spool:
+    ...     spool.requests, spool.distinct, [chunk.ids.tolist() for chunk in spool.chunks()]
+    (3, 2, [[0, 1, 0]])
+    """
+
+    requests: int
+    """Number of requests."""
+    distinct: int
+    """Number of distinct keys."""
+    footprint: int
+    """Sum of the sizes of the distinct keys when first asked for, in bytes; without sizes, the
+    number of distinct keys."""
+    keys: NDArray[np.uint64]
+    """The key of each id."""
+    seconds: float | None
+    """From the earliest to the latest request, if the trace says."""
+
+    def __init__(
+        self, trace: Trace | InMemoryTrace, *, progress: Callable[[float], object] | None = None
+    ) -> None:
+        self._ids = _Column(np.dtype(np.uint32))
+        self._sizes: _Column[np.uint64] | None = None
+        self._next: _Column[np.int64] | None = None
+        index = _native.KeyIndex()
+        self.requests = self.footprint = 0
+        earliest, latest = math.inf, -math.inf
+        try:
+            for chunk in trace.chunks(progress=progress):
+                before = len(index)
+                ids = index.intern(chunk.keys)
+                self._ids.append(ids)
+                if chunk.sizes is not None:
+                    if self._sizes is None:
+                        self._sizes = _Column(np.dtype(np.uint64))
+                    self._sizes.append(chunk.sizes)
+                    self.footprint += int(chunk.sizes[_firsts(ids, before)].sum())
+                if chunk.times is not None:
+                    earliest = min(earliest, float(chunk.times.min()))
+                    latest = max(latest, float(chunk.times.max()))
+                self.requests += len(ids)
+        except BaseException:
+            self.close()
+            raise
+        self.keys = index.keys()
+        self.distinct = len(self.keys)
+        self.seconds = latest - earliest if latest >= earliest else None
+        if self._sizes is None:
+            self.footprint = self.distinct
+
+    @property
+    def sized(self) -> bool:
+        """Whether the trace says how large each requested value is."""
+        return self._sizes is not None
+
+    @cached_property
+    def hashes(self) -> NDArray[np.uint64]:
+        """The hash of each id that a live cache has for its key as a Python integer."""
+        return _native.hash_integers(self.keys)
+
+    def chunks(self, *, next_access: bool = False) -> Iterator[SpooledChunk]:
+        """Replay the requests from the first to the last.
+
+        Parameters
+        ----------
+        next_access
+            Whether chunks tell when each key is asked for again. The first time this takes a pass
+            over the requests and 8 more bytes of scratch file a request.
+        """
+        following = self._following() if next_access else None
+        for start in range(0, self.requests, _CHUNK):
+            count = min(_CHUNK, self.requests - start)
+            yield SpooledChunk(
+                self._ids.read(start, count),
+                self._sizes.read(start, count) if self._sizes else None,
+                following.read(start, count) if following else None,
+            )
+
+    def _following(self) -> _Column[np.int64]:
+        if self._next is None:
+            column = _Column(np.dtype(np.int64))
+            accesses = _native.NextAccess(self.requests, self.distinct)
+            for start in reversed(range(0, self.requests, _CHUNK)):
+                count = min(_CHUNK, self.requests - start)
+                column.write(start, accesses.fill(self._ids.read(start, count)))
+            self._next = column
+        return self._next
+
+    def close(self) -> None:
+        """Delete the scratch file."""
+        for column in (self._ids, self._sizes, self._next):
+            if column is not None:
+                column.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _firsts(ids: NDArray[np.uint32], before: int) -> NDArray[np.bool_]:
+    """Tell which requests are the first of their key, when `before` keys were known already."""
+    known = np.maximum.accumulate(np.concatenate(([before], ids.astype(np.int64) + 1)))
+    return known[1:] > known[:-1]
+
+
+class _Column(Generic[T]):
+    """An array in an unnamed file, which takes page cache rather than memory."""
+
+    def __init__(self, dtype: np.dtype[T]) -> None:
+        self._dtype = dtype
+        try:
+            self._file: IO[bytes] = tempfile.TemporaryFile(  # noqa: SIM115 - closed by close()
+                prefix="augury-", buffering=0
+            )
+        except OSError as error:
+            raise _no_scratch(error) from error
+
+    def append(self, values: NDArray[T]) -> None:
+        self._file.seek(0, 2)
+        self._write(values)
+
+    def write(self, start: int, values: NDArray[T]) -> None:
+        self._file.seek(start * self._dtype.itemsize)
+        self._write(values)
+
+    def _write(self, values: NDArray[T]) -> None:
+        rest = np.ascontiguousarray(values, self._dtype).view(np.uint8).data
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise _no_scratch(error) from error
+
+    def read(self, start: int, count: int) -> NDArray[T]:
+        self._file.seek(start * self._dtype.itemsize)
+        return np.fromfile(self._file, self._dtype, count)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _no_scratch(error: OSError) -> TraceError:
+    return TraceError(
+        f"cannot write a scratch file in {tempfile.gettempdir()} ({error.strerror}); "
+        "make room there, or set TMPDIR to another folder"
+    )

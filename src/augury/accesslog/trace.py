@@ -1,0 +1,248 @@
+"""Traces: requests in a file or in memory, read in chunks and again from the beginning."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from operator import index
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augury.accesslog import digest
+from augury.accesslog.chunk import LONGEST, Chunk
+from augury.accesslog.compression import SUFFIXES, ByteStream
+from augury.accesslog.formats import Format, Head, find, formats, recognise
+from augury.accesslog.formats.contract import HEAD
+from augury.accesslog.lines import BOM
+from augury.accesslog.malformed import Malformed
+from augury.errors import ConfigurationError, TraceError
+
+__all__ = ["Chunk", "InMemoryTrace", "Trace", "read_trace", "requests_of"]
+
+_ROLES = ("key", "size", "time")
+
+
+class Trace:
+    """Requests in a file. Made by `read_trace`."""
+
+    def __init__(
+        self, path: Path, format: Format, columns: Mapping[str, str], max_malformed: float
+    ) -> None:
+        self.path = path
+        """The file."""
+        self.format = format.name
+        """The name of its format."""
+        self.malformed = Malformed()
+        """What could not be read in the latest pass."""
+        self._format = format
+        self._columns = dict(columns)
+        self._max_malformed = max_malformed
+
+    def __repr__(self) -> str:
+        return f"Trace({str(self.path)!r}, format={self.format!r})"
+
+    def chunks(self, *, progress: Callable[[float], object] | None = None) -> Iterator[Chunk]:
+        """Read the trace from its beginning, in memory bounded by a chunk.
+
+        Parameters
+        ----------
+        progress
+            Called after each chunk with the share of the file's bytes consumed, from 0.0 to 1.0.
+
+        Yields
+        ------
+        Chunk
+            Up to 131,072 requests, in the trace's order.
+
+        Raises
+        ------
+        TraceError
+            If the file has no request, is truncated, cannot be read, or too much of it is
+            malformed. This may be after some chunks.
+        """
+        malformed = self.malformed = Malformed()
+        requests = 0
+        with ByteStream(self.path) as stream:
+            for read in self._format.read(stream, self._columns, malformed):
+                malformed.check_early(self.path, self._max_malformed)
+                requests += len(read)
+                for chunk in read.split():
+                    yield chunk
+                    if progress is not None:
+                        progress(stream.share)
+        malformed.check(self.path, self._max_malformed)
+        if not requests:
+            raise TraceError(
+                f"{self.path}: has no request in format {self.format} ({malformed.total:,} lines: "
+                f"{malformed.count:,} malformed, {malformed.ignored:,} no reads); "
+                "is it another format (--format)?"
+            )
+        if progress is not None:
+            progress(1.0)
+
+
+class InMemoryTrace:
+    """Requests in memory. Made by `requests_of`."""
+
+    path = None
+    """It has no file."""
+    format = "memory"
+    """The name of its format."""
+
+    def __init__(self, keys: NDArray[np.uint64], names: list[str] | None) -> None:
+        self.malformed = Malformed(total=len(keys))
+        """Nothing is malformed."""
+        self._chunk = Chunk(keys, names=names)
+
+    def __len__(self) -> int:
+        return len(self._chunk)
+
+    def __repr__(self) -> str:
+        return f"<InMemoryTrace of {len(self):,} requests>"
+
+    def chunks(self, *, progress: Callable[[float], object] | None = None) -> Iterator[Chunk]:
+        """Yield the requests from the first; as `Trace.chunks` does."""
+        done = 0
+        for chunk in self._chunk.split():
+            yield chunk
+            done += len(chunk)
+            if progress is not None:
+                progress(done / len(self))
+
+
+def read_trace(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    max_malformed: float = 0.01,
+) -> Trace:
+    r"""Open a trace; its requests are read by `Trace.chunks`.
+
+    Parameters
+    ----------
+    path
+        The file. Compression by gzip, xz or zstd is recognised from its first bytes.
+    format
+        The name of its format; by default it is recognised from its content and name.
+    columns
+        For formats with named columns, which of them is what: the keys are ``"key"``, ``"size"``
+        (bytes) and ``"time"`` (seconds), the values are the file's names. By default the usual
+        names are known.
+    max_malformed
+        Which share of malformed lines is put up with, from 0.0 to 1.0; they are left out.
+
+    Raises
+    ------
+    TraceError
+        If the file cannot be opened, is empty, or is in no format that is known.
+    ConfigurationError
+        If a parameter has an impossible value.
+    MissingExtraError
+        If the format or compression needs a package that is not installed.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "requests"
+    >>> _ = path.write_text("7\n8\n7\n")
+    >>> trace = read_trace(path)
+    >>> trace.format
+    'keys'
+    >>> [chunk.keys.tolist() for chunk in trace.chunks()]
+    [[7, 8, 7]]
+    """
+    if not 0.0 <= max_malformed <= 1.0:
+        raise ConfigurationError(f"max_malformed must be from 0 to 1, not {max_malformed}")
+    columns = columns or {}
+    if unknown := [role for role in columns if role not in _ROLES]:
+        raise ConfigurationError(f"columns names {unknown[0]!r}; there are: {', '.join(_ROLES)}")
+    wanted = None if format is None else find(format)
+    path = Path(path)
+    with ByteStream(path) as stream:
+        data = stream.read(HEAD)
+    if not data:
+        raise TraceError(f"{path}: is empty once decompressed; a trace has at least one request")
+    head = Head(data.removeprefix(BOM), _plain_name(path), complete=len(data) < HEAD)
+    chosen = wanted or recognise(head, has_columns=bool(columns))
+    if chosen is None:
+        raise TraceError(_unrecognised(path, data))
+    if columns and not chosen.has_columns:
+        raise ConfigurationError(
+            f"{path}: format {chosen.name} has no named columns; leave columns out"
+        )
+    return Trace(path, chosen, columns, max_malformed)
+
+
+def requests_of(keys: Iterable[int | str]) -> InMemoryTrace:
+    """Make a trace of keys in memory.
+
+    Parameters
+    ----------
+    keys
+        Integers of any size and sign, strings, or both; a NumPy array of integers is read fastest.
+        ``7`` and ``"7"`` are two keys, as in a `dict`.
+
+    Raises
+    ------
+    TraceError
+        If a key is neither an integer nor a string, or there is none.
+
+    Examples
+    --------
+    >>> [chunk.keys.tolist() for chunk in requests_of([1, 2, 1]).chunks()]
+    [[1, 2, 1]]
+    """
+    numbers: NDArray[np.uint64]
+    names: list[str] | None = None
+    if isinstance(keys, np.ndarray) and keys.dtype.kind in "iu" and not (keys < 0).any():
+        numbers = keys.astype(np.uint64).ravel()
+    else:
+        numbers, names = _number_all(keys)
+    if not len(numbers):
+        raise TraceError("a trace has at least one request; these keys are empty")
+    return InMemoryTrace(numbers, names)
+
+
+def _number_all(keys: Iterable[object]) -> tuple[NDArray[np.uint64], list[str] | None]:
+    parts: list[NDArray[np.uint64]] = []
+    names: list[str] = []
+    any_text = False
+    source = iter(keys)
+    while some := list(islice(source, LONGEST)):
+        any_text = any_text or any(isinstance(key, str) for key in some)
+        parts.append(np.fromiter(map(_number, some), np.uint64, len(some)))
+        names.extend(map(str, some))
+    return np.concatenate(parts) if parts else np.empty(0, np.uint64), names if any_text else None
+
+
+def _number(key: object) -> int:
+    if isinstance(key, str):
+        return digest.number_of_text(key)
+    try:
+        return digest.number_of_integer(index(key))  # type: ignore[arg-type]
+    except TypeError:
+        raise TraceError(
+            f"a key of a trace is an integer or a string, not {type(key).__name__}; convert it"
+        ) from None
+
+
+def _plain_name(path: Path) -> str:
+    name = path.name.lower()
+    for suffix in SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name
+
+
+def _unrecognised(path: Path, data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return f"{path}: is text in UTF-16; convert it to UTF-8"
+    if not data.strip():
+        return f"{path}: has no request: it is blank; a trace has at least one"
+    return (
+        f"{path}: its format is not recognised; name it (--format) if it is one of: "
+        f"{', '.join(formats())}"
+    )

@@ -1,0 +1,139 @@
+"""`augury simulate`: replays a trace through many policies at many sizes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from augury import policies
+from augury.cli.terminal import console, print_json, progress, writable
+from augury.cli.trace import (
+    ColumnOption,
+    FormatOption,
+    JsonOption,
+    MalformedOption,
+    PngOption,
+    TraceArgument,
+    open_trace,
+    report_malformed,
+)
+from augury.errors import ConfigurationError, MissingExtraError
+from augury.simulation import SimulationResult, simulate_many
+
+_BETWEEN_POLICIES = re.compile(r",(?![^(]*\))")
+
+
+def command(
+    trace: TraceArgument,
+    policy: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Policies, with commas: lru,s3fifo(small=0.2),belady; or all.",
+        ),
+    ] = "fifo,lru,s3fifo,wtinylfu,belady",
+    size: Annotated[
+        str,
+        typer.Option(
+            metavar="SIZES", help="Entries (5000), percent of the distinct keys (1%), or bytes."
+        ),
+    ] = "0.1%,1%,5%,10%,20%,50%",
+    by_bytes: Annotated[
+        bool,
+        typer.Option("--bytes", help="Sizes are bytes (64MiB) or percent of the distinct bytes."),
+    ] = False,
+    warm: Annotated[
+        float, typer.Option(metavar="SHARE", help="First share of the requests not to count.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of policies that choose at random.")] = 1,
+    jobs: Annotated[
+        int | None, typer.Option(help="Threads.  [default: the processors]", min=1)
+    ] = None,
+    format: FormatOption = None,
+    column: ColumnOption = None,
+    max_malformed: MalformedOption = 0.01,
+    json: JsonOption = False,
+    png: PngOption = None,
+) -> None:
+    """Replay a trace through many policies at many sizes."""
+    chosen = policies.names() if policy.strip() == "all" else _BETWEEN_POLICIES.split(policy)
+    parsed = [policies.parse(each) for each in chosen]
+    sizes = [each.strip() for each in size.split(",")]
+    if png is not None:
+        writable(png)
+    opened = open_trace(trace, format, column, max_malformed)
+    with progress(f"Replaying {trace.name}") as tell:
+        results = simulate_many(
+            opened,
+            parsed,
+            sizes,
+            by_bytes=by_bytes,
+            warm=warm,
+            seed=seed,
+            jobs=jobs,
+            progress=tell,
+        )
+    report_malformed(opened.malformed)
+    if png is not None:
+        _plot(results, by_bytes, png)
+    if json:
+        print_json([result.as_dict() for result in results])
+    else:
+        console.print(_table(results, sizes, by_bytes))
+
+
+def _table(results: list[SimulationResult], sizes: list[str], by_bytes: bool) -> Table:
+    counted = f"{results[0].requests:,} requests counted"
+    table = Table(title=f"{'Byte miss' if by_bytes else 'Miss'} ratio; {counted}")
+    table.add_column("policy")
+    for written, result in zip(sizes, results, strict=False):
+        shown = f"{result.capacity:,}"
+        table.add_column(shown if written == str(result.capacity) else f"{written}\n{shown}")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    rows = [results[at : at + len(sizes)] for at in range(0, len(results), len(sizes))]
+    least = [min(_ratio(row[at], by_bytes) for row in rows) for at in range(len(sizes))]
+    for row in rows:
+        ratios = [_ratio(result, by_bytes) for result in row]
+        table.add_row(
+            row[0].policy,
+            *(
+                f"[bold]{ratio:.4f}[/bold]" if ratio == best else f"{ratio:.4f}"
+                for ratio, best in zip(ratios, least, strict=True)
+            ),
+        )
+    return table
+
+
+def _ratio(result: SimulationResult, by_bytes: bool) -> float:
+    return result.byte_miss_ratio if by_bytes else result.miss_ratio
+
+
+def _plot(results: list[SimulationResult], by_bytes: bool, path: Path) -> None:
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise MissingExtraError("matplotlib", "plot") from None
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    for policy in dict.fromkeys(result.policy for result in results):
+        points = sorted(
+            (result.capacity, _ratio(result, by_bytes))
+            for result in results
+            if result.policy == policy
+        )
+        axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=policy)
+    axes.set_xscale("log")
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("capacity in bytes" if by_bytes else "capacity in entries")
+    axes.set_ylabel("byte miss ratio" if by_bytes else "miss ratio")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    try:
+        figure.savefig(path, dpi=120)
+    except ValueError as error:
+        raise ConfigurationError(f"cannot write {path}: {error}") from None

@@ -1,0 +1,1 @@
+"""Encoders by family of types: a module here with a function `find` is found and used."""

@@ -1,0 +1,270 @@
+"""Replays a trace through the very policies that the live cache runs."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from augury import _native
+from augury.accesslog import InMemoryTrace, Spool, Trace, requests_of
+from augury.errors import ConfigurationError
+from augury.policies import Policy, describe, parse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from augury.accesslog.spool import SpooledChunk
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationResult:
+    """What one policy at one size did with a trace."""
+
+    policy: str
+    capacity: int
+    """Entries, or bytes if the simulation was by bytes."""
+    requests: int
+    """Requests counted: all, less those that only warmed the cache."""
+    misses: int
+    requested_bytes: int
+    missed_bytes: int
+    seconds: float
+    """Time spent in the simulation itself."""
+
+    @property
+    def miss_ratio(self) -> float:
+        """Misses per request; 0.0 without requests."""
+        return self.misses / self.requests if self.requests else 0.0
+
+    @property
+    def byte_miss_ratio(self) -> float:
+        """Missed bytes per requested byte; 0.0 without requests."""
+        return self.missed_bytes / self.requested_bytes if self.requested_bytes else 0.0
+
+    def as_dict(self) -> dict[str, str | int | float]:
+        """Return what `augury simulate --json` prints."""
+        return {
+            "policy": self.policy,
+            "capacity": self.capacity,
+            "requests": self.requests,
+            "misses": self.misses,
+            "miss_ratio": self.miss_ratio,
+            "byte_miss_ratio": self.byte_miss_ratio,
+            "seconds": self.seconds,
+        }
+
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
+    f"{prefix}i": 2**power for prefix, power in (("k", 10), ("m", 20), ("g", 30), ("t", 40))
+}
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:e\d+)?)\s*(?P<unit>%|[kmgt]?i?b?)", re.IGNORECASE)
+
+
+def capacity_of(size: str | float, whole: int, *, by_bytes: bool) -> int:
+    """Read a size as users write it.
+
+    Parameters
+    ----------
+    size
+        Entries (``5000``), or percent of `whole` (``"1%"``), or with `by_bytes` bytes (``"64MiB"``,
+        ``"1.5GB"``).
+    whole
+        Distinct keys, or with `by_bytes` the sum of their sizes.
+
+    Returns
+    -------
+    int
+        Entries or bytes, at least 1.
+
+    Examples
+    --------
+    >>> capacity_of("10%", 5000, by_bytes=False)
+    500
+    >>> capacity_of("64KiB", 0, by_bytes=True)
+    65536
+    """
+    match = _SIZE.fullmatch(str(size).strip())
+    unit = match["unit"].lower().removesuffix("b") if match else ""
+    if match is None or (match["unit"] not in {"", "%"} and not by_bytes):
+        kinds = "bytes (64MiB) or percent of bytes (1%)" if by_bytes else "entries or percent (1%)"
+        raise ConfigurationError(f"cannot read size {size!r}; write {kinds}")
+    number = float(match["number"])
+    capacity = number * whole / 100 if unit == "%" else number * _UNITS[unit]
+    if not capacity > 0 or not math.isfinite(capacity) or capacity > 2**62:
+        raise ConfigurationError(f"size {size!r} must be more than 0 and less than 2**62")
+    return max(1, int(capacity))
+
+
+def simulate(
+    trace: Spool | Trace | InMemoryTrace | Iterable[int | str],
+    policy: str | Policy = "lru",
+    capacity: str | float = "10%",
+    *,
+    by_bytes: bool = False,
+    warm: float = 0.0,
+    seed: int = 1,
+) -> SimulationResult:
+    """Replay a trace through one policy at one size.
+
+    Parameters
+    ----------
+    trace
+        From `augury.read_trace`, or the keys of the requests in order.
+    policy
+        As for `augury.Cache`; besides, those that need to know the future, such as ``"belady"``.
+    capacity
+        Entries, percent of the distinct keys (``"1%"``), or with `by_bytes` bytes or percent of the
+        distinct bytes.
+    by_bytes
+        Whether an entry takes as much room as its size; otherwise each takes 1.
+    warm
+        The first share of the requests that only warms the cache and is not counted, from 0 to 1.
+    seed
+        Of the random choices that some policies make.
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter makes no sense.
+    TraceError
+        If the trace cannot be read.
+
+    Examples
+    --------
+    >>> result = simulate([1, 2, 1, 3, 1, 2], policy="lru", capacity=2)
+    >>> result.misses, round(result.miss_ratio, 3)
+    (4, 0.667)
+    """
+    return simulate_many(
+        trace, [policy], [capacity], by_bytes=by_bytes, warm=warm, seed=seed, jobs=1
+    )[0]
+
+
+def simulate_many(
+    trace: Spool | Trace | InMemoryTrace | Iterable[int | str],
+    policies: Sequence[str | Policy],
+    capacities: Sequence[str | float],
+    *,
+    by_bytes: bool = False,
+    warm: float = 0.0,
+    seed: int = 1,
+    jobs: int | None = None,
+    progress: Callable[[float], object] | None = None,
+) -> list[SimulationResult]:
+    """Replay a trace once, through many policies at many sizes side by side.
+
+    Parameters
+    ----------
+    policies, capacities
+        As for `simulate`; every policy is run at every capacity.
+    jobs
+        Threads to use; as many as there are processors by default.
+    progress
+        Called with the share done, from 0.0 to 1.0.
+
+    Returns
+    -------
+    list of SimulationResult
+        In the order of the policies, for each in the order of the capacities.
+    """
+    if not 0.0 <= warm < 1.0:
+        raise ConfigurationError(f"warm must be from 0 up to, not including, 1, not {warm:g}")
+    chosen = [parse(policy) for policy in policies]
+    tell = progress or (lambda _: None)
+    with _spooled(trace, lambda share: tell(share * _READING)) as spool:
+        whole = spool.footprint if by_bytes else spool.distinct
+        if by_bytes and not spool.sized:
+            raise ConfigurationError("the trace has no sizes; simulate by entries, not by bytes")
+        runs = [
+            _Run(policy, capacity_of(size, whole, by_bytes=by_bytes), by_bytes, seed)
+            for policy in chosen
+            for size in capacities
+        ]
+        _replay(spool, runs, warm, jobs, lambda share: tell(_READING + (1 - _READING) * share))
+    return [run.result() for run in runs]
+
+
+_READING = 0.25  # about the share of the time that reading the trace takes
+
+
+def _spooled(
+    trace: Spool | Trace | InMemoryTrace | Iterable[int | str],
+    progress: Callable[[float], object],
+) -> AbstractContextManager[Spool]:
+    if isinstance(trace, Spool):
+        return nullcontext(trace)  # whoever made it closes it
+    if not isinstance(trace, Trace | InMemoryTrace):
+        trace = requests_of(trace)
+    return Spool(trace, progress=progress)
+
+
+class _Run:
+    """One policy at one size."""
+
+    def __init__(self, policy: Policy, capacity: int, by_bytes: bool, seed: int) -> None:
+        self._policy = policy
+        self._capacity = capacity
+        self._seconds = 0.0
+        self.offline = describe(policy.name).offline
+        self._simulation = _native.Simulation(
+            policy.name,
+            capacity,
+            weighed=by_bytes,
+            seed=seed,
+            parameters=dict(policy.parameters),
+        )
+
+    def feed(self, chunk: SpooledChunk, hashes: NDArray[np.uint64], warm: int) -> None:
+        """Replay a chunk, of which the first `warm` requests do not count."""
+        started = time.perf_counter()
+        if warm:
+            self._feed(chunk, hashes, slice(0, warm))
+            self._simulation.reset_counts()
+        self._feed(chunk, hashes, slice(warm, None))
+        self._seconds += time.perf_counter() - started
+
+    def _feed(self, chunk: SpooledChunk, hashes: NDArray[np.uint64], part: slice) -> None:
+        self._simulation.feed(
+            chunk.ids[part],
+            hashes,
+            chunk.sizes[part] if chunk.sizes is not None else None,
+            chunk.next[part] if chunk.next is not None and self.offline else None,
+        )
+
+    def result(self) -> SimulationResult:
+        return SimulationResult(
+            policy=str(self._policy),
+            capacity=self._capacity,
+            requests=self._simulation.requests,
+            misses=self._simulation.misses,
+            requested_bytes=self._simulation.requested_bytes,
+            missed_bytes=self._simulation.missed_bytes,
+            seconds=self._seconds,
+        )
+
+
+def _replay(
+    spool: Spool,
+    runs: Sequence[_Run],
+    warm: float,
+    jobs: int | None,
+    progress: Callable[[float], object],
+) -> None:
+    warming = int(spool.requests * warm)
+    done = 0
+    with ThreadPoolExecutor(jobs or os.cpu_count()) as threads:
+        for chunk in spool.chunks(next_access=any(run.offline for run in runs)):
+            uncounted = min(max(warming - done, 0), len(chunk.ids))
+            for fed in [threads.submit(run.feed, chunk, spool.hashes, uncounted) for run in runs]:
+                fed.result()
+            done += len(chunk.ids)
+            progress(done / spool.requests)
