@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from augury.keys.dispatch import ENCODERS, TOO_DEEP, Unencodable, content_encoder
 from augury.keys.format import Chunk, Encoder, Output, named
-
-if TYPE_CHECKING:  # imported only when a value of NumPy is met: it is slow to import
-    import numpy as np
 
 FIXED = True
 
@@ -20,10 +19,6 @@ _BLOCK = 1 << 17
 
 def find(kind: type) -> Encoder | None:
     """Return the encoder of a type of NumPy."""
-    if kind.__module__.partition(".")[0] != "numpy":
-        return None
-    import numpy as np
-
     if kind in {np.ndarray, np.memmap, np.recarray}:
         return functools.partial(_encode_array, named(f"numpy.{kind.__name__}"))
     if kind is np.ma.MaskedArray:
@@ -35,6 +30,7 @@ def find(kind: type) -> Encoder | None:
     return None
 
 
+@functools.lru_cache(maxsize=256)
 def describe(dtype: np.dtype[Any]) -> object:
     """Return what tells a dtype from others, byte order aside; raise if it is not portable."""
     if dtype.fields is not None:
@@ -70,8 +66,6 @@ def write_array(array: np.ndarray[Any, Any], output: Output, room: int) -> None:
 
 
 def _write_elements(array: np.ndarray[Any, Any], output: Output, room: int) -> None:
-    import numpy as np
-
     if array.dtype.names is not None:
         # Field by field: what lies between the fields is not part of the value.
         for name in array.dtype.names:
@@ -117,8 +111,6 @@ def _gathered(
     array: np.ndarray[Any, Any], dtype: np.dtype[Any], step: int
 ) -> Iterator[np.ndarray[Any, Any]]:
     """Yield copies of `step` elements at a time, in row order and in the given byte order."""
-    import numpy as np
-
     blocks: Any = np.nditer(
         array,
         flags=["external_loop", "buffered"],
@@ -133,8 +125,6 @@ def _gathered(
 
 def _one_nan(block: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return the elements with every NaN replaced by the same one; a copy if there is any."""
-    import numpy as np
-
     parts = block.view(_REAL[block.itemsize]) if block.dtype.kind == "c" else block
     odd = np.isnan(parts)
     if odd.any():
@@ -160,8 +150,6 @@ def _encode_array(prefix: bytes, value: np.ndarray[Any, Any], output: Output, ro
 
 
 def _encode_scalar(value: np.generic, output: Output, room: int) -> None:
-    import numpy as np
-
     output.append(_SCALAR)
     write_array(np.asarray(value), output, room)
 
@@ -170,6 +158,4 @@ _SCALAR = named("numpy.scalar")
 
 
 def _masked(value: np.ma.MaskedArray[Any, Any]) -> object:
-    import numpy as np
-
     return (np.asarray(value.filled(0)), np.asarray(np.ma.getmaskarray(value)))
