@@ -16,6 +16,9 @@ FIXED = True
 _BLOCK = 1 << 17
 """Bytes looked at in one go: they stay in the processor's cache until they are hashed."""
 
+_SMALL = 1 << 12
+"""Bytes that are sooner copied than viewed."""
+
 
 def find(kind: type) -> Encoder | None:
     """Return the encoder of a type of NumPy."""
@@ -89,13 +92,12 @@ def _write_elements(array: np.ndarray[Any, Any], output: Output, room: int) -> N
 
 def _blocks(array: np.ndarray[Any, Any]) -> Iterator[Chunk]:
     """Yield the bytes of the elements, little-endian and with one NaN for all; copy few at once."""
-    dtype = array.dtype.newbyteorder("<")
+    dtype, swapped, floating = _layout(array.dtype)
     if not array.size * dtype.itemsize:
         return
     step = max(1, _BLOCK // dtype.itemsize)
     blocks: Iterator[np.ndarray[Any, Any]]
-    floating = dtype.kind in "fc"
-    if array.flags.c_contiguous and array.dtype == dtype:
+    if array.flags.c_contiguous and not swapped:
         flat = array.reshape(-1)
         if not floating:
             yield _bytes(flat)
@@ -105,6 +107,13 @@ def _blocks(array: np.ndarray[Any, Any]) -> Iterator[Chunk]:
         blocks = _gathered(array, dtype, step)
     for block in blocks:
         yield _bytes(_one_nan(block) if floating else block)
+
+
+@functools.lru_cache(maxsize=256)
+def _layout(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], bool, bool]:
+    """Return the dtype in little-endian order, whether that is another, and if it has NaNs."""
+    little = dtype.newbyteorder("<")
+    return little, little != dtype, dtype.kind in "fc"
 
 
 def _gathered(
@@ -127,9 +136,9 @@ def _one_nan(block: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return the elements with every NaN replaced by the same one; a copy if there is any."""
     parts = block.view(_REAL[block.itemsize]) if block.dtype.kind == "c" else block
     odd = np.isnan(parts)
-    if odd.any():
+    if np.count_nonzero(odd):
         odd &= parts.view(f"<u{parts.itemsize}") != _NAN[parts.itemsize]
-        if odd.any():
+        if np.count_nonzero(odd):
             parts = parts.copy()
             parts.view(f"<u{parts.itemsize}")[odd] = _NAN[parts.itemsize]
     return parts
@@ -140,8 +149,8 @@ _REAL = {8: "<f4", 16: "<f8"}
 """What a complex number of so many bytes is made of."""
 
 
-def _bytes(array: np.ndarray[Any, Any]) -> memoryview:
-    return array.view("u1").data
+def _bytes(array: np.ndarray[Any, Any]) -> Chunk:
+    return array.tobytes() if array.nbytes < _SMALL else array.view(np.uint8).data
 
 
 def _encode_array(prefix: bytes, value: np.ndarray[Any, Any], output: Output, room: int) -> None:

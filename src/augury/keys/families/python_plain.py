@@ -63,6 +63,12 @@ def _bytearray(value: bytearray, output: Output, _room: int) -> None:
 
 
 def _memoryview(value: memoryview, output: Output, room: int) -> None:
+    if value.itemsize != 1:
+        raise Unencodable(
+            value,
+            f"a memoryview of format {value.format!r} differs between machines; "
+            "make it an array of NumPy",
+        )
     output.append(named("memoryview"))
     output.append(b"(")
     output.append(text(value.format))
