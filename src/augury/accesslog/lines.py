@@ -125,11 +125,15 @@ def lines_of(block: Block, malformed: Malformed) -> Lines:
     lines = lines.where(_not_blank(lines))
     malformed.saw(len(lines))
     lines = lines.without(lines.ends - lines.starts > LONGEST_LINE, _TOO_LONG, malformed)
-    if b"\0" in data:
-        nul = np.flatnonzero(buffer == 0)
-        has = np.searchsorted(nul, lines.starts) < np.searchsorted(nul, lines.ends)
-        lines = lines.without(has, "has a NUL byte", malformed)
-    return lines
+    return lines.without(have_nul(lines), "has a NUL byte", malformed)
+
+
+def have_nul(lines: Lines) -> NDArray[np.bool_]:
+    """Return which of the lines have a NUL byte."""
+    if b"\0" not in lines.data:
+        return np.zeros(len(lines), bool)
+    nul = np.flatnonzero(lines.buffer == 0)
+    return np.searchsorted(nul, lines.starts) < np.searchsorted(nul, lines.ends)
 
 
 def _not_blank(lines: Lines) -> NDArray[np.bool_]:
