@@ -163,5 +163,6 @@ def _skip_line(stream: ByteStream) -> bytes:
     while read := stream.read(_BLOCK):
         ends = [end for end in (read.find(b"\n"), read.find(b"\r")) if end >= 0]
         if ends:
-            return read[min(ends) + 1 :]
+            end = min(ends)
+            return read[end + (2 if read[end : end + 2] == b"\r\n" else 1) :]
     return b""
