@@ -39,9 +39,13 @@ class CacheInfo(NamedTuple):
     """What `functools.lru_cache` reports; of the whole cache, if functions share it."""
 
     hits: int
+    """Calls answered from the cache, remembered errors included."""
     misses: int
+    """Calls that were not."""
     maxsize: int
+    """Capacity of the cache."""
     currsize: int
+    """Entries in the cache."""
 
 
 class CachedFunction(Protocol[P, T]):
@@ -50,6 +54,7 @@ class CachedFunction(Protocol[P, T]):
     cache: Cache[Any, Any]
     """Where results are kept, under keys that `cache_key` makes."""
     __wrapped__: Callable[P, T]
+    """The function itself."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the result for these arguments, remembered or new."""
