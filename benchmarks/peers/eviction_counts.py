@@ -54,7 +54,10 @@ PEERS: dict[str, Callable[..., Any]] = {
 }
 
 # Where our standard parameters are not libcachesim's: docs/policies.md says why.
-PARAMETERS: dict[str, dict[str, float]] = {"lirs": {"hir": 0.01}}
+PARAMETERS: dict[str, dict[str, float]] = {
+    "lirs": {"hir": 0.01},
+    "slru": {"segments": 4, "protected": 0.75},
+}
 
 
 @dataclass(frozen=True)

@@ -126,8 +126,9 @@ PyObject* cache_store_loaded(PyObject* self, Arguments arguments, Py_ssize_t cou
 PyObject* cache_get_or_load(PyObject* self, Arguments arguments, Py_ssize_t count,
                             PyObject* keywords) {
   static PyObject* load_name = PyUnicode_InternFromString("_load");
-  if (count < 1) {
-    PyErr_SetString(PyExc_TypeError, "get_or_load() needs a key and a loader");
+  std::array<PyObject*, 4> given{};
+  if (!parse_keywords("get_or_load", arguments, count, 2, keywords,
+                      std::array{"ttl", "size", "negative_ttl", "error_ttl"}, given)) {
     return nullptr;
   }
   PyObject* value = read_key(as_cache(self), arguments[0]);
@@ -180,13 +181,12 @@ PyObject* cache_popitem(PyObject* object, PyObject*) {
   Dropped dropped(self);
   while (self->cache != nullptr && self->cache->size() != 0) {
     const Entry entry = self->cache->evict();
-    PyObject* item =
-        PyTuple_Pack(2, static_cast<PyObject*>(entry.key), static_cast<PyObject*>(entry.value));
-    const bool failure = is_failure(static_cast<PyObject*>(entry.value));
+    auto* key = static_cast<PyObject*>(entry.key);
+    auto* value = static_cast<PyObject*>(entry.value);
     ++self->statistics.removals;
     dropped.add(entry, Cause::kExplicit);
-    if (item == nullptr || !failure) return item;
-    Py_DECREF(item);
+    if (is_failure(value)) continue;
+    return revoke_flight(self, key) ? PyTuple_Pack(2, key, value) : nullptr;
   }
   PyErr_SetString(PyExc_KeyError, "popitem(): the cache is empty");
   return nullptr;
@@ -194,38 +194,44 @@ PyObject* cache_popitem(PyObject* object, PyObject*) {
 
 PyObject* cache_setdefault(PyObject* self, Arguments arguments, Py_ssize_t count) {
   if (!check_count("setdefault", count, 1, 2)) return nullptr;
-  PyObject* held = cache_get(self, arguments, 1);
-  if (held != Py_None) return held;
-  Py_DECREF(held);
-  const int present = cache_contains(self, arguments[0]);  // with None as its value
-  if (present != 0) return present < 0 ? nullptr : Py_NewRef(Py_None);
+  PyObject* held = read_key(as_cache(self), arguments[0]);
+  if (held != nullptr || PyErr_Occurred() != nullptr) return held;
   PyObject* value = count == 2 ? arguments[1] : Py_None;
-  if (store(as_cache(self), {.key = arguments[0], .value = value}) < 0) return nullptr;
-  return Py_NewRef(value);
+  const int stored =
+      store(as_cache(self), {.key = arguments[0], .value = value, .only_if_absent = true});
+  if (stored < 0) return nullptr;
+  // Another thread may have been faster while this one asked the weigher or the clock.
+  if (stored == 0) held = peek(as_cache(self), arguments[0], false);
+  if (held == nullptr && PyErr_Occurred() != nullptr) return nullptr;
+  return Py_NewRef(held == nullptr ? value : held);
 }
 
 PyObject* cache_clear(PyObject* object, PyObject*) {
   CacheObject* self = as_cache(object);
   if (!is_ready(self)) return nullptr;
+  if (cache_length(object) < 0) return nullptr;  // what has expired was not cleared
+  PyObject* flights = PyDict_New();
+  if (flights == nullptr) return nullptr;
   try {
+    Dropped dropped(self);
+    // No Python code runs between here and the last entry.
     auto fresh = std::make_unique<Cache>(*self->plan);
     const std::unique_ptr<Cache> old(std::exchange(self->cache, fresh.release()));
     ++self->changes;
+    std::swap(flights, self->flights);
     PyObject *key, *ticket;
     Py_ssize_t position = 0;
-    while (PyDict_Next(self->flights, &position, &key, &ticket) != 0) {
+    while (PyDict_Next(flights, &position, &key, &ticket) != 0) {
       reinterpret_cast<TicketObject*>(ticket)->valid = 0;
     }
-    PyObject* flights = std::exchange(self->flights, PyDict_New());
-    Dropped dropped(self);
     for (Slot slot = 0; slot < old->slots(); ++slot) {
       if (old->entry(slot).key == nullptr) continue;
       ++self->statistics.removals;
       dropped.add(old->entry(slot), Cause::kExplicit);
     }
     Py_DECREF(flights);
-    if (self->flights == nullptr) return nullptr;
   } catch (...) {
+    Py_DECREF(flights);
     set_python_error();
     return nullptr;
   }
@@ -236,6 +242,7 @@ PyObject* cache_resize(PyObject* object, PyObject* argument) {
   CacheObject* self = as_cache(object);
   Weight capacity;
   if (!is_ready(self) || !parse_weight(argument, &capacity)) return nullptr;
+  if (cache_length(object) < 0) return nullptr;  // what has expired goes first
   Dropped dropped(self);
   try {
     self->plan->capacity = capacity;
@@ -259,8 +266,10 @@ PyObject* cache_ttl(PyObject* object, PyObject* key) {
   if (hash == -1) return nullptr;
   const Found found = search(self, SoughtKey{table_hash(hash), key});
   if (found.search == Search::kFailed) return nullptr;
+  const bool present = found.search == Search::kFound &&
+                       !is_failure(static_cast<PyObject*>(self->cache->entry(found.slot).value));
   const std::int64_t deadline =
-      found.search == Search::kFound ? self->cache->wheel().deadline(found.slot) : std::int64_t{0};
+      present ? self->cache->wheel().deadline(found.slot) : std::int64_t{0};
   if (deadline <= now) {
     raise_key_error(key);
     return nullptr;
@@ -269,9 +278,9 @@ PyObject* cache_ttl(PyObject* object, PyObject* key) {
   return PyFloat_FromDouble(static_cast<double>(deadline - now) * 1e-9);
 }
 
-// A list of make(key, value) over the live entries.
+// A list of make(key, value) over the live entries, and over remembered failures if asked.
 template <class Make>
-PyObject* snapshot(PyObject* object, Make&& make) {
+PyObject* snapshot(PyObject* object, Make&& make, bool failures = false) {
   if (cache_length(object) < 0) return nullptr;
   CacheObject* self = as_cache(object);
   PyObject* list = PyList_New(0);
@@ -279,8 +288,13 @@ PyObject* snapshot(PyObject* object, Make&& make) {
   // Allocating may collect garbage and so run any code: slots() is read anew each time.
   for (Slot slot = 0; slot < self->cache->slots(); ++slot) {
     const Entry& entry = self->cache->entry(slot);
-    if (entry.key == nullptr || is_failure(static_cast<PyObject*>(entry.value))) continue;
-    PyObject* item = make(static_cast<PyObject*>(entry.key), static_cast<PyObject*>(entry.value));
+    if (entry.key == nullptr) continue;
+    if (!failures && is_failure(static_cast<PyObject*>(entry.value))) continue;
+    PyObject* key = Py_NewRef(static_cast<PyObject*>(entry.key));
+    PyObject* value = Py_NewRef(static_cast<PyObject*>(entry.value));
+    PyObject* item = make(key, value);
+    Py_DECREF(key);
+    Py_DECREF(value);
     const bool appended = item != nullptr && PyList_Append(list, item) == 0;
     Py_XDECREF(item);
     if (!appended) {
@@ -293,6 +307,9 @@ PyObject* snapshot(PyObject* object, Make&& make) {
 
 PyObject* cache_keys(PyObject* self, PyObject*) {
   return snapshot(self, [](PyObject* key, PyObject*) { return Py_NewRef(key); });
+}
+PyObject* cache_all_keys(PyObject* self, PyObject*) {
+  return snapshot(self, [](PyObject* key, PyObject*) { return Py_NewRef(key); }, true);
 }
 PyObject* cache_values(PyObject* self, PyObject*) {
   return snapshot(self, [](PyObject*, PyObject* value) { return Py_NewRef(value); });
@@ -395,7 +412,8 @@ int cache_init(PyObject* object, PyObject* arguments, PyObject*) {
   Plan plan;
   plan.policy = policy;
   plan.seed = seed;
-  if (!parse_weight(capacity, &plan.capacity) || !parse_ttl(ttl, &self->ttl)) return -1;
+  std::int64_t ttl_ns;
+  if (!parse_weight(capacity, &plan.capacity) || !parse_ttl(ttl, &ttl_ns)) return -1;
   try {
     PyObject *name, *value;
     Py_ssize_t position = 0;
@@ -406,8 +424,14 @@ int cache_init(PyObject* object, PyObject* arguments, PyObject*) {
       plan.parameters.emplace(text, number);
     }
     auto kept = std::make_unique<Plan>(std::move(plan));
+    // Reading the arguments may have run any code.
+    if (self->cache != nullptr) {
+      PyErr_SetString(PyExc_RuntimeError, "Cache.__init__() was called before");
+      return -1;
+    }
     self->cache = new Cache(*kept);
     self->plan = kept.release();
+    self->ttl = ttl_ns;
   } catch (...) {
     set_python_error();
     return -1;
@@ -496,6 +520,7 @@ PyMethodDef cache_methods[] = {
     {"reset_stats", cache_reset_stats, METH_NOARGS, nullptr},
     {"validate", cache_validate, METH_NOARGS, nullptr},
     {"_keys", cache_keys, METH_NOARGS, nullptr},
+    {"_all_keys", cache_all_keys, METH_NOARGS, nullptr},
     {"_values", cache_values, METH_NOARGS, nullptr},
     {"_items", cache_items, METH_NOARGS, nullptr},
     {"_failure", cache_failure, METH_O, nullptr},

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "bind/arguments.hpp"
 #include "core/clock.hpp"
 
 namespace augury {
@@ -65,7 +66,7 @@ std::int64_t present(CacheObject* self) {
   Py_DECREF(seconds);
   if (now == -1.0 && PyErr_Occurred() != nullptr) return -1;
   if (!(now >= 0.0 && now < 9e9)) {
-    PyErr_Format(PyExc_ValueError, "clock() must return seconds from 0 to 9e9");
+    raise_configuration_error("clock() must return seconds from 0 to 9e9");
     return -1;
   }
   return static_cast<std::int64_t>(now * 1e9);

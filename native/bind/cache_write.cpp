@@ -3,19 +3,24 @@
 #include "bind/arguments.hpp"
 
 namespace augury {
-namespace {
 
-// Ends the right of a load of this key under way to store its result.
 bool revoke_flight(CacheObject* self, PyObject* key) {
   if (PyDict_GET_SIZE(self->flights) == 0) return true;
-  PyObject* ticket = PyDict_GetItemWithError(self->flights, key);
-  if (ticket == nullptr) return PyErr_Occurred() == nullptr;
-  reinterpret_cast<TicketObject*>(ticket)->valid = 0;
-  if (PyDict_DelItem(self->flights, key) == 0) return true;
-  if (PyErr_ExceptionMatches(PyExc_KeyError) == 0) return false;
-  PyErr_Clear();
-  return true;
+  // Comparing keys may clear the cache, which gives it a new board.
+  PyObject* flights = Py_NewRef(self->flights);
+  PyObject* ticket = PyDict_GetItemWithError(flights, key);
+  if (ticket != nullptr) {
+    reinterpret_cast<TicketObject*>(ticket)->valid = 0;
+    // Another thread may have taken it off meanwhile.
+    if (PyDict_DelItem(flights, key) < 0 && PyErr_ExceptionMatches(PyExc_KeyError) != 0) {
+      PyErr_Clear();
+    }
+  }
+  Py_DECREF(flights);
+  return PyErr_Occurred() == nullptr;
 }
+
+namespace {
 
 // What is known about a write before the cache is touched.
 struct Terms {
@@ -42,7 +47,9 @@ bool settle(CacheObject* self, const Write& write, Terms* terms) {
     Py_DECREF(weight);
     if (!parsed) return false;
   }
-  if (ttl != TimerWheel::kForever || !self->cache->wheel().idle()) {
+  // A clock of the user's is asked in any case: entries with a deadline may yet appear, written by
+  // the code that comparing keys runs.
+  if (self->clock != nullptr || ttl != TimerWheel::kForever || !self->cache->wheel().idle()) {
     terms->now = present(self);
     if (terms->now < 0) return false;
     if (ttl < TimerWheel::kForever - terms->now) terms->deadline = terms->now + ttl;
@@ -68,6 +75,7 @@ bool overwrite(CacheObject* self, Slot slot, const Write& write, const Terms& te
 }
 
 void insert(CacheObject* self, const Write& write, const Terms& terms, Dropped& dropped) {
+  ++self->changes;  // even a failed insertion may have moved the table
   self->cache->insert(terms.hash, {write.key, write.value}, terms.weight, terms.deadline, terms.now,
                       [&](Entry entry) {
                         ++self->statistics.evictions;
@@ -75,7 +83,6 @@ void insert(CacheObject* self, const Write& write, const Terms& terms, Dropped& 
                       });
   Py_INCREF(write.key);
   Py_INCREF(write.value);
-  ++self->changes;
   ++self->statistics.insertions;
   self->failures += is_failure(write.value) ? 1 : 0;
 }
@@ -111,6 +118,10 @@ int store(CacheObject* self, const Write& write) {
       ++self->statistics.expirations;
       dropped.add(cache.remove(found.slot), Cause::kExpiry);
       found.search = Search::kAbsent;
+    }
+    if (write.only_if_absent && found.search == Search::kFound &&
+        !is_failure(static_cast<PyObject*>(cache.entry(found.slot).value))) {
+      return 0;
     }
     if (terms.weight > cache.capacity()) {
       ++self->statistics.rejections;

@@ -11,17 +11,23 @@ struct Write {
   PyObject* ttl = nullptr;         // nullptr: the cache's default
   PyObject* size = nullptr;        // nullptr: by the weigher
   TicketObject* ticket = nullptr;  // of the load that wants to store; nullptr: a write by the user
+  bool only_if_absent = false;     // leave a value that is there alone
 };
 
 // False with an exception set before __init__ has run.
 bool is_ready(CacheObject* self);
 
-// 1: stored, 0: not (too heavy, or the ticket was revoked), -1: an exception is set.
+// 1: stored, 0: not (too heavy, the ticket was revoked, or the key is there), -1: an exception is
+// set.
 int store(CacheObject* self, const Write& write);
 
 // Takes an entry out. 1: there was one, and *value is a new reference (nullptr if it was a
 // Failure); 0: there was none; -1: an exception is set.
 int take(CacheObject* self, PyObject* key, PyObject** value);
+
+// Ends the right of a load of this key under way to store its result. False with an exception set
+// if comparing keys failed.
+bool revoke_flight(CacheObject* self, PyObject* key);
 
 // Takes out what has expired; see TimerWheel::advance.
 void expire(CacheObject* self, std::int64_t now, bool exact, Dropped& dropped);

@@ -16,6 +16,7 @@ struct CallKeyObject {
   PyObject_VAR_HEAD PyObject* space;
   PyObject* keywords;  // tuple of names, or nullptr
   Py_hash_t hash;
+  bool typed;              // unequal types make unequal keys
   PyObject* arguments[1];  // as many as ob_size: the positional ones, then those with keywords
 };
 
@@ -83,13 +84,9 @@ struct SoughtCall {
   [[nodiscard]] int equals(PyObject* candidate) const {
     if (!is_alike(candidate)) return 0;
     PyObject* keywords = as_key(candidate)->keywords;
-    if (keywords != call.keywords) {
-      if (keywords == nullptr || call.keywords == nullptr) return 0;
-      const int equal = PyObject_RichCompareBool(keywords, call.keywords, Py_EQ);  // of exact str
-      if (equal != 1) return equal;
-    }
+    if ((keywords == nullptr) != (call.keywords == nullptr)) return 0;
     Py_INCREF(candidate);
-    int equal = 1;
+    int equal = keywords == call.keywords ? 1 : compare_keys(keywords, call.keywords);
     for (Py_ssize_t i = 0; i < call.count && equal == 1; ++i) {
       PyObject* a = as_key(candidate)->arguments[i];
       PyObject* b = call.arguments[i];
@@ -100,10 +97,11 @@ struct SoughtCall {
   }
 };
 
-PyObject* make_key(PyObject* space, const Call& call, Py_hash_t hash) {
+PyObject* make_key(const MemoObject* memo, const Call& call, Py_hash_t hash) {
   auto* key = PyObject_GC_NewVar(CallKeyObject, call_key_type, call.count);
   if (key == nullptr) return nullptr;
-  key->space = Py_NewRef(space);
+  key->space = Py_NewRef(memo->space);
+  key->typed = memo->typed != 0;
   key->keywords = Py_XNewRef(call.keywords);
   key->hash = hash;
   for (Py_ssize_t i = 0; i < call.count; ++i) key->arguments[i] = Py_NewRef(call.arguments[i]);
@@ -128,7 +126,7 @@ PyObject* memo_call(PyObject* object, PyObject* const* arguments, std::size_t fl
   if (value != nullptr) [[likely]]
     return value;
   if (PyErr_Occurred() != nullptr) return nullptr;
-  PyObject* key = make_key(space, call, hash);
+  PyObject* key = make_key(self, call, hash);
   if (key == nullptr) return nullptr;
   std::vector<PyObject*> forwarded{key};
   forwarded.insert(forwarded.end(), arguments, arguments + call.count);
@@ -152,7 +150,7 @@ PyObject* memo_key(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
   const Call call{arguments, count + (keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords)),
                   keywords};
   const Py_hash_t hash = hash_call(as_memo(self)->space, call);
-  return hash == -1 ? nullptr : make_key(as_memo(self)->space, call, hash);
+  return hash == -1 ? nullptr : make_key(as_memo(self), call, hash);
 }
 
 // A memo is known by its module and name, as a function is.
@@ -263,7 +261,7 @@ PyObject* key_compare(PyObject* a, PyObject* b, int operation) {
   }
   const CallKeyObject* key = as_key(b);
   const Call call{key->arguments, Py_SIZE(key), key->keywords};
-  const int equal = SoughtCall{0, key->space, call, true}.equals(a);
+  const int equal = SoughtCall{0, key->space, call, key->typed}.equals(a);
   return equal < 0 ? nullptr : PyBool_FromLong((equal == 1) == (operation == Py_EQ));
 }
 
@@ -286,6 +284,7 @@ PyObject* key_repr(PyObject* self) {
 int key_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(as_key(self)->space);
+  Py_VISIT(as_key(self)->keywords);
   for (Py_ssize_t i = 0; i < Py_SIZE(self); ++i) Py_VISIT(as_key(self)->arguments[i]);
   return 0;
 }

@@ -43,6 +43,17 @@ class List {
     ++size_;
   }
 
+  // `place` is in the list, or kNone for the back.
+  void insert_before(Slot slot, Slot place) {
+    if (place == kNone) return push_back(slot);
+    if (place == front_) return push_front(slot);
+    const Slot before = nodes_[place].links.prev;
+    nodes_[slot].links = {before, place};
+    nodes_[before].links.next = slot;
+    nodes_[place].links.prev = slot;
+    ++size_;
+  }
+
   void unlink(Slot slot) {
     const Links links = nodes_[slot].links;
     (links.prev == kNone ? front_ : nodes_[links.prev].links.next) = links.next;

@@ -32,7 +32,9 @@ class Table {
   template <class Equal>
   Slot find(std::uint64_t hash, Equal&& equal) const {
     const std::uint8_t tag = tag_of(hash);
-    for (std::size_t at = home(hash);; at = (at + 1) & mask_) {
+    std::size_t at = home(hash);
+    // Every chunk may have passed a slot on, so at the latest all of them have been looked at.
+    for (std::size_t left = mask_ + 1; left != 0; --left, at = (at + 1) & mask_) {
       const Chunk& chunk = chunks_[at];
       for (std::uint32_t hits = chunk.matches(tag); hits != 0; hits &= hits - 1) {
         const Slot slot = chunk.slots[std::countr_zero(hits)];
@@ -40,6 +42,7 @@ class Table {
       }
       if (chunk.passed == 0) return kNone;
     }
+    return kNone;
   }
 
   // A short cut to find(): looks only where nearly every slot is. kNone means nothing.

@@ -8,6 +8,7 @@
 #include "policy/gdsf.hpp"
 #include "policy/hyperbolic.hpp"
 #include "policy/lfu.hpp"
+#include "policy/lhd.hpp"
 #include "policy/lirs.hpp"
 #include "policy/lru.hpp"
 #include "policy/lruk.hpp"
@@ -25,5 +26,20 @@ struct PolicyList {};
 
 using Catalogue = PolicyList<Fifo, Lru, Lfu, LruK, Clock, Sieve, S3Fifo, WTinyLfu, TwoQ, Slru, Arc,
                              Lirs, RandomPolicy, Belady, Gdsf, Hyperbolic>;
+using Catalogue = PolicyList<
+    Fifo,
+    Lru,
+    Clock,
+    Sieve,
+    S3Fifo,
+    TwoQ,
+    Slru,
+    Arc,
+    Lirs,
+    RandomPolicy,
+    Belady,
+    Gdsf,
+    Hyperbolic,
+    Lhd>;
 
 }  // namespace augury

@@ -35,12 +35,12 @@ class Lfu final : public Policy {
   void hit(Slot slot, const Request&) override {
     Node& node = nodes_[slot];
     node.count += node.count < kMostCount;
-    node.key = static_cast<std::uint8_t>(age_ + node.count);
+    node.key = wrap(std::uint32_t{age_} + node.count);
   }
 
   Slot evict() override {
     while (true) {
-      while (queues_[lowest_].empty()) ++lowest_;
+      while (queues_[lowest_].empty()) lowest_ = wrap(lowest_ + 1u);
       const Slot slot = queues_[lowest_].pop_back();
       if (nodes_[slot].key == lowest_) {
         if (ages_) age_ = lowest_;
@@ -53,7 +53,7 @@ class Lfu final : public Policy {
   void insert(Slot slot, const Request&) override {
     nodes_.ensure(slot);
     nodes_[slot].count = 1;
-    nodes_[slot].key = static_cast<std::uint8_t>(age_ + 1);
+    nodes_[slot].key = wrap(age_ + 1u);
     place(slot);
     if (above_age(lowest_) > 1) lowest_ = nodes_[slot].key;
   }
@@ -83,7 +83,8 @@ class Lfu final : public Policy {
     std::uint8_t key;    // modulo the ring, as all that is compared with the age
     std::uint8_t place;  // the queue it is in: its key when it was put there
   };
-  static constexpr std::size_t kKeys = 256;
+  static constexpr std::uint32_t kKeys =
+      64;  // counts that do not age are told apart up to here only
   static constexpr std::uint8_t kMostCount = kKeys - 1;
   using Ring = std::array<List<Node>, kKeys>;
 
@@ -92,9 +93,8 @@ class Lfu final : public Policy {
     return {{(static_cast<void>(kKey), List<Node>(nodes))...}};
   }
 
-  [[nodiscard]] std::uint8_t above_age(std::uint8_t key) const {
-    return static_cast<std::uint8_t>(key - age_);
-  }
+  static std::uint8_t wrap(std::uint32_t key) { return static_cast<std::uint8_t>(key % kKeys); }
+  [[nodiscard]] std::uint8_t above_age(std::uint8_t key) const { return wrap(key + kKeys - age_); }
 
   void place(Slot slot) {
     nodes_[slot].place = nodes_[slot].key;

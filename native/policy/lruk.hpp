@@ -56,6 +56,7 @@ class LruKWithTimes final : public Policy {
 
   void miss(const Request& request) override {
     tick();
+    period_ = static_cast<std::uint32_t>(share_of(residents_.size(), correlated_share_, 0));
     if (k_ == 1) return;
     ghosts_.reserve(share_of(residents_.size(), ghost_share_, 0));
     returned_ = ghosts_.take(request.hash);
@@ -63,7 +64,7 @@ class LruKWithTimes final : public Policy {
 
   Slot evict() override {
     const bool from_young =
-        heaped_ == 0 || (!young_.empty() && now_ - last(young_.back()) >= period());
+        heaped_ == 0 || (!young_.empty() && now_ - last(young_.back()) >= period_);
     const Slot slot = from_young ? young_.pop_back() : pop();
     ghosts_.push(residents_.hash(slot), last(slot));
     return slot;
@@ -135,16 +136,13 @@ class LruKWithTimes final : public Policy {
     return times_of(slot)[stride_ == k_ ? 0 : k_];
   }
   [[nodiscard]] bool is_young(Slot slot) const { return key(slot) == 0; }
-  [[nodiscard]] std::uint32_t period() const {
-    return static_cast<std::uint32_t>(share_of(residents_.size(), correlated_share_, 0));
-  }
 
   void note(Slot slot) {
     std::uint32_t* const times = times_of(slot);
     std::uint32_t burst = 0;  // how long the requests that count as one took
     if (stride_ != k_) {
       const std::uint32_t before = std::exchange(times[k_], now_);
-      if (now_ - before <= period()) return;
+      if (now_ - before <= period_) return;
       burst = before - times[0];
     }
     for (std::uint32_t i = k_ - 1; i > 0; --i) {
@@ -229,6 +227,7 @@ class LruKWithTimes final : public Policy {
   double ghost_share_;
   std::uint32_t stride_;        // times an entry
   std::uint32_t now_ = 0;       // requests so far
+  std::uint32_t period_ = 0;    // within which requests count as one
   std::uint32_t returned_ = 0;  // when the key that missed was last asked for, if it is a ghost
   std::uint32_t heaped_ = 0;
   Slab<Node> nodes_;

@@ -13,8 +13,8 @@ namespace augury {
 class Slru final : public Policy {
  public:
   static constexpr std::array kParameters{
-      Parameter{"segments", 4, 2, 8, "how many segments; the paper has 2"},
-      Parameter{"protected", 0.75, 0, 1, "share of the capacity for all but the lowest segment"},
+      Parameter{"segments", 2, 2, 8, "how many segments"},
+      Parameter{"protected", 0.67, 0, 1, "share of the capacity for all but the lowest segment"},
   };
   static constexpr Description kDescription{
       .name = "slru",
@@ -34,17 +34,22 @@ class Slru final : public Policy {
 
   void hit(Slot slot, const Request&) override {
     const std::uint8_t level = level_[slot];
-    if (level == top_) return segments_[level].move_to_front(slot);
-    segments_[level].unlink(slot);
+    if (level == top_) {
+      if (slot == front_[top_]) return;
+      list_.move_to_front(slot);
+      front_[top_] = slot;
+      return;
+    }
+    unlink(slot);
     push(slot, level + 1u);
     settle(level + 1u);
   }
 
   Slot evict() override {
     full_ = true;
-    std::size_t level = 0;
-    while (segments_[level].empty()) ++level;
-    return segments_[level].pop_back();
+    const Slot slot = list_.back();
+    unlink(slot);
+    return slot;
   }
 
   void insert(Slot slot, const Request& request) override {
@@ -53,10 +58,10 @@ class Slru final : public Policy {
     push(slot, full_ ? 0 : lowest_with_room(request.weight));
   }
 
-  void remove(Slot slot) override { segments_[level_[slot]].unlink(slot); }
+  void remove(Slot slot) override { unlink(slot); }
 
   void reweighed(Slot slot, Weight old) override {
-    segments_[level_[slot]].reweighed(slot, old);
+    weight_[level_[slot]] += residents_.weight(slot) - old;
     settle(level_[slot]);
   }
 
@@ -68,41 +73,81 @@ class Slru final : public Policy {
   }
 
   void validate() const override {
-    std::size_t count = 0;
-    for (std::size_t level = 0; level < kMost; ++level) {
-      count += segments_[level].recount([&](Slot slot) {
-        if (level_[slot] != level) throw std::logic_error("slru: in another segment");
-      });
-      if (level > top_ && !segments_[level].empty()) throw std::logic_error("slru: above the top");
-      if (level > 0 && segments_[level].weight() > limit_) {
-        throw std::logic_error("slru: a segment is too full");
-      }
+    std::array<Slot, kMost> front = none();
+    std::array<Weight, kMost> weight{};
+    std::size_t above = top_;
+    for (Slot slot = list_.front(); slot != kNone; slot = list_.towards_back(slot)) {
+      const std::size_t level = level_[slot];
+      if (level > above) throw std::logic_error("slru: segments out of order");
+      above = level;
+      if (front[level] == kNone) front[level] = slot;
+      weight[level] += residents_.weight(slot);
     }
-    if (count != residents_.size()) throw std::logic_error("slru: miscounted");
+    if (front != front_) throw std::logic_error("slru: a segment begins elsewhere");
+    if (weight != weight_) throw std::logic_error("slru: misweighed");
+    for (std::size_t level = 1; level <= top_; ++level) {
+      if (weight[level] > limit_) throw std::logic_error("slru: a segment is too full");
+    }
+    if (list_.recount() != residents_.size()) throw std::logic_error("slru: miscounted");
   }
   [[nodiscard]] std::size_t bytes() const override { return nodes_.bytes() + level_.bytes(); }
 
  private:
   static constexpr std::size_t kMost = 8;
 
+  static constexpr std::array<Slot, kMost> none() {
+    std::array<Slot, kMost> slots{};
+    slots.fill(kNone);
+    return slots;
+  }
+
+  // The first slot of that segment and those below it.
+  [[nodiscard]] Slot front_from(std::size_t level) const {
+    while (level > 0 && front_[level] == kNone) --level;
+    return front_[level];
+  }
+
   void push(Slot slot, std::size_t level) {
     level_[slot] = static_cast<std::uint8_t>(level);
-    segments_[level].push_front(slot);
+    list_.insert_before(slot, front_from(level));
+    front_[level] = slot;
+    weight_[level] += residents_.weight(slot);
+  }
+
+  void unlink(Slot slot) {
+    const std::size_t level = level_[slot];
+    if (front_[level] == slot) {
+      const Slot next = list_.towards_back(slot);
+      front_[level] = next != kNone && level_[next] == level ? next : kNone;
+    }
+    list_.unlink(slot);
+    weight_[level] -= residents_.weight(slot);
   }
 
   [[nodiscard]] std::size_t lowest_with_room(Weight weight) const {
-    if (segments_[0].weight() + weight <= lowest_limit_) return 0;
+    if (weight_[0] + weight <= lowest_limit_) return 0;
     for (std::size_t level = 1; level <= top_; ++level) {
-      if (segments_[level].weight() + weight <= limit_) return level;
+      if (weight_[level] + weight <= limit_) return level;
     }
     return 0;
   }
 
-  // Pushes down what is too much in that segment and those below.
+  // Pushes down what is too much in that segment and those above the lowest.
   void settle(std::size_t level) {
     for (; level > 0; --level) {
-      while (segments_[level].weight() > limit_) push(segments_[level].pop_back(), level - 1);
+      while (weight_[level] > limit_) lower_the_last(level);
     }
+  }
+
+  // The last of a segment is next to the first of the one below: only the border moves.
+  void lower_the_last(std::size_t level) {
+    const Slot below = front_from(level - 1);
+    const Slot slot = below == kNone ? list_.back() : list_.towards_front(below);
+    if (front_[level] == slot) front_[level] = kNone;
+    front_[level - 1] = slot;
+    level_[slot] = static_cast<std::uint8_t>(level - 1);
+    weight_[level] -= residents_.weight(slot);
+    weight_[level - 1] += residents_.weight(slot);
   }
 
   const Residents& residents_;
@@ -114,16 +159,9 @@ class Slru final : public Policy {
   bool full_ = false;  // something was evicted at this capacity
   Slab<Linked> nodes_;
   Slab<std::uint8_t> level_;
-  std::array<Queue<>, kMost> segments_{{
-      {residents_, nodes_},
-      {residents_, nodes_},
-      {residents_, nodes_},
-      {residents_, nodes_},
-      {residents_, nodes_},
-      {residents_, nodes_},
-      {residents_, nodes_},
-      {residents_, nodes_},
-  }};  // lowest first; most recent in front
+  List<Linked> list_{nodes_};               // the segments, highest first; most recent in front
+  std::array<Slot, kMost> front_ = none();  // of each segment; kNone: it is empty
+  std::array<Weight, kMost> weight_{};      // of each segment
 };
 
 }  // namespace augury

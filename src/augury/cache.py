@@ -14,6 +14,7 @@ from collections.abc import (
     MutableMapping,
     ValuesView,
 )
+from functools import partial
 from typing import Any, Never, TypeVar, cast
 
 from augury import _native
@@ -171,18 +172,46 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
 
     def _load(self, key: K, loader: Callable[[K], V], **options: Any) -> V:
         """Do what `get_or_load` does after it has missed."""
-        return load(self, key, loader, LoadOptions(**options))
+        return load(self, key, partial(loader, key), LoadOptions(**options))
 
-    async def aget_or_load(self, key: K, loader: Callable[[K], Awaitable[V]], **options: Any) -> V:
+    async def aget_or_load(
+        self,
+        key: K,
+        loader: Callable[[K], Awaitable[V]],
+        *,
+        ttl: Ttl | Default = DEFAULT,
+        size: int | None = None,
+        negative_ttl: Ttl | Default = DEFAULT,
+        error_ttl: Ttl | Default = DEFAULT,
+    ) -> V:
         """Do what `get_or_load` does, in a coroutine: `loader` is awaited.
 
         One load serves all coroutines that miss the key meanwhile, in whatever event loop they run.
-        It runs in a task of its own, so that cancelling one of them leaves the others their answer.
+        It runs in a task of its own, so that cancelling one of them leaves the others their answer;
+        where that task itself is cancelled, one of the others loads anew.
+
+        Parameters
+        ----------
+        key
+            What to look up.
+        loader
+            ``await loader(key)`` returns the value of a key that is not there.
+        ttl, size, negative_ttl, error_ttl
+            As of `get_or_load`.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> async def square(x):
+        ...     return x * x
+        >>> asyncio.run(Cache(10).aget_or_load(4, square))
+        16
         """
         value = self.get(key, NOTHING)
         if value is not NOTHING:
             return cast("V", value)
-        return await aload(self, key, loader, LoadOptions(**options))
+        options = LoadOptions(ttl=ttl, size=size, negative_ttl=negative_ttl, error_ttl=error_ttl)
+        return await aload(self, key, partial(loader, key), options)
 
 
 class _Values(ValuesView[V]):

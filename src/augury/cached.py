@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 import logging
+import os
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -14,7 +15,17 @@ from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 from augury import _native
 from augury.cache import Cache
 from augury.errors import ConfigurationError
-from augury.loading import DEFAULT, NOTHING, Default, LoadOptions, Ttl, aload, load, seconds
+from augury.loading import (
+    DEFAULT,
+    NOTHING,
+    Default,
+    LoadOptions,
+    Ttl,
+    aload,
+    check_ttl,
+    load,
+    seconds,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -140,10 +151,16 @@ def cached(
     >>> double.cache_info()
     CacheInfo(hits=1, misses=1, maxsize=100, currsize=1)
     """
-    if callable(cache) and not isinstance(cache, Cache):
+    descriptors = (classmethod, staticmethod, property)
+    if isinstance(cache, descriptors) or (callable(cache) and not isinstance(cache, Cache)):
         return cached()(cache)
     if not isinstance(cache, Cache | int):
         raise ConfigurationError(f"cached() takes a Cache or a capacity, not {cache!r}")
+    for name, given in (("ttl", ttl), ("negative_ttl", negative_ttl), ("error_ttl", error_ttl)):
+        check_ttl(name, given)
+    for name, function in (("key", key), ("condition", condition)):
+        if function is not None and not callable(function):
+            raise ConfigurationError(f"{name} must be callable or None, not {function!r}")
     if stale is not None and (ttl is None or ttl is DEFAULT or not seconds(stale) > 0):
         raise ConfigurationError("stale must be more than 0 seconds, and needs a ttl")
     shelf = cache if isinstance(cache, Cache) else Cache[Any, Any](cache)
@@ -156,6 +173,11 @@ def cached(
     )
 
     def decorate(function: Callable[..., Any]) -> Any:
+        if isinstance(function, classmethod | staticmethod | property):
+            kind = type(function).__name__
+            raise ConfigurationError(f"cannot cache a {kind}; write @{kind} above @cached")
+        if not callable(function):
+            raise ConfigurationError(f"cached() decorates functions, not {function!r}")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise ConfigurationError(
                 f"cannot cache generator function {function.__qualname__}: "
@@ -190,7 +212,7 @@ def _decorate(
     space = _Space(function)
 
     def miss(call_key: Any, *args: Any, **kwargs: Any) -> Any:
-        return load(cache, call_key, lambda _: function(*args, **kwargs), options)
+        return load(cache, call_key, functools.partial(function, *args, **kwargs), options)
 
     memo = _native.Memo(cache, space, miss, typed)
     call_key: Callable[..., Any] = memo.cache_key
@@ -201,7 +223,9 @@ def _decorate(
             return memo.cache_key(key_of(*args, **kwargs))
 
     wrapper: Any = memo
-    if inspect.iscoroutinefunction(function):
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004
+    ):
         wrapper = _wrap_coroutine(function, cache, options, call_key)
     elif key is not None or options.stale:
         wrapper = _wrap_function(function, cache, options, call_key)
@@ -212,7 +236,7 @@ def _decorate(
             cache.clear()
             cache.reset_stats()
         else:
-            every = (*cache._keys(), *cache._flights)
+            every = (*cache._all_keys(), *cache._flights)
             cache.delete_many(
                 k for k in every if isinstance(k, _native.CallKey) and k.space is space
             )
@@ -239,7 +263,7 @@ def _wrap_function(
 ) -> Callable[..., Any]:
     refreshing: set[Any] = set()
 
-    def refresh(key: Any, loader: Callable[[Any], Any]) -> None:
+    def refresh(key: Any, loader: Callable[[], Any]) -> None:
         try:
             load(cache, key, loader, options, refresh=True)
         except Exception:
@@ -249,16 +273,16 @@ def _wrap_function(
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         key = call_key(*args, **kwargs)
-
-        def loader(_: Any) -> Any:
-            return function(*args, **kwargs)
-
+        loader = functools.partial(function, *args, **kwargs)
         value = cache.get(key, NOTHING)
         if value is NOTHING:
             return load(cache, key, loader, options)
         if options.stale and key not in refreshing and _is_stale(cache, key, options):
             refreshing.add(key)
-            _refresher().submit(refresh, key, loader)
+            try:
+                _refresher().submit(refresh, key, loader)
+            except RuntimeError:  # the interpreter is shutting down
+                refreshing.discard(key)
         return value
 
     return wrapper
@@ -272,7 +296,7 @@ def _wrap_coroutine(
 ) -> Callable[..., Any]:
     refreshing: dict[Any, asyncio.Task[None]] = {}
 
-    async def refresh(key: Any, loader: Callable[[Any], Any]) -> None:
+    async def refresh(key: Any, loader: Callable[[], Any]) -> None:
         try:
             await aload(cache, key, loader, options, refresh=True)
         except Exception:
@@ -282,14 +306,14 @@ def _wrap_coroutine(
 
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
         key = call_key(*args, **kwargs)
-
-        def loader(_: Any) -> Any:
-            return function(*args, **kwargs)
-
+        loader = functools.partial(function, *args, **kwargs)
         value = cache.get(key, NOTHING)
         if value is NOTHING:
             return await aload(cache, key, loader, options)
-        if options.stale and key not in refreshing and _is_stale(cache, key, options):
+        under_way = refreshing.get(key) if options.stale else None
+        if under_way is not None and under_way.get_loop().is_closed():
+            under_way = None
+        if options.stale and under_way is None and _is_stale(cache, key, options):
             refreshing[key] = asyncio.ensure_future(refresh(key, loader))
         return value
 
@@ -307,3 +331,7 @@ def _is_stale(cache: Cache[Any, Any], key: Any, options: LoadOptions) -> bool:
 @functools.cache
 def _refresher() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=4, thread_name_prefix="augury-refresh")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_refresher.cache_clear)  # a child has none of its threads

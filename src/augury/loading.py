@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import enum
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -13,7 +14,7 @@ from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from augury import _native
-from augury.errors import LoadCycleError
+from augury.errors import ConfigurationError, LoadCycleError
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -28,6 +29,16 @@ NOTHING: Any = object()
 def seconds(time: float | timedelta) -> float:
     """Return a time span in seconds."""
     return time.total_seconds() if isinstance(time, timedelta) else float(time)
+
+
+def check_ttl(name: str, ttl: object) -> None:
+    """Raise a `ConfigurationError` unless this is a time to live, or stands for one."""
+    if ttl is None or ttl is DEFAULT or callable(ttl):
+        return
+    if not isinstance(ttl, int | float | timedelta) or not seconds(ttl) > 0:
+        raise ConfigurationError(
+            f"{name} must be more than 0 seconds, a timedelta, or None for no expiry, not {ttl!r}"
+        )
 
 
 class Default(enum.Enum):
@@ -85,18 +96,26 @@ class Flight(_native.Ticket):
     then is out of date, is still handed to those who wait, and is not stored.
     """
 
-    __slots__ = ("_landed", "error", "owner", "value")
+    __slots__ = ("_gate", "_process", "error", "landed", "owner", "value")
 
     def __init__(self) -> None:
         self.owner = threading.get_ident()
         self.value: Any = NOTHING
         self.error: BaseException | None = None
-        self._landed = threading.Lock()
-        self._landed.acquire()
+        self.landed = False
+        self._process = _process
+        self._gate = threading.Lock()
+        self._gate.acquire()
+
+    @property
+    def stranded(self) -> bool:
+        """Whether it can never land: its thread stayed behind in the process forked from."""
+        return self._process is not _process
 
     def land(self) -> None:
         """Let the waiting threads have `value` or `error`."""
-        self._landed.release()
+        self.landed = True
+        self._gate.release()
 
     def wait(self, key: object) -> None:
         """Wait until the load has ended.
@@ -109,7 +128,7 @@ class Flight(_native.Ticket):
         me = threading.get_ident()
         with _waiting_lock:
             ahead: Flight | None = self
-            while ahead is not None and ahead._landed.locked():
+            while ahead is not None and not ahead.landed:
                 if ahead.owner == me:
                     raise LoadCycleError(
                         f"the loader of {key!r} needs its own result, directly or through threads"
@@ -117,7 +136,7 @@ class Flight(_native.Ticket):
                 ahead = _waiting.get(ahead.owner)
             _waiting[me] = self
         try:
-            with self._landed:
+            with self._gate:
                 pass
         finally:
             with _waiting_lock:
@@ -127,12 +146,25 @@ class Flight(_native.Ticket):
 # Who waits for which flight: thread -> flight.
 _waiting: dict[int, Flight] = {}
 _waiting_lock = threading.Lock()
+_process = object()  # another one in a forked child
+
+
+def _begin_anew() -> None:
+    """Forget the threads of the process forked from, and the lock that one of them may hold."""
+    global _process, _waiting_lock  # noqa: PLW0603
+    _process = object()
+    _waiting_lock = threading.Lock()
+    _waiting.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def load(
     cache: _native.Cache[K, V],
     key: K,
-    loader: Callable[[K], V],
+    loader: Callable[[], V],
     options: LoadOptions,
     *,
     refresh: bool = False,
@@ -145,52 +177,82 @@ def load(
         if not refresh:
             _raise_remembered(cache, key)
         flight = Flight()
-        under_way = cache._flights.setdefault(key, flight)
-        if under_way is flight:
-            break
+        try:
+            under_way = _put_on_board(cache, key, flight)
+            if under_way is flight:
+                del under_way  # as below
+                # Another flight may have landed between the miss and the take-off of this one.
+                flight.value = NOTHING if refresh else cache.peek(key, NOTHING)
+                if flight.value is NOTHING:
+                    started = time.perf_counter_ns()
+                    try:
+                        flight.value = loader()
+                    finally:
+                        spent = time.perf_counter_ns() - started
+                        cache._count_load(spent, flight.value is not NOTHING)
+                    options.store(cache, key, flight.value, flight)
+                return cast("V", flight.value)
+        except BaseException as error:
+            if flight.value is NOTHING:
+                flight.error = error
+                if not refresh:
+                    options.store_error(cache, key, error, flight)
+            raise
+        finally:
+            try:
+                _take_off_board(cache, key, flight)
+            finally:
+                flight.land()
+                # Or an error, its traceback, this frame and the flight would form a cycle.
+                del flight
         if not isinstance(under_way, Flight):
-            return loader(key)  # a coroutine loads it, for which a thread must not wait
+            return loader()  # a coroutine loads it, for which a thread must not wait
         under_way.wait(key)
         if under_way.value is not NOTHING:
             return cast("V", under_way.value)
         if isinstance(under_way.error, Exception):
-            raise under_way.error
-        # The loading thread was interrupted, which is not this thread's business: load here.
-    try:
-        # Another flight may have landed between the miss and the take-off of this one.
-        flight.value = value = NOTHING if refresh else cache.peek(key, NOTHING)
-        if value is NOTHING:
-            started = time.perf_counter_ns()
             try:
-                flight.value = value = loader(key)
+                raise under_way.error
             finally:
-                cache._count_load(time.perf_counter_ns() - started, flight.value is not NOTHING)
-            options.store(cache, key, value, flight)
-    except BaseException as error:
-        if flight.value is NOTHING:
-            flight.error = error
-            if not refresh:
-                options.store_error(cache, key, error, flight)
-        raise
-    finally:
-        _take_off_board(cache, key, flight)
-        flight.land()
-    return cast("V", value)
+                del under_way  # another cycle
+        # The loading thread was interrupted, which is not this thread's business: load here.
 
 
 class AsyncFlight(_native.Ticket):
     """A load under way in an event loop; see `Flight`."""
 
-    __slots__ = ("future",)
+    __slots__ = ("_loop", "_process", "future", "task")
 
     def __init__(self) -> None:
         self.future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self.task: asyncio.Task[Any] | None = None  # event loops themselves hold tasks weakly
+        self._loop = asyncio.get_running_loop()
+        self._process = _process
+
+    @property
+    def stranded(self) -> bool:
+        """Whether it can never land: its event loop was closed, or is in another process."""
+        return self._loop.is_closed() or self._process is not _process
+
+    def land(self, value: Any, error: BaseException | None) -> None:
+        """Let those who wait have the value or, if it is `NOTHING`, the error.
+
+        An error that is no `Exception` concerns the loading task alone: the others try themselves.
+        """
+        if self.future.done():
+            return
+        if value is not NOTHING:
+            self.future.set_result(value)
+        elif isinstance(error, Exception):
+            self.future.set_exception(error)
+        else:
+            self.future.cancel()
 
 
 async def aload(
     cache: _native.Cache[K, V],
     key: K,
-    loader: Callable[[K], Awaitable[V]],
+    loader: Callable[[], Awaitable[V]],
     options: LoadOptions,
     *,
     refresh: bool = False,
@@ -203,23 +265,32 @@ async def aload(
         if not refresh:
             _raise_remembered(cache, key)
         flight = AsyncFlight()
-        under_way = cache._flights.setdefault(key, flight)
+        under_way = _put_on_board(cache, key, flight)
         if under_way is flight:
             task = asyncio.ensure_future(_fly(cache, key, loader, options, flight, refresh=refresh))
+            flight.task = task
+
+            def land(_: object, flight: AsyncFlight = flight) -> None:
+                # The task may have been cancelled before it began, and then has landed nothing.
+                flight.land(NOTHING, None)
+                _take_off_board(cache, key, flight)
+
+            task.add_done_callback(land)
             return await asyncio.shield(task)
         if not isinstance(under_way, AsyncFlight):
-            return await loader(key)  # a thread loads it, for which a coroutine must not wait
+            return await loader()  # a thread loads it, for which a coroutine must not wait
         try:
             return cast("V", await asyncio.shield(asyncio.wrap_future(under_way.future)))
-        except concurrent.futures.CancelledError:
-            if not under_way.future.cancelled():
-                raise  # this coroutine was cancelled, not the load
+        except asyncio.CancelledError:
+            me = asyncio.current_task()
+            if not under_way.future.cancelled() or (me is not None and me.cancelling()):
+                raise  # this coroutine was cancelled, not only the load
 
 
 async def _fly(
     cache: _native.Cache[K, V],
     key: K,
-    loader: Callable[[K], Awaitable[V]],
+    loader: Callable[[], Awaitable[V]],
     options: LoadOptions,
     flight: AsyncFlight,
     *,
@@ -231,20 +302,15 @@ async def _fly(
         if value is NOTHING:
             started = time.perf_counter_ns()
             try:
-                value = await loader(key)
+                value = await loader()
             finally:
                 cache._count_load(time.perf_counter_ns() - started, value is not NOTHING)
             options.store(cache, key, value, flight)
-        flight.future.set_result(value)
+        flight.land(value, None)
     except BaseException as error:
-        if value is not NOTHING:
-            flight.future.set_result(value)
-        elif isinstance(error, Exception):
-            if not refresh:
-                options.store_error(cache, key, error, flight)
-            flight.future.set_exception(error)
-        else:
-            flight.future.cancel()
+        flight.land(value, error)
+        if value is NOTHING and not refresh:
+            options.store_error(cache, key, error, flight)
         raise
     finally:
         _take_off_board(cache, key, flight)
@@ -254,11 +320,31 @@ async def _fly(
 def _raise_remembered(cache: _native.Cache[K, V], key: K) -> None:
     failure = cache._failure(key)
     if failure is not None:
-        raise failure.error.with_traceback(None)
+        try:
+            raise failure.error.with_traceback(None)
+        finally:
+            del failure  # or the error, its traceback and this frame form a cycle
 
 
-def _take_off_board(cache: _native.Cache[K, V], key: K, flight: _native.Ticket) -> None:
+def _put_on_board(
+    cache: _native.Cache[K, V], key: K, flight: Flight | AsyncFlight
+) -> Flight | AsyncFlight:
+    """Announce a flight; return it, or the flight that is under way for the key already."""
+    while True:
+        under_way: Flight | AsyncFlight = cache._flights.setdefault(key, flight)
+        if under_way is flight or not under_way.stranded:
+            return under_way
+        if isinstance(under_way, AsyncFlight):
+            under_way.land(NOTHING, None)
+        _take_off_board(cache, key, under_way)
+
+
+def _take_off_board(cache: _native.Cache[K, V], key: K, flight: Flight | AsyncFlight) -> None:
     """Forget a flight, unless a write of its key has done so already."""
     flights = cache._flights
-    if flight.valid and flights.get(key) is flight:
-        del flights[key]
+    if flights.get(key) is flight:
+        other = flights.pop(key, flight)
+        if other is not flight:
+            # Between these lines a write took the flight off and another one began. No write will
+            # find that one on the board any more, so it must not store.
+            other.valid = False

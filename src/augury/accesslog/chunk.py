@@ -12,7 +12,7 @@ LONGEST = 1 << 17
 """The most requests of one chunk."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Chunk:
     """Consecutive requests of a trace."""
 
@@ -25,6 +25,9 @@ class Chunk:
     """In seconds, from an epoch of the trace's own; None if the format has none."""
     names: Sequence[str] | None = None
     """The keys' text, aligned with `keys`; None where every key is a number."""
+
+    def __repr__(self) -> str:
+        return f"<Chunk of {len(self):,} requests>"
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -6,11 +6,12 @@ import gzip
 import lzma
 import os
 import stat
+import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol, Self, cast
 
 from augury.errors import MissingExtraError, TraceError
 
@@ -19,6 +20,7 @@ SUFFIXES = (".gz", ".xz", ".zst")
 
 # So little is fed to zstd at a time because it may expand 30,000-fold, and has no bound of its own.
 _ZSTD_FEED = 4096
+_COPY = 1 << 20
 
 
 class _Reader(Protocol):
@@ -45,6 +47,8 @@ class ByteStream:
         self.path = path
         self.position = 0
         """Decompressed bytes read."""
+        self.consumed: float | None = None
+        """`share`, for a format that does not read from the front to the end."""
         self._file = _open(path)
         try:
             self.size = os.fstat(self._file.fileno()).st_size
@@ -91,7 +95,29 @@ class ByteStream:
     @property
     def share(self) -> float:
         """How much of the file itself has been consumed, from 0.0 to 1.0."""
+        if self.consumed is not None:
+            return self.consumed
         return min(1.0, self._file.tell() / self.size) if self.size else 1.0
+
+    def seekable(self) -> BinaryIO:
+        """Return a file of all decompressed bytes: the file itself, or a temporary one."""
+        if not self.compression:
+            return self._file
+        whole = tempfile.TemporaryFile()  # noqa: SIM115 (the caller has it)
+        try:
+            while data := self.read(_COPY):
+                whole.write(data)
+            whole.seek(0)
+        except OSError as error:
+            whole.close()
+            raise TraceError(
+                f"{self.path}: cannot be decompressed to {tempfile.gettempdir()}: "
+                f"{error.strerror}; make room there, or set TMPDIR"
+            ) from error
+        except BaseException:
+            whole.close()
+            raise
+        return cast(BinaryIO, whole)
 
     def __enter__(self) -> Self:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augury.accesslog import digest
+from augury.accesslog.chunk import Chunk
 from augury.accesslog.lines import Lines
+from augury.accesslog.malformed import Malformed
 
 LARGEST_SIZE = 1 << 53
 """Bytes; more is no size but a mistake."""
@@ -100,6 +103,83 @@ class Fields:
         for index in np.flatnonzero(~plain):
             seconds[index] = _seconds(self.data[self.starts[index] : self.ends[index]])
         return seconds, ~np.isfinite(seconds)
+
+
+class Split:
+    """Lines split into fields at each occurrence of one byte."""
+
+    def __init__(self, lines: Lines, delimiter: bytes) -> None:
+        self.lines = lines
+        self._positions = np.flatnonzero(lines.buffer == ord(delimiter))
+        self._first = np.searchsorted(self._positions, lines.starts)
+        self.counts = np.searchsorted(self._positions, lines.ends) - self._first + 1
+        """How many fields each line has."""
+
+    def where(self, chosen: NDArray[np.bool_]) -> Split:
+        """Return the chosen lines, split."""
+        if chosen.all():
+            return self
+        part = object.__new__(Split)
+        part.lines = self.lines.where(chosen)
+        part._positions = self._positions
+        part._first = self._first[chosen]
+        part.counts = self.counts[chosen]
+        return part
+
+    def column(self, first: int, last: int | None = None) -> Fields:
+        """Return a field of each line, or all from `first` to `last` as if they were one.
+
+        Negative numbers count from each line's end. Every line must have that many fields.
+        """
+        starts = self._boundary(first, 0) + 1
+        ends = self._boundary(first if last is None else last, 1)
+        return Fields(self.lines.data, starts, ends)
+
+    def _boundary(self, column: int, right: int) -> NDArray[np.int64]:
+        number = (column if column >= 0 else self.counts + column) + right
+        # The delimiter before field 0 is thought to be before the line, the last at its end.
+        inner = (number > 0) & (number < self.counts)
+        at = np.where(inner, self._first + number - 1, 0)
+        found = self._positions[at] if len(self._positions) else at
+        return np.where(inner, found, self.lines.ends if right else self.lines.starts - 1)
+
+
+def chunk_of(
+    lines: Lines,
+    malformed: Malformed,
+    *,
+    key: Fields,
+    sizes: Sequence[Fields] = (),
+    time: Fields | None = None,
+) -> Chunk:
+    """Make a chunk of the columns of some lines, without the lines that are malformed.
+
+    A request's size is the sum of `sizes`, if there are any.
+    """
+    good = key.ends > key.starts
+    lines.without(~good, "has no key", malformed)
+
+    def keep(bad: NDArray[np.bool_], reason: str) -> None:
+        nonlocal good
+        lines.where(good).without(bad[good], reason, malformed)
+        good = good & ~bad
+
+    total = np.zeros(len(lines), np.uint64)
+    for size in sizes:
+        values, bad = size.sizes()
+        keep(bad, f"its size is no whole number of bytes from 0 to {LARGEST_SIZE:,}")
+        total += values
+    seconds = np.zeros(len(lines))
+    if time is not None:
+        seconds, bad = time.times()
+        keep(bad, "its time is no number of seconds")
+    keys, names = key.where(good).keys()
+    return Chunk(
+        keys,
+        total[good] if sizes else None,
+        seconds[good] if time is not None else None,
+        names,
+    )
 
 
 def _number(text: bytes) -> float:

@@ -167,7 +167,7 @@ def read_trace(
     if not data:
         raise TraceError(f"{path}: is empty once decompressed; a trace has at least one request")
     head = Head(data.removeprefix(BOM), _plain_name(path), complete=len(data) < HEAD)
-    chosen = wanted or recognise(head)
+    chosen = wanted or recognise(head, has_columns=bool(columns))
     if chosen is None:
         raise TraceError(_unrecognised(path, data))
     if columns and not chosen.has_columns:
@@ -240,6 +240,8 @@ def _plain_name(path: Path) -> str:
 def _unrecognised(path: Path, data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return f"{path}: is text in UTF-16; convert it to UTF-8"
+    if not data.strip():
+        return f"{path}: has no request: it is blank; a trace has at least one"
     return (
         f"{path}: its format is not recognised; name it (--format) if it is one of: "
         f"{', '.join(formats())}"

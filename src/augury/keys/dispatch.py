@@ -6,7 +6,7 @@ import functools
 import importlib
 import pkgutil
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeVar, cast
 
 from augury.errors import ConfigurationError
@@ -139,6 +139,30 @@ def _content_encoder(prefix: bytes, content: Callable[[Any], object], step: str)
 def content_encoder(name: str, content: Callable[[Any], object]) -> Encoder:
     """Return an encoder that writes a name and, in place of the value, ``content(value)``."""
     return _content_encoder(named(name), content, "")
+
+
+def parts_encoder(name: str, parts: Callable[[Any], Iterable[tuple[str, object]]]) -> Encoder:
+    """Return an encoder that writes a name and a tuple of the values that ``parts(value)`` yields.
+
+    With each value it yields the step that leads there, for errors: ``(".index", frame.index)``.
+    """
+    prefix = named(name) + b"("
+
+    def encode_parts(value: Any, output: Output, room: int) -> None:
+        if not room:
+            raise Unencodable(value, TOO_DEEP)
+        output.append(prefix)
+        step = ""
+        try:
+            for step, part in parts(value):  # noqa: B007  for the error
+                ENCODERS[type(part)](part, output, room - 1)
+        except Unencodable as error:
+            if error.value is not value:
+                error.within(value, step)
+            raise
+        output.append(b")")
+
+    return encode_parts
 
 
 TOO_DEEP = "too deep"

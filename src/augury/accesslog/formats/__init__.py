@@ -36,7 +36,20 @@ def find(name: str) -> Format:
     raise ConfigurationError(f"unknown trace format {name!r}; there are: {', '.join(formats())}")
 
 
-def recognise(head: Head) -> Format | None:
-    """Return the format that a trace is in most likely, or None."""
-    best = max(formats().values(), key=lambda format: format.likelihood(head))
-    return best if best.likelihood(head) > 0.0 else None
+def recognise(head: Head, *, has_columns: bool = False) -> Format | None:
+    """Return the format that a trace is in most likely, or None.
+
+    Parameters
+    ----------
+    head
+        The trace's beginning.
+    has_columns
+        Whether only formats with named columns come into question.
+    """
+    likelihoods = {
+        format.name: format.likelihood(head)
+        for format in formats().values()
+        if format.has_columns or not has_columns
+    }
+    best = max(likelihoods, key=likelihoods.__getitem__)
+    return formats()[best] if likelihoods[best] > 0.0 else None

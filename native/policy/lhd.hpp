@@ -1,0 +1,256 @@
+// LHD, Least Hit Density: evicts whom least is to be expected of: the probability of a hit, divided
+// by the weight and by the time that it would take. Both are measured, by age and by how soon
+// former hits came. N. Beckmann, H. Chen, A. Cidon, "LHD: improving cache hit rate by maximizing
+// hit density", NSDI 2018.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <limits>
+
+#include "core/random.hpp"
+#include "policy/members.hpp"
+#include "policy/policy.hpp"
+
+namespace augury {
+
+// Ages are counted in requests and kept in buckets that grow with them, eight an octave, where the
+// paper has equal buckets and fits their width to the cache: here there is nothing to fit.
+//
+// kLastTime: from there on times start anew (a test sets it low).
+template <std::uint32_t kLastTime>
+class LhdWithTimes final : public Policy {
+ public:
+  static constexpr std::array kParameters{
+      Parameter{"sample", 32, 1, 1024, "entries drawn, of which the worst is evicted"},
+      Parameter{"explore", 0.01, 0, 0.5, "share of the capacity kept without regard to density"},
+  };
+  static constexpr Description kDescription{
+      .name = "lhd",
+      .title = "LHD",
+      .paper =
+          "Beckmann, Chen, Cidon, LHD: improving cache hit rate by maximizing hit density, NSDI "
+          "2018",
+      .parameters = kParameters,
+  };
+
+  explicit LhdWithTimes(const Setup& setup)
+      : residents_(setup.residents),
+        sample_(static_cast<std::uint32_t>(setup.parameter(kParameters[0]))),
+        explore_share_(setup.parameter(kParameters[1])),
+        random_(setup.seed) {
+    cells_.reserve(kClasses * kBuckets);
+    recent_.fill(kNone);
+    assume();
+    resize(setup.capacity);
+  }
+
+  void hit(Slot slot, const Request&) override {
+    tick();
+    Node& node = nodes_[slot];
+    const std::uint32_t bucket = bucket_of(now_ - node.since);
+    cell(node.hit_class, bucket).hits += 1;
+    if (node.explores) stop_exploring(slot);
+    // The sum of the last two ages at a hit, of which the first counts as none.
+    node.hit_class = class_of(begin_of(bucket) + begin_of(node.last));
+    node.last = static_cast<std::uint8_t>(bucket);
+    node.since = now_;
+    if (explores(slot)) start_exploring(slot);
+  }
+
+  void miss(const Request&) override { tick(); }
+
+  Slot evict() override {
+    Slot worst = members_.draw(random_);
+    float least = density(worst);
+    const auto consider = [&](Slot slot) {
+      const float candidate = density(slot);
+      worst = candidate < least ? slot : worst;
+      least = candidate < least ? candidate : least;
+    };
+    for (std::uint32_t drawn = 1; drawn < sample_; ++drawn) consider(members_.draw(random_));
+    for (const Slot slot : recent_) {
+      if (slot != kNone && nodes_[slot].hit_class != kGone) consider(slot);
+    }
+    victim_density_ += (least - victim_density_) * (1 - kKeep);
+    Node& node = nodes_[worst];
+    cell(node.hit_class, bucket_of(now_ - node.since)).evictions += 1;
+    remove(worst);
+    return worst;
+  }
+
+  void insert(Slot slot, const Request&) override {
+    nodes_.ensure(slot);
+    members_.add(slot);
+    nodes_[slot] = {.since = now_, .last = 0, .hit_class = 0, .explores = false};
+    if (explores(slot)) {
+      start_exploring(slot);
+    } else if (density(slot) < victim_density_) {
+      recent_[recent_next_++ % recent_.size()] = slot;
+    }
+  }
+
+  void remove(Slot slot) override {
+    if (nodes_[slot].explores) stop_exploring(slot);
+    nodes_[slot].hit_class = kGone;
+    members_.remove(slot);
+  }
+
+  void reweighed(Slot slot, Weight old) override {
+    if (nodes_[slot].explores) exploring_ += residents_.weight(slot) - old;
+  }
+
+  void resize(Weight capacity) override {
+    explore_limit_ = static_cast<Weight>(static_cast<double>(capacity) * explore_share_);
+  }
+
+  void validate() const override {
+    members_.validate();
+    if (members_.size() != residents_.size()) throw std::logic_error("lhd: miscounted");
+    Weight exploring = 0;
+    for (const Slot slot : members_.slots()) {
+      const Node& node = nodes_[slot];
+      if (node.since > now_) throw std::logic_error("lhd: from the future");
+      if (node.hit_class >= kClasses) throw std::logic_error("lhd: in no class");
+      if (node.explores) exploring += residents_.weight(slot);
+    }
+    if (exploring != exploring_) throw std::logic_error("lhd: misweighed explorers");
+  }
+  [[nodiscard]] std::size_t bytes() const override {
+    return nodes_.bytes() + members_.bytes() + cells_.bytes();
+  }
+
+ private:
+  static constexpr std::uint32_t kSteps = 8;  // buckets an octave
+  static constexpr std::uint32_t kBuckets = 30 * kSteps;
+  static constexpr std::uint32_t kClasses = 16;  // 0: never hit
+  static constexpr std::uint8_t kGone = 255;
+  static constexpr float kKeep = 0.9F;  // of what was measured, at each reconfiguration
+  static constexpr std::uint32_t kExploreOneIn = 32;
+
+  struct Node {
+    std::uint32_t since;     // time of the last request
+    std::uint8_t last;       // bucket of its age then
+    std::uint8_t hit_class;  // or kGone
+    bool explores;
+  };
+  struct Cell {
+    float hits;
+    float evictions;
+    float density;  // of hits to expect, per request that goes by
+  };
+
+  // Exact below kSteps; then by the highest bit and the three after it.
+  static std::uint32_t bucket_of(std::uint32_t age) {
+    if (age < kSteps) return age;
+    const auto octave = static_cast<std::uint32_t>(std::bit_width(age)) - 4;
+    return std::min((octave + 1) * kSteps + (age >> octave) - kSteps, kBuckets - 1);
+  }
+  static std::uint64_t begin_of(std::uint32_t bucket) {
+    if (bucket < kSteps) return bucket;
+    return std::uint64_t{kSteps + bucket % kSteps} << (bucket / kSteps - 1);
+  }
+  static std::uint8_t class_of(std::uint64_t ages) {
+    return static_cast<std::uint8_t>(1 + std::min<int>(std::bit_width(ages) / 2, 14));
+  }
+
+  Cell& cell(std::uint32_t hit_class, std::uint32_t bucket) {
+    return cells_[hit_class * kBuckets + bucket];
+  }
+
+  [[nodiscard]] float density(Slot slot) const {
+    const Node& node = nodes_[slot];
+    if (node.explores) return std::numeric_limits<float>::max();
+    return cells_[node.hit_class * kBuckets + bucket_of(now_ - node.since)].density /
+           static_cast<float>(residents_.weight(slot));
+  }
+
+  // Some are kept whatever their density, or a class once found bad would never be looked at again.
+  bool explores(Slot slot) {
+    return exploring_ + residents_.weight(slot) <= explore_limit_ &&
+           random_.below(kExploreOneIn) == 0;
+  }
+  void start_exploring(Slot slot) {
+    nodes_[slot].explores = true;
+    exploring_ += residents_.weight(slot);
+  }
+  void stop_exploring(Slot slot) {
+    nodes_[slot].explores = false;
+    exploring_ -= residents_.weight(slot);
+  }
+
+  void tick() {
+    if (now_ == kLastTime) [[unlikely]] {
+      restart_clock();
+    }
+    ++now_;
+    if (--until_reconfiguration_ == 0) [[unlikely]] {
+      reconfigure();
+    }
+  }
+
+  // Before anything is measured: the longer ago and the farther apart, the less.
+  void assume() {
+    for (std::uint32_t hit_class = 0; hit_class < kClasses; ++hit_class) {
+      const std::uint32_t apart = hit_class == 0 ? 1U << 16 : 1U << (2 * (hit_class - 1));
+      for (std::uint32_t bucket = 0; bucket < kBuckets; ++bucket) {
+        const double age = static_cast<double>(begin_of(bucket)) + apart;
+        cell(hit_class, bucket) = {
+            .hits = 0, .evictions = 0, .density = static_cast<float>(1 / age)};
+      }
+    }
+  }
+
+  // Of those that got to an age, how many were hit later, and how long did all stay?
+  [[gnu::noinline]] void reconfigure() {
+    for (std::uint32_t hit_class = 0; hit_class < kClasses; ++hit_class) {
+      float hits = 0;
+      float events = 0;
+      float stay = 0;
+      for (std::uint32_t bucket = kBuckets; bucket-- > 0;) {
+        Cell& at = cell(hit_class, bucket);
+        const auto width = static_cast<float>(begin_of(bucket + 1) - begin_of(bucket));
+        const float here = at.hits + at.evictions;
+        stay += (events + here / 2) * width;
+        events += here;
+        hits += at.hits;
+        if (events > kFewest) at.density = hits / stay;
+        at.hits *= kKeep;
+        at.evictions *= kKeep;
+      }
+    }
+    until_reconfiguration_ = std::clamp<std::uint32_t>(members_.size(), 1U << 12, 1U << 20);
+  }
+
+  // Moves all to earlier times; ages beyond half of what can be told are cut.
+  [[gnu::noinline]] void restart_clock() {
+    const std::uint32_t now = now_ / 2;
+    for (const Slot slot : members_.slots()) {
+      nodes_[slot].since = now - std::min(now_ - nodes_[slot].since, now);
+    }
+    now_ = now;
+  }
+
+  static constexpr float kFewest = 1e-2F;
+
+  const Residents& residents_;
+  std::uint32_t sample_;
+  double explore_share_;
+  Weight explore_limit_ = 0;
+  Weight exploring_ = 0;
+  Random random_;
+  std::uint32_t now_ = 0;
+  std::uint32_t until_reconfiguration_ = 1U << 12;
+  float victim_density_ = 0;  // of late
+  // A cache cannot refuse entries; those that look like victims at once are considered too.
+  std::array<Slot, 8> recent_{};
+  std::uint32_t recent_next_ = 0;
+  Slab<Node> nodes_;
+  Members members_;
+  Slab<Cell> cells_;  // by class and bucket of age
+};
+
+using Lhd = LhdWithTimes<std::numeric_limits<std::uint32_t>::max() - 1>;
+
+}  // namespace augury
