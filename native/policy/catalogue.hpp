@@ -24,22 +24,25 @@ namespace augury {
 template <class... Policies>
 struct PolicyList {};
 
-using Catalogue = PolicyList<Fifo, Lru, Lfu, LruK, Clock, Sieve, S3Fifo, WTinyLfu, TwoQ, Slru, Arc,
-                             Lirs, RandomPolicy, Belady, Gdsf, Hyperbolic>;
+// clang-format off: a line each
 using Catalogue = PolicyList<
     Fifo,
     Lru,
+    Lfu,
+    LruK,
     Clock,
     Sieve,
     S3Fifo,
+    WTinyLfu,
     TwoQ,
     Slru,
     Arc,
     Lirs,
     RandomPolicy,
-    Belady,
     Gdsf,
     Hyperbolic,
-    Lhd>;
+    Lhd,
+    Belady>;
+// clang-format on
 
 }  // namespace augury
