@@ -4,6 +4,7 @@
 
 #include "bind/arguments.hpp"
 #include "bind/bind.hpp"
+#include "bind/cache_docs.hpp"
 #include "bind/cache_object.hpp"
 #include "bind/cache_write.hpp"
 
@@ -275,7 +276,7 @@ PyObject* cache_ttl(PyObject* object, PyObject* key) {
     return nullptr;
   }
   if (deadline == TimerWheel::kForever) Py_RETURN_NONE;
-  return PyFloat_FromDouble(static_cast<double>(deadline - now) * 1e-9);
+  return PyFloat_FromDouble(static_cast<double>(deadline - now) / 1e9);
 }
 
 // A list of make(key, value) over the live entries, and over remembered failures if asked.
@@ -505,46 +506,53 @@ PyObject* cache_weight(PyObject* self, void*) {
 constexpr int kKeywords = METH_FASTCALL | METH_KEYWORDS;
 
 PyMethodDef cache_methods[] = {
-    {"get", cfunction(cache_get), METH_FASTCALL, nullptr},
-    {"peek", cfunction(cache_peek), METH_FASTCALL, nullptr},
-    {"set", cfunction(cache_set), kKeywords, nullptr},
-    {"get_or_load", cfunction(cache_get_or_load), kKeywords, nullptr},
-    {"get_many", cache_get_many, METH_O, nullptr},
-    {"delete", cache_delete, METH_O, nullptr},
-    {"pop", cfunction(cache_pop), METH_FASTCALL, nullptr},
-    {"popitem", cache_popitem, METH_NOARGS, nullptr},
-    {"setdefault", cfunction(cache_setdefault), METH_FASTCALL, nullptr},
-    {"clear", cache_clear, METH_NOARGS, nullptr},
-    {"resize", cache_resize, METH_O, nullptr},
-    {"ttl", cache_ttl, METH_O, nullptr},
-    {"reset_stats", cache_reset_stats, METH_NOARGS, nullptr},
-    {"validate", cache_validate, METH_NOARGS, nullptr},
-    {"_keys", cache_keys, METH_NOARGS, nullptr},
-    {"_all_keys", cache_all_keys, METH_NOARGS, nullptr},
-    {"_values", cache_values, METH_NOARGS, nullptr},
-    {"_items", cache_items, METH_NOARGS, nullptr},
-    {"_failure", cache_failure, METH_O, nullptr},
-    {"_statistics", cache_statistics, METH_NOARGS, nullptr},
-    {"_count_load", cfunction(cache_count_load), METH_FASTCALL, nullptr},
-    {"_store_loaded", cfunction(cache_store_loaded), kKeywords, nullptr},
-    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, nullptr},
-    {"__sizeof__", cache_sizeof, METH_NOARGS, nullptr},
+    {"get", cfunction(cache_get), METH_FASTCALL, kGetDoc},
+    {"peek", cfunction(cache_peek), METH_FASTCALL, kPeekDoc},
+    {"set", cfunction(cache_set), kKeywords, kSetDoc},
+    {"get_or_load", cfunction(cache_get_or_load), kKeywords, kGetOrLoadDoc},
+    {"get_many", cache_get_many, METH_O, kGetManyDoc},
+    {"delete", cache_delete, METH_O, kDeleteDoc},
+    {"pop", cfunction(cache_pop), METH_FASTCALL, kPopDoc},
+    {"popitem", cache_popitem, METH_NOARGS, kPopitemDoc},
+    {"setdefault", cfunction(cache_setdefault), METH_FASTCALL, kSetdefaultDoc},
+    {"clear", cache_clear, METH_NOARGS, kClearDoc},
+    {"resize", cache_resize, METH_O, kResizeDoc},
+    {"ttl", cache_ttl, METH_O, kTtlDoc},
+    {"reset_stats", cache_reset_stats, METH_NOARGS, kResetStatsDoc},
+    {"validate", cache_validate, METH_NOARGS, kValidateDoc},
+    {"_keys", cache_keys, METH_NOARGS, kKeysDoc},
+    {"_all_keys", cache_all_keys, METH_NOARGS, kAllKeysDoc},
+    {"_values", cache_values, METH_NOARGS, kValuesDoc},
+    {"_items", cache_items, METH_NOARGS, kItemsDoc},
+    {"_failure", cache_failure, METH_O, kFailureDoc},
+    {"_statistics", cache_statistics, METH_NOARGS, kStatisticsDoc},
+    {"_count_load", cfunction(cache_count_load), METH_FASTCALL, kCountLoadDoc},
+    {"_store_loaded", cfunction(cache_store_loaded), kKeywords, kStoreLoadedDoc},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
+     "Return the generic type, for annotations."},
+    {"__sizeof__", cache_sizeof, METH_NOARGS, kSizeofDoc},
     {nullptr, nullptr, 0, nullptr},
 };
 
 PyMemberDef cache_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(CacheObject, weakrefs), READONLY, nullptr},
-    {"_flights", T_OBJECT_EX, offsetof(CacheObject, flights), READONLY, nullptr},
+    {"_flights", T_OBJECT_EX, offsetof(CacheObject, flights), READONLY,
+     "The board of loads under way: key -> Ticket."},
     {nullptr, 0, 0, 0, nullptr},
 };
 
 PyGetSetDef cache_properties[] = {
-    {"capacity", cache_capacity, nullptr, nullptr, nullptr},
-    {"weight", cache_weight, nullptr, nullptr, nullptr},
+    {"capacity", cache_capacity, nullptr,
+     "How much the cache holds: entries, or the sum of their weights.", nullptr},
+    {"weight", cache_weight, nullptr,
+     "The sum of the weights of all entries; without a weigher, their number. Entries that have "
+     "expired and were not yet noticed count too.",
+     nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
 PyType_Slot cache_slots[] = {
+    {Py_tp_doc, const_cast<char*>("The native part of `augury.Cache`.")},
     {Py_tp_new, slot(cache_new)},
     {Py_tp_init, slot(cache_init)},
     {Py_tp_dealloc, slot(cache_dealloc)},

@@ -212,10 +212,16 @@ void memo_dealloc(PyObject* object) {
 }
 
 PyMethodDef memo_methods[] = {
-    {"cache_key", cfunction(memo_key), METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {"__reduce__", memo_reduce, METH_NOARGS, nullptr},
-    {"__copy__", memo_copy, METH_NOARGS, nullptr},
-    {"__deepcopy__", memo_copy, METH_O, nullptr},
+    {"cache_key", cfunction(memo_key), METH_FASTCALL | METH_KEYWORDS,
+     "cache_key($self, /, *args, **kwargs)\n--\n\n"
+     "Return the key under which the result for these arguments is kept."},
+    {"__reduce__", memo_reduce, METH_NOARGS,
+     "__reduce__($self, /)\n--\n\nReturn the qualified name, by which it is pickled as a function "
+     "is."},
+    {"__copy__", memo_copy, METH_NOARGS,
+     "__copy__($self, /)\n--\n\nReturn itself, as a function does."},
+    {"__deepcopy__", memo_copy, METH_O,
+     "__deepcopy__($self, memo, /)\n--\n\nReturn itself, as a function does."},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -223,7 +229,8 @@ PyMemberDef memo_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(MemoObject, call), READONLY, nullptr},
     {"__dictoffset__", T_PYSSIZET, offsetof(MemoObject, dict), READONLY, nullptr},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(MemoObject, weakrefs), READONLY, nullptr},
-    {"cache", T_OBJECT_EX, offsetof(MemoObject, cache), READONLY, nullptr},
+    {"cache", T_OBJECT_EX, offsetof(MemoObject, cache), READONLY,
+     "Where results are kept, under keys that `cache_key` makes."},
     {nullptr, 0, 0, 0, nullptr},
 };
 
@@ -233,11 +240,18 @@ PyGetSetDef memo_properties[] = {
 };
 
 PyType_Slot memo_slots[] = {
-    {Py_tp_new, slot(memo_new)},           {Py_tp_dealloc, slot(memo_dealloc)},
-    {Py_tp_traverse, slot(memo_traverse)}, {Py_tp_clear, slot(memo_clear)},
-    {Py_tp_call, slot(PyVectorcall_Call)}, {Py_tp_descr_get, slot(memo_bind)},
-    {Py_tp_methods, memo_methods},         {Py_tp_members, memo_members},
-    {Py_tp_getset, memo_properties},       {0, nullptr},
+    {Py_tp_doc,
+     const_cast<char*>("A function that remembers what it returned; see `augury.CachedFunction`.")},
+    {Py_tp_new, slot(memo_new)},
+    {Py_tp_dealloc, slot(memo_dealloc)},
+    {Py_tp_traverse, slot(memo_traverse)},
+    {Py_tp_clear, slot(memo_clear)},
+    {Py_tp_call, slot(PyVectorcall_Call)},
+    {Py_tp_descr_get, slot(memo_bind)},
+    {Py_tp_methods, memo_methods},
+    {Py_tp_members, memo_members},
+    {Py_tp_getset, memo_properties},
+    {0, nullptr},
 };
 
 PyType_Spec memo_spec = {
@@ -300,21 +314,29 @@ void key_dealloc(PyObject* self) {
 }
 
 PyMemberDef key_members[] = {
-    {"space", T_OBJECT_EX, offsetof(CallKeyObject, space), READONLY, nullptr},
-    {"keywords", T_OBJECT, offsetof(CallKeyObject, keywords), READONLY, nullptr},
+    {"space", T_OBJECT_EX, offsetof(CallKeyObject, space), READONLY, "Names the function."},
+    {"keywords", T_OBJECT, offsetof(CallKeyObject, keywords), READONLY,
+     "The names of the last arguments, or None if all are positional."},
     {nullptr, 0, 0, 0, nullptr},
 };
 
 PyGetSetDef key_properties[] = {
-    {"arguments", key_arguments, nullptr, nullptr, nullptr},
+    {"arguments", key_arguments, nullptr,
+     "The arguments: the positional ones, then those with keywords.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
 PyType_Slot key_slots[] = {
-    {Py_tp_dealloc, slot(key_dealloc)}, {Py_tp_traverse, slot(key_traverse)},
-    {Py_tp_hash, slot(key_hash)},       {Py_tp_richcompare, slot(key_compare)},
-    {Py_tp_repr, slot(key_repr)},       {Py_tp_members, key_members},
-    {Py_tp_getset, key_properties},     {0, nullptr},
+    {Py_tp_doc,
+     const_cast<char*>("The arguments of one call of one decorated function, as a key.")},
+    {Py_tp_dealloc, slot(key_dealloc)},
+    {Py_tp_traverse, slot(key_traverse)},
+    {Py_tp_hash, slot(key_hash)},
+    {Py_tp_richcompare, slot(key_compare)},
+    {Py_tp_repr, slot(key_repr)},
+    {Py_tp_members, key_members},
+    {Py_tp_getset, key_properties},
+    {0, nullptr},
 };
 
 PyType_Spec key_spec = {

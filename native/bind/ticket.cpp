@@ -40,11 +40,13 @@ void failure_dealloc(PyObject* self) {
 }
 
 PyMemberDef failure_members[] = {
-    {"error", T_OBJECT_EX, offsetof(FailureObject, error), READONLY, nullptr},
+    {"error", T_OBJECT_EX, offsetof(FailureObject, error), READONLY, "What the loader raised."},
     {nullptr, 0, 0, 0, nullptr},
 };
 
 PyType_Slot failure_slots[] = {
+    {Py_tp_doc,
+     const_cast<char*>("A remembered exception of a loader, stored in place of a value.")},
     {Py_tp_new, slot(PyType_GenericNew)},
     {Py_tp_init, slot(failure_init)},
     {Py_tp_dealloc, slot(failure_dealloc)},
@@ -69,11 +71,13 @@ PyObject* ticket_new(PyTypeObject* type, PyObject*, PyObject*) {
 }
 
 PyMemberDef ticket_members[] = {
-    {"valid", T_BOOL, offsetof(TicketObject, valid), 0, nullptr},
+    {"valid", T_BOOL, offsetof(TicketObject, valid), 0,
+     "Whether the load may still store its result: no write has come between."},
     {nullptr, 0, 0, 0, nullptr},
 };
 
 PyType_Slot ticket_slots[] = {
+    {Py_tp_doc, const_cast<char*>("The right of a load under way to store its result.")},
     {Py_tp_new, slot(ticket_new)},
     {Py_tp_members, ticket_members},
     {0, nullptr},

@@ -23,7 +23,7 @@ template <std::uint32_t kLastTime>
 class LhdWithTimes final : public Policy {
  public:
   static constexpr std::array kParameters{
-      Parameter{"sample", 32, 1, 1024, "entries drawn, of which the worst is evicted"},
+      Parameter{"sample", 16, 1, 1024, "entries drawn, of which the worst is evicted"},
       Parameter{"explore", 0.01, 0, 0.5, "share of the capacity kept without regard to density"},
   };
   static constexpr Description kDescription{
@@ -41,8 +41,9 @@ class LhdWithTimes final : public Policy {
         explore_share_(setup.parameter(kParameters[1])),
         random_(setup.seed) {
     cells_.reserve(kClasses * kBuckets);
+    for (std::uint32_t i = 0; i < kClasses * kBuckets; ++i) cells_[i] = {};
     recent_.fill(kNone);
-    assume();
+    reconfigure();
     resize(setup.capacity);
   }
 
@@ -73,8 +74,8 @@ class LhdWithTimes final : public Policy {
     for (const Slot slot : recent_) {
       if (slot != kNone && nodes_[slot].hit_class != kGone) consider(slot);
     }
-    victim_density_ += (least - victim_density_) * (1 - kKeep);
     Node& node = nodes_[worst];
+    if (!node.explores) victim_density_ += (least - victim_density_) * (1 - kKeep);
     cell(node.hit_class, bucket_of(now_ - node.since)).evictions += 1;
     remove(worst);
     return worst;
@@ -127,7 +128,11 @@ class LhdWithTimes final : public Policy {
   static constexpr std::uint32_t kClasses = 16;  // 0: never hit
   static constexpr std::uint8_t kGone = 255;
   static constexpr float kKeep = 0.9F;  // of what was measured, at each reconfiguration
+  static constexpr float kAssumed = 2;  // hits that what is assumed counts as
   static constexpr std::uint32_t kExploreOneIn = 32;
+  static constexpr std::uint32_t kFirst = 1U << 8;  // reconfiguration, in requests
+  static constexpr std::uint32_t kShortest = 1U << 12;
+  static constexpr std::uint32_t kLongest = 1U << 20;
 
   struct Node {
     std::uint32_t since;     // time of the last request
@@ -161,7 +166,7 @@ class LhdWithTimes final : public Policy {
 
   [[nodiscard]] float density(Slot slot) const {
     const Node& node = nodes_[slot];
-    if (node.explores) return std::numeric_limits<float>::max();
+    if (node.explores) return std::numeric_limits<float>::infinity();
     return cells_[node.hit_class * kBuckets + bucket_of(now_ - node.since)].density /
            static_cast<float>(residents_.weight(slot));
   }
@@ -190,22 +195,21 @@ class LhdWithTimes final : public Policy {
     }
   }
 
-  // Before anything is measured: the longer ago and the farther apart, the less.
-  void assume() {
-    for (std::uint32_t hit_class = 0; hit_class < kClasses; ++hit_class) {
-      const std::uint32_t apart = hit_class == 0 ? 1U << 16 : 1U << (2 * (hit_class - 1));
-      for (std::uint32_t bucket = 0; bucket < kBuckets; ++bucket) {
-        const double age = static_cast<double>(begin_of(bucket)) + apart;
-        cell(hit_class, bucket) = {
-            .hits = 0, .evictions = 0, .density = static_cast<float>(1 / age)};
-      }
-    }
+  // What to expect before anything is measured: a wait as long as the entry has waited since, and
+  // between former hits.
+  [[nodiscard]] float assumed_wait(std::uint32_t hit_class, std::uint32_t bucket) const {
+    const double between = hit_class == 0 ? 4.0 * std::max(members_.size(), 16U)
+                                          : static_cast<double>(1U << (2 * hit_class - 2)) / 2;
+    return static_cast<float>(static_cast<double>(begin_of(bucket)) + between);
   }
+
+  // What is next to nothing becomes nothing, before it takes the slow path of denormal numbers.
+  static float kept(float count) { return count < 1e-6F ? 0 : count * kKeep; }
 
   // Of those that got to an age, how many were hit later, and how long did all stay?
   [[gnu::noinline]] void reconfigure() {
     for (std::uint32_t hit_class = 0; hit_class < kClasses; ++hit_class) {
-      float hits = 0;
+      float hits = kAssumed;
       float events = 0;
       float stay = 0;
       for (std::uint32_t bucket = kBuckets; bucket-- > 0;) {
@@ -215,12 +219,14 @@ class LhdWithTimes final : public Policy {
         stay += (events + here / 2) * width;
         events += here;
         hits += at.hits;
-        if (events > kFewest) at.density = hits / stay;
-        at.hits *= kKeep;
-        at.evictions *= kKeep;
+        at.density = hits / (stay + kAssumed * assumed_wait(hit_class, bucket));
+        at.hits = kept(at.hits);
+        at.evictions = kept(at.evictions);
       }
     }
-    until_reconfiguration_ = std::clamp<std::uint32_t>(members_.size(), 1U << 12, 1U << 20);
+    // Often at first, as there is nothing else to go by.
+    interval_ = std::min(2 * interval_, std::clamp(members_.size(), kShortest, kLongest));
+    until_reconfiguration_ = interval_;
   }
 
   // Moves all to earlier times; ages beyond half of what can be told are cut.
@@ -232,8 +238,6 @@ class LhdWithTimes final : public Policy {
     now_ = now;
   }
 
-  static constexpr float kFewest = 1e-2F;
-
   const Residents& residents_;
   std::uint32_t sample_;
   double explore_share_;
@@ -241,7 +245,8 @@ class LhdWithTimes final : public Policy {
   Weight exploring_ = 0;
   Random random_;
   std::uint32_t now_ = 0;
-  std::uint32_t until_reconfiguration_ = 1U << 12;
+  std::uint32_t interval_ = kFirst / 2;  // requests between reconfigurations
+  std::uint32_t until_reconfiguration_ = 0;
   float victim_density_ = 0;  // of late
   // A cache cannot refuse entries; those that look like victims at once are considered too.
   std::array<Slot, 8> recent_{};

@@ -27,7 +27,7 @@ class History {
     if (keys <= places()) return;
     Slab<Line> lines;
     try {
-      lines.reserve(std::max(keys, places() + places() / 4) / kWays + 1);
+      lines.reserve(std::max(keys, places() + places() / 8) / kWays + 1);
     } catch (const std::bad_alloc&) {
       return;
     }

@@ -56,6 +56,11 @@ void exercise(const Factory& make, const Description& description) {
   std::printf("%s\n", std::string(description.name).c_str());
 }
 
+template <class P>
+void exercise_restarts() {
+  exercise([](const Setup& setup) { return std::make_unique<P>(setup); }, P::kDescription);
+}
+
 }  // namespace
 }  // namespace augury::tests
 
@@ -67,8 +72,9 @@ int main(int count, char** names) {
     for (int i = 1; i < count; ++i) wanted |= entry.description.name == names[i];
     if (wanted) exercise(entry.make, entry.description);
   }
-  // LIRS has to survive its stamps starting anew, which they do once in 2^31 requests.
-  using Restarting = augury::LirsWithStamps<4000>;
-  exercise([](const augury::Setup& setup) { return std::make_unique<Restarting>(setup); },
-           Restarting::kDescription);
+  // These have to survive their clocks starting anew, which they do once in 2^31 requests or more.
+  exercise_restarts<augury::LirsWithStamps<4000>>();
+  exercise_restarts<augury::GdsfWithStamps<4000>>();
+  exercise_restarts<augury::HyperbolicWithTimes<900>>();
+  exercise_restarts<augury::LhdWithTimes<900>>();
 }

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 
 from augury import _native
 from augury.cache import Cache
@@ -28,7 +28,9 @@ from augury.loading import (
 )
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 _log = logging.getLogger("augury")
 
@@ -37,9 +39,13 @@ class CacheInfo(NamedTuple):
     """What `functools.lru_cache` reports; of the whole cache, if functions share it."""
 
     hits: int
+    """Calls answered from the cache, remembered errors included."""
     misses: int
+    """Calls that were not."""
     maxsize: int
+    """Capacity of the cache."""
     currsize: int
+    """Entries in the cache."""
 
 
 class CachedFunction(Protocol[P, T]):
@@ -48,6 +54,7 @@ class CachedFunction(Protocol[P, T]):
     cache: Cache[Any, Any]
     """Where results are kept, under keys that `cache_key` makes."""
     __wrapped__: Callable[P, T]
+    """The function itself."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the result for these arguments, remembered or new."""
@@ -66,6 +73,36 @@ class CachedFunction(Protocol[P, T]):
 
     def cache_parameters(self) -> dict[str, Any]:
         """Return `maxsize` and `typed`, as `functools.lru_cache` does."""
+
+    @overload
+    def __get__(self, instance: None, owner: type | None = None, /) -> CachedFunction[P, T]: ...
+
+    @overload
+    def __get__(
+        self: CachedFunction[Concatenate[Any, Q], T], instance: object, owner: type | None = None, /
+    ) -> BoundCachedFunction[Q, T]: ...
+
+    def __get__(self, instance: object, owner: type | None = None, /) -> Any:
+        """Bind a method to its instance, as a function does."""
+
+
+class BoundCachedFunction(Protocol[Q, T_co]):
+    """A `CachedFunction` looked up on an instance: a method."""
+
+    __self__: Any
+
+    @property
+    def __func__(self) -> CachedFunction[..., T_co]:
+        """The function, which takes the instance first."""
+
+    def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> T_co:
+        """Return the result for the instance and these arguments, remembered or new."""
+
+    def cache_info(self) -> CacheInfo:
+        """Return hits, misses, capacity and number of entries, of all instances together."""
+
+    def cache_clear(self) -> None:
+        """Forget every result of this function, for all instances."""
 
 
 class Decorator(Protocol):

@@ -170,6 +170,7 @@ def opaque() -> Any:
         (iter([]), "can be read only once"),
         (type("Nameless", (), {}), "a class that has no name to import it"),
         (sys, "<class 'module'>"),
+        (memoryview(b"abcdefgh").cast("l"), "differs between machines; make it an array"),
     ],
 )
 def test_what_has_no_key_is_named(value: Any, message: str) -> None:

@@ -86,7 +86,7 @@ def test_a_line_of_100_mb(tmp_path: Path) -> None:
 
 def test_nul_bytes_and_long_lines_are_malformed(tmp_path: Path) -> None:
     path = tmp_path / "keys"
-    path.write_bytes(b"a\nb\0c\n" + b"x" * 3_000_000 + b"\nd\n" + b"y" * 1_050_000 + b"\ne")
+    path.write_bytes(b"a\nb\0c\n" + b"x" * 3_000_000 + b"\r\nd\n" + b"y" * 1_050_000 + b"\ne")
     trace = read_trace(path, max_malformed=1.0)
     names = [name for chunk in trace.chunks() for name in chunk.names or ()]
     assert names == ["a", "d", "e"]

@@ -48,6 +48,8 @@ def test_reads_what_was_written(
         (pa.array([b"xy", b"zw"], pa.binary(2)), ["xy", "zw"]),
         (pa.array([decimal.Decimal(12), decimal.Decimal(3)]), ["12", "3"]),
         (pa.array(["a", "b"], pa.large_string()), ["a", "b"]),
+        (pa.array(["a", "b"], pa.string_view()), ["a", "b"]),
+        (pa.array([b"a", b"\xff"], pa.binary_view()), ["a", "\udcff"]),
     ],
 )
 def test_types_of_keys(tmp_path: Path, keys: Any, names: list[str]) -> None:
@@ -88,6 +90,7 @@ def test_malformed_rows_are_left_out(tmp_path: Path) -> None:
     [
         ({"key": [[1]]}, "key column has type list"),
         ({"key": [True]}, "key column has type bool"),
+        ({"key": pa.array([1], pa.timestamp("us"))}, "key column has type timestamp"),
         ({"key": [1], "size": ["x"]}, "size column has type string"),
         ({"key": [1], "time": ["x"]}, "time column has type string"),
         ({"host": [1]}, "no key column.*'host'"),

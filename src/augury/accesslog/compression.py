@@ -149,25 +149,25 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _decompressor(file: BinaryIO, magic: bytes) -> tuple[str, _Reader]:
-    known: list[tuple[str, bool, Callable[[BinaryIO], _Reader]]] = [
-        ("gzip", magic.startswith(b"\x1f\x8b"), lambda f: gzip.GzipFile(fileobj=f)),
-        ("xz", magic.startswith(b"\xfd7zXZ\0"), lzma.LZMAFile),
-        ("zstd", _is_zstd(magic), _ZstdReader),
+    known: list[tuple[str, bytes, Callable[[BinaryIO], _Reader]]] = [
+        ("gzip", b"\x1f\x8b", lambda f: gzip.GzipFile(fileobj=f)),
+        ("xz", b"\xfd7zXZ\0", lzma.LZMAFile),
+        ("zstd", b"\x28\xb5\x2f\xfd", _ZstdReader),
     ]
-    for name, fits, reader in known:
-        if fits:
+    for name, begins, reader in known:
+        if magic.startswith(begins) or (name == "zstd" and _is_skippable(magic)):
             return name, reader(file)
-    if len(magic) < 6 and Path(file.name).suffix.lower() in SUFFIXES:
-        raise TraceError(
-            f"{file.name}: truncated: it has {len(magic)} bytes, too few for a compressed file; "
-            "fetch the file anew"
-        )
+        if begins.startswith(magic) and Path(file.name).suffix.lower() in SUFFIXES:
+            raise TraceError(
+                f"{file.name}: truncated: it has {len(magic)} bytes, too few for a compressed "
+                "file; fetch the file anew"
+            )
     return "", file
 
 
-def _is_zstd(magic: bytes) -> bool:
-    frame = magic.startswith(b"\x28\xb5\x2f\xfd")
-    return frame or (magic[1:4] == b"\x2a\x4d\x18" and magic[0] & 0xF0 == 0x50)
+def _is_skippable(magic: bytes) -> bool:
+    """Whether this is one of zstd's frames without content, which may come first."""
+    return magic[1:4] == b"\x2a\x4d\x18" and magic[0] & 0xF0 == 0x50
 
 
 class _CorruptError(Exception):

@@ -44,14 +44,26 @@ def numbers_of(texts: Sequence[bytes]) -> tuple[NDArray[np.uint64], list[str] | 
 
     The names are None if every key is an integer; bytes that are no UTF-8 are surrogate-escaped.
     """
+    plain = list(map(is_plain_integer, texts))
+    if not any(plain):
+        return digests_of(texts), names_of(texts)
     numbers = np.fromiter(map(number_of, texts), np.uint64, len(texts))
-    if all(map(is_plain_integer, texts)):
-        return numbers, None
-    return numbers, names_of(texts)
+    return numbers, None if all(plain) else names_of(texts)
+
+
+def digests_of(texts: Sequence[bytes]) -> NDArray[np.uint64]:
+    """Return the numbers of keys none of which is an integer."""
+    return np.fromiter(map(xxhash.xxh3_64_intdigest, texts), np.uint64, len(texts))
 
 
 def names_of(texts: Sequence[bytes]) -> list[str]:
     """Return keys as `str`; bytes that are no UTF-8 are surrogate-escaped."""
+    if not texts:
+        return []
+    # At once it takes half the time. What is no UTF-8 cannot reach beyond a line feed.
+    names = b"\n".join(texts).decode("utf-8", "surrogateescape").split("\n")
+    if len(names) == len(texts):
+        return names
     return [text.decode("utf-8", "surrogateescape") for text in texts]
 
 

@@ -78,7 +78,8 @@ class Fields:
         values, plain = self.unsigned()
         if plain.all():
             return values, None
-        return digest.numbers_of(self.texts())
+        values[~plain] = digest.digests_of(self.where(~plain).texts())
+        return values, digest.names_of(self.texts())
 
     def sizes(self) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
         """Return the fields as bytes, and which of them are bad.
@@ -86,12 +87,13 @@ class Fields:
         A whole number, from 0 to 2**53; also written ``"12.0"``, as columns with gaps are.
         """
         values, plain = self.unsigned()
-        for index in np.flatnonzero(~plain):
-            number = _number(self.data[self.starts[index] : self.ends[index]])
-            if 0 <= number <= LARGEST_SIZE and number.is_integer():
-                values[index] = int(number)
-                plain[index] = True
-        return values, ~plain | (values > LARGEST_SIZE)
+        bad = values > LARGEST_SIZE
+        if not plain.all():
+            numbers = np.array([_number(text) for text in self.where(~plain).texts()])
+            good = (numbers >= 0) & (numbers <= LARGEST_SIZE) & (numbers == np.floor(numbers))
+            values[~plain] = np.where(good, numbers, 0).astype(np.uint64)
+            bad[~plain] = ~good
+        return values, bad
 
     def times(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return the fields as seconds, and which of them are bad.
@@ -100,8 +102,8 @@ class Fields:
         """
         values, plain = self.unsigned()
         seconds = values.astype(np.float64)
-        for index in np.flatnonzero(~plain):
-            seconds[index] = _seconds(self.data[self.starts[index] : self.ends[index]])
+        if not plain.all():
+            seconds[~plain] = [_seconds(text) for text in self.where(~plain).texts()]
         return seconds, ~np.isfinite(seconds)
 
 

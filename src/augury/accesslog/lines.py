@@ -125,11 +125,15 @@ def lines_of(block: Block, malformed: Malformed) -> Lines:
     lines = lines.where(_not_blank(lines))
     malformed.saw(len(lines))
     lines = lines.without(lines.ends - lines.starts > LONGEST_LINE, _TOO_LONG, malformed)
-    if b"\0" in data:
-        nul = np.flatnonzero(buffer == 0)
-        has = np.searchsorted(nul, lines.starts) < np.searchsorted(nul, lines.ends)
-        lines = lines.without(has, "has a NUL byte", malformed)
-    return lines
+    return lines.without(have_nul(lines), "has a NUL byte", malformed)
+
+
+def have_nul(lines: Lines) -> NDArray[np.bool_]:
+    """Return which of the lines have a NUL byte."""
+    if b"\0" not in lines.data:
+        return np.zeros(len(lines), bool)
+    nul = np.flatnonzero(lines.buffer == 0)
+    return np.searchsorted(nul, lines.starts) < np.searchsorted(nul, lines.ends)
 
 
 def _not_blank(lines: Lines) -> NDArray[np.bool_]:
@@ -159,5 +163,6 @@ def _skip_line(stream: ByteStream) -> bytes:
     while read := stream.read(_BLOCK):
         ends = [end for end in (read.find(b"\n"), read.find(b"\r")) if end >= 0]
         if ends:
-            return read[min(ends) + 1 :]
+            end = min(ends)
+            return read[end + (2 if read[end : end + 2] == b"\r\n" else 1) :]
     return b""

@@ -196,6 +196,8 @@ def requests_of(keys: Iterable[int | str]) -> InMemoryTrace:
     >>> [chunk.keys.tolist() for chunk in requests_of([1, 2, 1]).chunks()]
     [[1, 2, 1]]
     """
+    if isinstance(keys, str):  # most likely a path
+        raise TraceError("keys are given one by one, not as one string; files go to read_trace")
     numbers: NDArray[np.uint64]
     names: list[str] | None = None
     if isinstance(keys, np.ndarray) and keys.dtype.kind in "iu" and not (keys < 0).any():

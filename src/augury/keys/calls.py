@@ -78,7 +78,7 @@ def call_key(
     signature = _signature(function, tuple(ignore))
     if version is None and signature.anonymous:
         raise KeyEncodingError(signature.anonymous)
-    output = Digest(size, secret)
+    output = Digest.start(size, secret)
     output.append(signature.prefix)
     write(version, output, "version")
     signature.write(args, named_args, output)

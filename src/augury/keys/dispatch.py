@@ -41,14 +41,19 @@ class Family(Protocol):
         """Return the encoder of exactly this type, or None if it is another family's."""
 
 
+def families(kind: type) -> tuple[Family, ...]:
+    """Return the families that may know a type."""
+    return _families("python") + _families(kind.__module__.partition(".")[0])
+
+
 @functools.cache
-def families() -> tuple[Family, ...]:
-    """Return every family, discovered in the package that holds them."""
-    from augury.keys import families as package
+def _families(package: str) -> tuple[Family, ...]:
+    from augury.keys import families as folder
 
     return tuple(
-        cast(Family, importlib.import_module(f"{package.__name__}.{module.name}"))
-        for module in pkgutil.iter_modules(package.__path__)
+        cast(Family, importlib.import_module(f"{folder.__name__}.{module.name}"))
+        for module in pkgutil.iter_modules(folder.__path__)
+        if module.name.partition("_")[0] == package
     )
 
 
@@ -99,7 +104,7 @@ def register(kind: type[T], function: Callable[[T], object], *, name: str | None
         raise ConfigurationError(f"register() takes a type, not {kind!r}")
     if not callable(function):
         raise ConfigurationError(f"register() takes a function of the value, not {function!r}")
-    if any(family.FIXED and family.find(kind) for family in families()):
+    if any(family.FIXED and family.find(kind) for family in families(kind)):
         raise ConfigurationError(
             f"keys of {kind!r} are fixed by Augury; register a subclass or wrap the value"
         )
@@ -114,7 +119,7 @@ def _own_encoder(kind: type) -> Encoder | None:
 
 
 def _family_encoder(kind: type) -> Encoder | None:
-    for family in families():
+    for family in families(kind):
         encoder = family.find(kind)
         if encoder is not None:
             return encoder

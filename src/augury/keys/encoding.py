@@ -16,19 +16,21 @@ _LARGE = 1 << 14
 _STEPS_SHOWN = 8
 
 
+_PLAIN = blake2b(digest_size=16)
+
+
 class Digest(Output):
     """Hashes large buffers where they lie, so that a key of a large value needs no copy of it."""
 
     __slots__ = ("_hash",)
+    _hash: blake2b
 
-    def __init__(self, size: int, secret: bytes) -> None:
-        super().__init__((FORMAT,))
-        if not (16 <= size <= 64 and len(secret) <= 64):
-            raise ConfigurationError(
-                "a digest has 16 to 64 bytes, and its secret at most 64; "
-                f"not {size} and {len(secret)}"
-            )
-        self._hash = blake2b(digest_size=size, key=secret)
+    @classmethod
+    def start(cls, size: int = 16, secret: bytes = b"") -> Digest:
+        """Return a digest of the format's first byte so far."""
+        output = cls((FORMAT,))
+        output._hash = _PLAIN.copy() if size == 16 and not secret else _keyed(size, secret)
+        return output
 
     def stream(self, chunk: Chunk) -> None:
         """Hash a large buffer at once, keep a small one."""
@@ -46,6 +48,14 @@ class Digest(Output):
         """Return the digest of all that was written."""
         self._hash.update(b"".join(self))
         return self._hash.digest()
+
+
+def _keyed(size: int, secret: bytes) -> blake2b:
+    if not (16 <= size <= 64 and len(secret) <= 64):
+        raise ConfigurationError(
+            f"a digest has 16 to 64 bytes, and its secret at most 64; not {size} and {len(secret)}"
+        )
+    return blake2b(digest_size=size, key=secret)
 
 
 def encode(value: Any) -> bytes:
@@ -111,7 +121,7 @@ def digest(value: Any, *, size: int = 16, secret: bytes = b"") -> bytes:
     >>> digest(("user", 42)).hex()
     '62c4fc36ee199240ecdc30d47d593648'
     """
-    output = Digest(size, secret)
+    output = Digest.start(size, secret)
     write(value, output)
     return output.value()
 
@@ -137,7 +147,7 @@ def arguments_key(*args: Any, **kwargs: Any) -> bytes:
     >>> total([1, 2, 3]), total([1, 2, 3]), total.cache_info().hits
     (6, 6, 1)
     """
-    output = Digest(16, b"")
+    output = Digest.start()
     output.append(b"((")
     for index, value in enumerate(args):
         write(value, output, f"argument {index}")

@@ -43,13 +43,17 @@ Encoder: TypeAlias = Callable[[Any, Output, int], None]
 """Writes a value that may hold `room` more levels of values: ``encoder(value, output, room)``."""
 
 
+_HEADS = tuple(b"s%d:" % size for size in range(256))
+
+
 def text(value: str) -> bytes:
     """Return the encoding of a str; half a surrogate pair is encoded as if it were whole."""
     try:
         data = value.encode()
     except UnicodeEncodeError:
         data = value.encode("utf-8", "surrogatepass")
-    return b"s%d:%b" % (len(data), data)
+    size = len(data)
+    return (_HEADS[size] if size < 256 else b"s%d:" % size) + data
 
 
 def named(name: str) -> bytes:

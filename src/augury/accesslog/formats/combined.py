@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import numpy as np
@@ -21,10 +21,10 @@ READS = (b"GET", b"HEAD")
 
 _LINE = re.compile(
     rb"(?:([^\s:]+:\d+) )?"  # Apache's vhost_combined
-    rb"\S+ \S+ [^\[]+ \[([^\]]+)\] "  # client, identity, user, time
+    rb"\S+ \S+ [^\[]+ "  # client, identity, user
+    rb"\[(\d\d/[A-Z][a-z]{2}/\d{4}):([01]\d|2[0-3]):([0-5]\d):([0-6]\d) ([+-]\d{4})\] "
     rb'"([^"\\]*(?:\\.[^"\\]*)*)" \d{3} (\d{1,15}|-)(?: .*)?'  # request, status, bytes sent
 )
-_TIME = re.compile(rb"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
 _MONTHS = {
     month: number
     for number, month in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
@@ -45,10 +45,10 @@ def _read(stream: ByteStream, _columns: Mapping[str, str], malformed: Malformed)
             if match is None:
                 malformed.add(int(lines.numbers[position]), text, "is no line of an access log")
                 continue
-            host, moment, request, size = match.groups()
-            seconds = _seconds(moment)
-            if seconds is None:
-                malformed.add(int(lines.numbers[position]), text, "its time cannot be read")
+            host, date, hour, minute, second, zone, request, size = match.groups()
+            midnight = _midnight(date, zone)
+            if midnight is None:
+                malformed.add(int(lines.numbers[position]), text, "its date is none")
                 continue
             method, _, target = request.partition(b" ")
             target = _without_protocol(target)
@@ -57,7 +57,7 @@ def _read(stream: ByteStream, _columns: Mapping[str, str], malformed: Malformed)
                 continue
             keys.append(host + target if host else target)
             sizes.append(0 if size == b"-" else int(size))
-            times.append(seconds)
+            times.append(midnight + 3600 * int(hour) + 60 * int(minute) + int(second))
         numbers, names = digest.numbers_of(keys)
         yield Chunk(numbers, np.array(sizes, np.uint64), np.array(times, np.float64), names)
 
@@ -68,20 +68,15 @@ def _without_protocol(target: bytes) -> bytes:
     return path if found else target
 
 
-@lru_cache(maxsize=4096)
-def _seconds(moment: bytes) -> float | None:
-    match = _TIME.fullmatch(moment)
-    if match is None:
-        return None
-    day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = match.groups()
-    zone = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
+@lru_cache(maxsize=1024)
+def _midnight(date: bytes, zone: bytes) -> float | None:
+    """Return when the day begins, in seconds since 1970, or None if there is no such day."""
     try:
-        local = datetime(
-            int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC
-        )
+        day = datetime(int(date[7:]), _MONTHS[date[3:6]], int(date[:2]), tzinfo=UTC)
     except (KeyError, ValueError):
         return None
-    return local.timestamp() - zone.total_seconds() * (-1 if sign == b"-" else 1)
+    offset = 3600 * int(zone[1:3]) + 60 * int(zone[3:])
+    return day.timestamp() - (-offset if zone.startswith(b"-") else offset)
 
 
 FORMAT = Format(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 
@@ -13,7 +14,7 @@ from augury.accesslog.columns import USUAL, find_columns, plain
 from augury.accesslog.compression import ByteStream
 from augury.accesslog.fields import Fields, Split, chunk_of
 from augury.accesslog.formats.contract import Format, Head
-from augury.accesslog.lines import Block, Lines, lines_of, read_blocks
+from augury.accesslog.lines import Block, Lines, have_nul, lines_of, read_blocks
 from augury.accesslog.malformed import Malformed
 
 DELIMITERS = ",\t;|"
@@ -93,49 +94,54 @@ class _Table:
 
     def read_quoted(self, block: Block, following: Iterable[Block]) -> Iterator[Chunk]:
         """Read rows, which may go over several lines, by the csv module."""
-        rows = self._rows(block, following)
-        while some := list(islice(rows, _ROWS)):
-            fields = [field for _, row in some for field in row]
-            data = self._delimiter.join(fields).encode(_BYTES)
-            lengths = np.fromiter(map(len, fields), np.int64, len(fields))
-            ends = np.cumsum(lengths + 1) - 1
-            starts = ends - lengths
-            numbers = np.fromiter((number for number, _ in some), np.int64, len(some))
-            step = self._width
-            lines = Lines(data, starts[::step], ends[step - 1 :: step], numbers)
-            columns = [Fields(data, starts[i::step], ends[i::step]) for i in range(step)]
-            yield self._chunk(lines, columns)
-
-    def _rows(self, block: Block, following: Iterable[Block]) -> Iterator[tuple[int, list[str]]]:
-        """Yield the rows of the right width with the numbers of the lines that they begin at."""
-        lines = (
-            line.decode(_BYTES)
-            for one in chain((block,), following)
-            for line in one.data.splitlines(keepends=True)
+        lines = chain.from_iterable(
+            io.StringIO(one.data.decode(_BYTES), newline="") for one in chain((block,), following)
         )
         reader = csv.reader(lines, delimiter=self._delimiter)
-        while True:
-            number = block.first + reader.line_num
+        ended = False
+        while not ended:
+            rows: list[list[str]] = []
+            numbers = [block.first + reader.line_num]  # where each row begins, and the next one
+            error = None
             try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                several = max(1, block.first + reader.line_num - number)
-                self._malformed.saw(several)
-                self._malformed.add(number, "", f"is no CSV ({error})", lines=several)
-                continue
-            if not row or (len(row) == 1 and not row[0].strip()):
-                continue
-            self._malformed.saw(1)
-            if len(row) != self._width:
+                for row in islice(reader, _ROWS):
+                    rows.append(row)
+                    numbers.append(block.first + reader.line_num)
+                ended = len(rows) < _ROWS
+            except csv.Error as reason:
+                error = reason
+            yield self._rows(rows, numbers)
+            if error is not None:
+                swallowed = max(1, block.first + reader.line_num - numbers[-1])
+                self._malformed.saw(swallowed)
+                self._malformed.add(numbers[-1], "", f"is no CSV ({error})", lines=swallowed)
+
+    def _rows(self, rows: list[list[str]], numbers: list[int]) -> Chunk:
+        """Make a chunk of the rows of the header's width."""
+        good: list[tuple[int, list[str]]] = []
+        for number, row in zip(numbers, rows, strict=False):
+            if len(row) == self._width and (len(row) > 1 or row[0]):
+                good.append((number, row))
+            elif any(map(str.strip, row)):
+                self._malformed.saw(1)
                 text = self._delimiter.join(row).encode(_BYTES)
                 self._malformed.add(number, text, self._wrong_width)
-            elif any("\0" in field for field in row):
-                text = self._delimiter.join(row).encode(_BYTES)
-                self._malformed.add(number, text, "has a NUL byte")
-            else:
-                yield number, row
+        self._malformed.saw(len(good))
+        fields = [field for _, row in good for field in row]
+        data = self._delimiter.join(fields).encode(_BYTES)
+        lengths = np.fromiter(map(len, fields), np.int64, len(fields))
+        ends = np.cumsum(lengths + 1) - 1
+        starts = ends - lengths
+        step = self._width
+        lines = Lines(
+            data,
+            starts[::step],
+            ends[step - 1 :: step],
+            np.fromiter((number for number, _ in good), np.int64, len(good)),
+        )
+        bad = have_nul(lines)
+        columns = [Fields(data, starts[i::step], ends[i::step]).where(~bad) for i in range(step)]
+        return self._chunk(lines.without(bad, "has a NUL byte", self._malformed), columns)
 
     def _chunk(self, lines: Lines, columns: list[Fields]) -> Chunk:
         found = {role: columns[position] for role, position in self._found.items()}

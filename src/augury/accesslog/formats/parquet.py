@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -18,6 +19,8 @@ from augury.accesslog.malformed import Malformed
 from augury.errors import AuguryError, MissingExtraError, TraceError
 
 _MAGIC = b"PAR1"
+# By name, because older releases of pyarrow lack some of them.
+_TEXT = re.compile(r"(large_)?(string|binary)|(string|binary)_view|fixed_size_binary\[\d+\]")
 
 
 def _likelihood(head: Head) -> float:
@@ -136,13 +139,10 @@ class _Batch:
             floats = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
             valid &= np.isfinite(floats) & (floats == np.floor(floats)) & (np.abs(floats) < 2**53)
             texts = [b"%d" % number for number in np.where(valid, floats, 0).tolist()]
-        elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            texts = column.fill_null("").cast(pa.large_binary()).to_pylist()
-        elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            texts = column.fill_null(b"").to_pylist()
-        elif pa.types.is_fixed_size_binary(kind) or pa.types.is_decimal(kind):
-            plain = pa.large_string() if pa.types.is_decimal(kind) else pa.large_binary()
-            texts = [text or b"" for text in column.cast(plain).cast(pa.large_binary()).to_pylist()]
+        elif pa.types.is_decimal(kind) or _TEXT.fullmatch(str(kind)):
+            if pa.types.is_decimal(kind):
+                column = column.cast(pa.large_string())
+            texts = [text or b"" for text in column.cast(pa.large_binary()).to_pylist()]
         else:
             self._refuse("key", kind, "an integer or a string")
         return *digest.numbers_of(texts), valid

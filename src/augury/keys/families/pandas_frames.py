@@ -6,9 +6,12 @@ import operator
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+import numpy as np
+import pandas as pd
+
 from augury.keys.dispatch import Unencodable, content_encoder, parts_encoder
 from augury.keys.format import Encoder
-from augury.keys.strings import string_column
+from augury.keys.strings import from_arrow, from_python
 
 FIXED = True
 
@@ -17,10 +20,6 @@ Parts: TypeAlias = Iterator[tuple[str, object]]
 
 def find(kind: type) -> Encoder | None:
     """Return the encoder of a type of pandas."""
-    if kind.__module__.partition(".")[0] != "pandas":
-        return None
-    import pandas as pd
-
     name = f"pandas.{kind.__name__}"
     if kind is pd.DataFrame:
         return parts_encoder(name, _frame)
@@ -70,9 +69,6 @@ def _multi_index(index: Any) -> Parts:
 
 
 def _array(array: Any) -> Parts:
-    import numpy as np
-    import pandas as pd
-
     dtype = array.dtype
     if isinstance(dtype, np.dtype) or type(array) is pd.arrays.NumpyExtensionArray:
         yield "", np.asarray(array)
@@ -84,7 +80,11 @@ def _array(array: Any) -> Parts:
     elif isinstance(dtype, pd.StringDtype):
         # Where the strings lie, in Python or in Arrow, depends on what is installed.
         yield "", "string" if dtype.na_value is pd.NA else "str"
-        lengths, data = string_column(array.to_numpy(object, na_value=None))
+        lengths, data = (
+            from_arrow(array.__arrow_array__())
+            if dtype.storage == "pyarrow"
+            else from_python(array.to_numpy(object, na_value=None))
+        )
         yield "", lengths
         yield "", data
     elif isinstance(dtype, pd.DatetimeTZDtype):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+import polars as pl
+
 from augury.keys.dispatch import parts_encoder
 from augury.keys.format import Encoder
-from augury.keys.strings import string_column
+from augury.keys.strings import from_polars
 
 FIXED = True
 
@@ -16,10 +18,6 @@ Parts: TypeAlias = Iterator[tuple[str, object]]
 
 def find(kind: type) -> Encoder | None:
     """Return the encoder of a type of polars; a lazy frame has no value yet, so none."""
-    if kind.__module__.partition(".")[0] != "polars":
-        return None
-    import polars as pl
-
     if kind is pl.DataFrame:
         return parts_encoder("polars.DataFrame", _frame)
     if kind is pl.Series:
@@ -34,14 +32,12 @@ def _frame(frame: Any) -> Parts:
 
 
 def _series(series: Any) -> Parts:
-    import polars as pl
-
     yield ".name", series.name
     dtype = series.dtype
     name = str(dtype)
     yield ".dtype", ("Enum", list(dtype.categories)) if dtype == pl.Enum else name
     if dtype in (pl.String, pl.Categorical, pl.Enum):
-        lengths, data = string_column(series.cast(pl.String))
+        lengths, data = from_polars(series.cast(pl.String))
         yield "", lengths
         yield "", data
     elif name in _NUMBERS or dtype.is_temporal():

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from augury.keys.dispatch import ENCODERS, TOO_DEEP, Unencodable, content_encoder
 from augury.keys.format import Chunk, Encoder, Output, named
-
-if TYPE_CHECKING:  # imported only when a value of NumPy is met: it is slow to import
-    import numpy as np
 
 FIXED = True
 
 _BLOCK = 1 << 17
 """Bytes looked at in one go: they stay in the processor's cache until they are hashed."""
 
+_SMALL = 1 << 12
+"""Bytes that are sooner copied than viewed."""
+
 
 def find(kind: type) -> Encoder | None:
     """Return the encoder of a type of NumPy."""
-    if kind.__module__.partition(".")[0] != "numpy":
-        return None
-    import numpy as np
-
     if kind in {np.ndarray, np.memmap, np.recarray}:
         return functools.partial(_encode_array, named(f"numpy.{kind.__name__}"))
     if kind is np.ma.MaskedArray:
@@ -35,6 +33,7 @@ def find(kind: type) -> Encoder | None:
     return None
 
 
+@functools.lru_cache(maxsize=256)
 def describe(dtype: np.dtype[Any]) -> object:
     """Return what tells a dtype from others, byte order aside; raise if it is not portable."""
     if dtype.fields is not None:
@@ -70,8 +69,6 @@ def write_array(array: np.ndarray[Any, Any], output: Output, room: int) -> None:
 
 
 def _write_elements(array: np.ndarray[Any, Any], output: Output, room: int) -> None:
-    import numpy as np
-
     if array.dtype.names is not None:
         # Field by field: what lies between the fields is not part of the value.
         for name in array.dtype.names:
@@ -95,13 +92,12 @@ def _write_elements(array: np.ndarray[Any, Any], output: Output, room: int) -> N
 
 def _blocks(array: np.ndarray[Any, Any]) -> Iterator[Chunk]:
     """Yield the bytes of the elements, little-endian and with one NaN for all; copy few at once."""
-    dtype = array.dtype.newbyteorder("<")
+    dtype, swapped, floating = _layout(array.dtype)
     if not array.size * dtype.itemsize:
         return
     step = max(1, _BLOCK // dtype.itemsize)
     blocks: Iterator[np.ndarray[Any, Any]]
-    floating = dtype.kind in "fc"
-    if array.flags.c_contiguous and array.dtype == dtype:
+    if array.flags.c_contiguous and not swapped:
         flat = array.reshape(-1)
         if not floating:
             yield _bytes(flat)
@@ -113,12 +109,17 @@ def _blocks(array: np.ndarray[Any, Any]) -> Iterator[Chunk]:
         yield _bytes(_one_nan(block) if floating else block)
 
 
+@functools.lru_cache(maxsize=256)
+def _layout(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], bool, bool]:
+    """Return the dtype in little-endian order, whether that is another, and if it has NaNs."""
+    little = dtype.newbyteorder("<")
+    return little, little != dtype, dtype.kind in "fc"
+
+
 def _gathered(
     array: np.ndarray[Any, Any], dtype: np.dtype[Any], step: int
 ) -> Iterator[np.ndarray[Any, Any]]:
     """Yield copies of `step` elements at a time, in row order and in the given byte order."""
-    import numpy as np
-
     blocks: Any = np.nditer(
         array,
         flags=["external_loop", "buffered"],
@@ -133,13 +134,11 @@ def _gathered(
 
 def _one_nan(block: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return the elements with every NaN replaced by the same one; a copy if there is any."""
-    import numpy as np
-
     parts = block.view(_REAL[block.itemsize]) if block.dtype.kind == "c" else block
     odd = np.isnan(parts)
-    if odd.any():
+    if np.count_nonzero(odd):
         odd &= parts.view(f"<u{parts.itemsize}") != _NAN[parts.itemsize]
-        if odd.any():
+        if np.count_nonzero(odd):
             parts = parts.copy()
             parts.view(f"<u{parts.itemsize}")[odd] = _NAN[parts.itemsize]
     return parts
@@ -150,8 +149,8 @@ _REAL = {8: "<f4", 16: "<f8"}
 """What a complex number of so many bytes is made of."""
 
 
-def _bytes(array: np.ndarray[Any, Any]) -> memoryview:
-    return array.view("u1").data
+def _bytes(array: np.ndarray[Any, Any]) -> Chunk:
+    return array.tobytes() if array.nbytes < _SMALL else array.view(np.uint8).data
 
 
 def _encode_array(prefix: bytes, value: np.ndarray[Any, Any], output: Output, room: int) -> None:
@@ -160,8 +159,6 @@ def _encode_array(prefix: bytes, value: np.ndarray[Any, Any], output: Output, ro
 
 
 def _encode_scalar(value: np.generic, output: Output, room: int) -> None:
-    import numpy as np
-
     output.append(_SCALAR)
     write_array(np.asarray(value), output, room)
 
@@ -170,6 +167,4 @@ _SCALAR = named("numpy.scalar")
 
 
 def _masked(value: np.ma.MaskedArray[Any, Any]) -> object:
-    import numpy as np
-
     return (np.asarray(value.filled(0)), np.asarray(np.ma.getmaskarray(value)))

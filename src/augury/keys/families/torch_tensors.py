@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,13 +11,11 @@ from augury.keys.format import Encoder
 
 FIXED = True
 
+torch: Any = importlib.import_module("torch")  # seldom installed where types are checked
+
 
 def find(kind: type) -> Encoder | None:
-    """Return the encoder of a type of torch, which is imported if there is a value of it."""
-    if kind.__module__.partition(".")[0] != "torch":
-        return None
-    import torch
-
+    """Return the encoder of a type of torch."""
     if kind in (torch.Tensor, torch.nn.Parameter):
         return parts_encoder(f"torch.{kind.__name__}", _tensor)
     if kind is torch.Size:
@@ -28,8 +27,6 @@ def find(kind: type) -> Encoder | None:
 
 def _tensor(tensor: Any) -> Iterator[tuple[str, object]]:
     """Yield dtype, kind of device and elements; gradients and names are not part of the value."""
-    import torch
-
     strange = tensor.is_quantized or tensor.is_meta or tensor.is_nested
     if strange or tensor.layout is not torch.strided:
         raise Unencodable(

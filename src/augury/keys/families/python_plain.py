@@ -41,7 +41,7 @@ def _float_bytes(value: float) -> bytes:
 
 
 def _float(value: float, output: Output, _room: int) -> None:
-    output.append(b"d" + _float_bytes(value))
+    output.append(b"d" + (_pack(value) if value == value else _NAN))  # noqa: PLR0124
 
 
 def _complex(value: complex, output: Output, _room: int) -> None:
@@ -49,12 +49,7 @@ def _complex(value: complex, output: Output, _room: int) -> None:
 
 
 def _str(value: str, output: Output, _room: int) -> None:
-    try:
-        data = value.encode()
-    except UnicodeEncodeError:
-        output.append(text(value))
-    else:
-        output.append(b"s%d:%b" % (len(data), data))
+    output.append(text(value))
 
 
 def _bytes(value: bytes, output: Output, _room: int) -> None:
@@ -68,6 +63,12 @@ def _bytearray(value: bytearray, output: Output, _room: int) -> None:
 
 
 def _memoryview(value: memoryview, output: Output, room: int) -> None:
+    if value.itemsize != 1:
+        raise Unencodable(
+            value,
+            f"a memoryview of format {value.format!r} differs between machines; "
+            "make it an array of NumPy",
+        )
     output.append(named("memoryview"))
     output.append(b"(")
     output.append(text(value.format))
