@@ -15,7 +15,7 @@ from augury.cache import Cache
 from augury.demo.flights import LONGEST, Pages, build_database, read_pages
 from augury.errors import ConfigurationError
 
-MONTHS = 3
+MONTHS = 2
 SIZES = (2_000, 5_000)
 
 
