@@ -40,8 +40,10 @@ class LhdWithTimes final : public Policy {
         sample_(static_cast<std::uint32_t>(setup.parameter(kParameters[0]))),
         explore_share_(setup.parameter(kParameters[1])),
         random_(setup.seed) {
-    cells_.reserve(kClasses * kBuckets);
-    for (std::uint32_t i = 0; i < kClasses * kBuckets; ++i) cells_[i] = {};
+    for (Slab<float>* cells : {&hits_, &evictions_, &densities_}) {
+      cells->reserve(kClasses * kBuckets);
+      for (std::uint32_t i = 0; i < kClasses * kBuckets; ++i) (*cells)[i] = 0;
+    }
     recent_.fill(kNone);
     reconfigure();
     resize(setup.capacity);
@@ -51,7 +53,7 @@ class LhdWithTimes final : public Policy {
     tick();
     Node& node = nodes_[slot];
     const std::uint32_t bucket = bucket_of(now_ - node.since);
-    cell(node.hit_class, bucket).hits += 1;
+    hits_[cell(node.hit_class, bucket)] += 1;
     if (node.explores) stop_exploring(slot);
     // The sum of the last two ages at a hit, of which the first counts as none.
     node.hit_class = class_of(begin_of(bucket) + begin_of(node.last));
@@ -76,7 +78,7 @@ class LhdWithTimes final : public Policy {
     }
     Node& node = nodes_[worst];
     if (!node.explores) victim_density_ += (least - victim_density_) * (1 - kKeep);
-    cell(node.hit_class, bucket_of(now_ - node.since)).evictions += 1;
+    evictions_[cell(node.hit_class, bucket_of(now_ - node.since))] += 1;
     remove(worst);
     return worst;
   }
@@ -119,7 +121,8 @@ class LhdWithTimes final : public Policy {
     if (exploring != exploring_) throw std::logic_error("lhd: misweighed explorers");
   }
   [[nodiscard]] std::size_t bytes() const override {
-    return nodes_.bytes() + members_.bytes() + cells_.bytes();
+    return nodes_.bytes() + members_.bytes() + hits_.bytes() + evictions_.bytes() +
+           densities_.bytes();
   }
 
  private:
@@ -127,9 +130,8 @@ class LhdWithTimes final : public Policy {
   static constexpr std::uint32_t kBuckets = 30 * kSteps;
   static constexpr std::uint32_t kClasses = 16;  // 0: never hit
   static constexpr std::uint8_t kGone = 255;
-  static constexpr float kKeep = 0.9F;  // of what was measured, at each reconfiguration
-  static constexpr float kAssumed = 2;  // hits that what is assumed counts as
-  static constexpr std::uint32_t kExploreOneIn = 32;
+  static constexpr float kKeep = 0.9F;              // of what was measured, at each reconfiguration
+  static constexpr float kAssumed = 2;              // hits that what is assumed counts as
   static constexpr std::uint32_t kFirst = 1U << 8;  // reconfiguration, in requests
   static constexpr std::uint32_t kShortest = 1U << 12;
   static constexpr std::uint32_t kLongest = 1U << 20;
@@ -140,12 +142,6 @@ class LhdWithTimes final : public Policy {
     std::uint8_t hit_class;  // or kGone
     bool explores;
   };
-  struct Cell {
-    float hits;
-    float evictions;
-    float density;  // of hits to expect, per request that goes by
-  };
-
   // Exact below kSteps; then by the highest bit and the three after it.
   static std::uint32_t bucket_of(std::uint32_t age) {
     if (age < kSteps) return age;
@@ -160,21 +156,22 @@ class LhdWithTimes final : public Policy {
     return static_cast<std::uint8_t>(1 + std::min<int>(std::bit_width(ages) / 2, 14));
   }
 
-  Cell& cell(std::uint32_t hit_class, std::uint32_t bucket) {
-    return cells_[hit_class * kBuckets + bucket];
+  static std::uint32_t cell(std::uint32_t hit_class, std::uint32_t bucket) {
+    return hit_class * kBuckets + bucket;
   }
 
   [[nodiscard]] float density(Slot slot) const {
     const Node& node = nodes_[slot];
     if (node.explores) return std::numeric_limits<float>::infinity();
-    return cells_[node.hit_class * kBuckets + bucket_of(now_ - node.since)].density /
+    return densities_[cell(node.hit_class, bucket_of(now_ - node.since))] /
            static_cast<float>(residents_.weight(slot));
   }
 
   // Some are kept whatever their density, or a class once found bad would never be looked at again.
-  bool explores(Slot slot) {
-    return exploring_ + residents_.weight(slot) <= explore_limit_ &&
-           random_.below(kExploreOneIn) == 0;
+  // One request in 32, evenly spread (multiples of the golden ratio), as hits have no time for
+  // more.
+  [[nodiscard]] bool explores(Slot slot) const {
+    return now_ * 0x9E3779B9U < 1U << 27 && exploring_ + residents_.weight(slot) <= explore_limit_;
   }
   void start_exploring(Slot slot) {
     nodes_[slot].explores = true;
@@ -213,15 +210,15 @@ class LhdWithTimes final : public Policy {
       float events = 0;
       float stay = 0;
       for (std::uint32_t bucket = kBuckets; bucket-- > 0;) {
-        Cell& at = cell(hit_class, bucket);
+        const std::uint32_t at = cell(hit_class, bucket);
         const auto width = static_cast<float>(begin_of(bucket + 1) - begin_of(bucket));
-        const float here = at.hits + at.evictions;
+        const float here = hits_[at] + evictions_[at];
         stay += (events + here / 2) * width;
         events += here;
-        hits += at.hits;
-        at.density = hits / (stay + kAssumed * assumed_wait(hit_class, bucket));
-        at.hits = kept(at.hits);
-        at.evictions = kept(at.evictions);
+        hits += hits_[at];
+        densities_[at] = hits / (stay + kAssumed * assumed_wait(hit_class, bucket));
+        hits_[at] = kept(hits_[at]);
+        evictions_[at] = kept(evictions_[at]);
       }
     }
     // Often at first, as there is nothing else to go by.
@@ -253,7 +250,10 @@ class LhdWithTimes final : public Policy {
   std::uint32_t recent_next_ = 0;
   Slab<Node> nodes_;
   Members members_;
-  Slab<Cell> cells_;  // by class and bucket of age
+  // By class and bucket of age; apart, so that the few in use stay close together.
+  Slab<float> hits_;
+  Slab<float> evictions_;
+  Slab<float> densities_;  // hits to expect, per request that goes by
 };
 
 using Lhd = LhdWithTimes<std::numeric_limits<std::uint32_t>::max() - 1>;

@@ -89,7 +89,7 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
         self,
         capacity: int,
         *,
-        policy: str | Policy = "lru",
+        policy: str | Policy = "s3fifo",
         ttl: Ttl = None,
         weigher: Callable[[K, V], int] | None = None,
         on_evict: Callable[[K, V, Cause], object] | None = None,

@@ -106,7 +106,7 @@ def capacity_of(size: str | float, whole: int, *, by_bytes: bool) -> int:
 
 def simulate(
     trace: Spool | Trace | InMemoryTrace | Iterable[int | str],
-    policy: str | Policy = "lru",
+    policy: str | Policy = "s3fifo",
     capacity: str | float = "10%",
     *,
     by_bytes: bool = False,

@@ -52,6 +52,13 @@ PEERS = {
 }
 """What libcachesim calls Augury's policies; those not here have no counterpart."""
 
+PARAMETERS: dict[str, dict[str, float]] = {
+    "lirs": {"hir": 0.01},
+    "slru": {"segments": 4, "protected": 0.75},
+    "lfu": {"age": 0.0},
+}
+"""Where libcachesim's standard parameters are not Augury's: both run with libcachesim's."""
+
 
 def find_rows(effort: Effort, traces: Sequence[Path]) -> Iterator[Row]:
     """Yield the rows of this group, if libcachesim is installed.
@@ -129,7 +136,9 @@ class _Prepared:
         return cls(file, ids, hashes, following, capacity)
 
     def replay(self, policy: str) -> Replay:
-        simulation = _native.Simulation(policy, self.capacity)
+        simulation = _native.Simulation(
+            policy, self.capacity, parameters=PARAMETERS.get(policy, {})
+        )
         offline = policies.describe(policy).offline
         simulation.feed(self.ids, self.hashes, None, self.next if offline else None)
         return Replay(simulation.misses / simulation.requests)
@@ -197,7 +206,8 @@ def replay_theirs(file: Path, policy: str, capacity: int, hashpower: int | None 
 def replay_ours(file: Path, policy: str, capacity: int) -> Replay:
     """Replay the same through Augury, from the file on."""
     opened = read_trace(file, format="oracleGeneral")
-    return Replay(simulate(opened, policy, capacity).miss_ratio, (opened,))
+    alike = policies.Policy(policy, PARAMETERS.get(policy, {}))
+    return Replay(simulate(opened, alike, capacity).miss_ratio, (opened,))
 
 
 def _memory(load: Callable[[], _Prepared], policy: str) -> list[Measurement]:
