@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augury.accesslog import read_trace
@@ -59,6 +59,7 @@ def test_long_stream_is_truncated_where_it_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", formats())
+@settings(deadline=None)
 @given(data=st.data())
 def test_nothing_else_escapes(
     tmp_path_factory: pytest.TempPathFactory, format: str, data: st.DataObject
