@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augury.accesslog.digest import number_of
@@ -19,6 +19,7 @@ KEYS = st.one_of(
 ROWS = st.lists(st.tuples(KEYS, st.integers(0, 2**53), st.floats(0, 2e9)), min_size=1)
 
 
+@settings(deadline=None)
 @given(ROWS, st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]), st.permutations(range(3)))
 def test_reads_what_was_written(
     tmp_path_factory: pytest.TempPathFactory,

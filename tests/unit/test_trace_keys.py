@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xxhash
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augury.accesslog import read_trace
@@ -33,6 +33,7 @@ def read(path: Path, data: bytes) -> tuple[list[int], list[str]]:
     return keys, names
 
 
+@settings(deadline=None)
 @given(LINES, st.sampled_from([b"\n", b"\r\n", b"\r"]), st.booleans(), st.booleans())
 def test_reads_what_was_written(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], end: bytes, last: bool, bom: bool
@@ -50,6 +51,7 @@ def test_reads_what_was_written(
     assert [n.encode("utf-8", "surrogateescape") for n in names] == texts
 
 
+@settings(deadline=None)
 @given(LINES)
 def test_integers_at_once_as_one_by_one(texts: list[bytes]) -> None:
     ends = np.cumsum([len(t) for t in texts])

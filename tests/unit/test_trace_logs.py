@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augury.accesslog.digest import number_of
@@ -13,6 +13,7 @@ from tests.unit.trace_files import read
 PLAIN = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 2**63), st.integers(1, 2000)), min_size=1),
     st.sampled_from([" ", "\t", "  "]),
@@ -41,6 +42,7 @@ def test_arc_malformed(tmp_path: Path, line: str) -> None:
     assert [e.line for e in found.malformed.examples] == [2]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -96,6 +98,7 @@ def test_monitor(tmp_path: Path) -> None:
     assert found.malformed.ignored == 5
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1), min_size=1))
 def test_monitor_escapes(tmp_path_factory: pytest.TempPathFactory, keys: list[bytes]) -> None:
     data = b"".join(b'1.5 [0 127.0.0.1:1] "GET" "%b"\n' % escape(key) for key in keys)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augury.accesslog import requests_of
@@ -17,6 +17,7 @@ def numbers(keys: Any) -> list[int]:
     return [number for chunk in requests_of(keys).chunks() for number in chunk.keys.tolist()]
 
 
+@settings(deadline=None)
 @given(st.lists(KEYS, min_size=1))
 def test_equal_keys_are_equal_numbers(keys: list[Any]) -> None:
     found = numbers(iter(keys))
@@ -24,6 +25,7 @@ def test_equal_keys_are_equal_numbers(keys: list[Any]) -> None:
     assert len({key for key, _ in pairs}) == len({number for _, number in pairs}) == len(pairs)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1))
 def test_arrays_as_lists(keys: list[int]) -> None:
     assert numbers(np.array(keys)) == numbers(keys)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -25,6 +25,7 @@ def written(columns: dict[str, Any]) -> bytes:
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)
+@settings(deadline=None)
 @given(keys=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
 def test_reads_what_was_written(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, keys: list[str]

@@ -2,15 +2,16 @@
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augury.accesslog import read_trace
 from augury.accesslog.formats import formats
-from augury.errors import AuguryError, ConfigurationError, TraceError
+from augury.errors import AuguryError, ConfigurationError, MissingExtraError, TraceError
 from tests.unit.trace_files import COMPRESS, read
 
 SAMPLES = {
@@ -58,6 +59,7 @@ def test_long_stream_is_truncated_where_it_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", formats())
+@settings(deadline=None)
 @given(data=st.data())
 def test_nothing_else_escapes(
     tmp_path_factory: pytest.TempPathFactory, format: str, data: st.DataObject
@@ -152,3 +154,14 @@ def test_each_pass_counts_anew(tmp_path: Path) -> None:
     for _ in range(2):
         assert sum(map(len, trace.chunks())) == 200
         assert (trace.malformed.count, trace.malformed.total) == (1, 201)
+
+
+@pytest.mark.parametrize(
+    ("package", "data"), [("zstandard", COMPRESS[".zst"](b"1\n")), ("pyarrow", b"PAR1" + bytes(99))]
+)
+def test_says_which_extra_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, data: bytes
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=rf"{package} .*augury\[traces\]"):
+        read(tmp_path / "trace", data)

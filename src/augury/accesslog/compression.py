@@ -19,7 +19,7 @@ SUFFIXES = (".gz", ".xz", ".zst")
 """What a compressed file's name ends with."""
 
 # So little is fed to zstd at a time because it may expand 30,000-fold, and has no bound of its own.
-_ZSTD_FEED = 4096
+_ZSTD_FEED = 1024
 _COPY = 1 << 20
 
 
