@@ -2,16 +2,17 @@
 
     python -m benchmarks.keys [--rounds 15] [--json]
 
-Every round times each contender once on each value, one after the other, so that what disturbs the
-machine disturbs all; reported is the median over the rounds, and its ratio to Augury's. Only Augury
-and joblib tell values apart alike everywhere: a pickle depends on the order of sets and dicts and
-on which objects are shared, so it is a bound, not a rival.
+Every round times each contender once on each value, one after the other. Reported are the median of
+the CPU time over the rounds, from which other processes take nothing, and the median of the ratio
+within a round. Only Augury and joblib key equal values alike: a pickle depends on the order of sets
+and dicts and on which objects are shared, so it is a bound, not a rival.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import hashlib
 import importlib
 import json
@@ -71,56 +72,54 @@ def values() -> dict[str, Any]:
     }
 
 
-def measure(value: Any, rounds: int) -> dict[str, float]:
-    """Return the median seconds that each contender takes."""
-    began = time.perf_counter()
-    keys.digest(value)
-    number = max(1, int(0.002 / (time.perf_counter() - began)))
-    seconds: dict[str, list[float]] = {name: [] for name in CONTENDERS}
-    for _ in range(rounds):
-        for name, function in CONTENDERS.items():
-            began = time.perf_counter()
-            for _ in range(number):
-                function(value)
-            seconds[name].append((time.perf_counter() - began) / number)
-    return {name: statistics.median(times) for name, times in seconds.items()}
-
-
-def measure_call(rounds: int) -> dict[str, float]:
-    """Return what keying a call costs, beside joblib's way: bind the arguments, hash them."""
-    filter_args = importlib.import_module("joblib.func_inspect").filter_args
-    args, kwargs = ("text",), {"tags": ("a", "b")}
-    ways: dict[str, Callable[[], Any]] = {
-        "augury": lambda: keys.call_key(search, args, kwargs),
-        "joblib": lambda: joblib.hash(filter_args(search, [], args, kwargs)),
-    }
+def measure(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Return the median CPU seconds of each way, and the median ratio of joblib's to Augury's."""
+    ways["augury"]()  # the first of a type takes longer
+    began = time.process_time()
+    ways["augury"]()
+    number = max(1, int(0.002 / (time.process_time() - began)))
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
-            began = time.perf_counter()
-            for _ in range(200):
+            began = time.process_time()
+            for _ in range(number):
                 way()
-            seconds[name].append((time.perf_counter() - began) / 200)
-    return {name: statistics.median(times) for name, times in seconds.items()}
+            seconds[name].append((time.process_time() - began) / number)
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    pairs = zip(seconds["joblib"], seconds["augury"], strict=True)
+    return {**medians, "ratio": statistics.median(theirs / ours for theirs, ours in pairs)}
+
+
+def ways_to_key(value: Any) -> dict[str, Callable[[], Any]]:
+    return {name: functools.partial(way, value) for name, way in CONTENDERS.items()}
+
+
+def ways_to_key_a_call() -> dict[str, Callable[[], Any]]:
+    """Return call_key and joblib's way: bind the arguments, hash them."""
+    filter_args = importlib.import_module("joblib.func_inspect").filter_args
+    args, kwargs = ("text",), {"tags": ("a", "b")}
+    return {
+        "augury": lambda: keys.call_key(search, args, kwargs),
+        "joblib": lambda: joblib.hash(filter_args(search, [], args, kwargs)),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What a key costs, beside joblib and pickle.")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=15, help="of small values; fewer of large")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    medians = {"call_key": measure_call(options.rounds)}
+    rows = {"call_key": measure(ways_to_key_a_call(), options.rounds)}
     for name, value in values().items():
-        large = getattr(value, "nbytes", 0)
-        rounds = options.rounds if np.max(large) < 1e7 else max(3, options.rounds // 3)
-        medians[name] = measure(value, rounds)
+        rounds = max(3, options.rounds // 3) if "100 MB" in name else options.rounds
+        rows[name] = measure(ways_to_key(value), rounds)
     if options.json:
-        print(json.dumps(medians, indent=1))
+        print(json.dumps(rows, indent=1))
         return
-    print(f"{'value':28}{'augury us':>12}{'joblib us':>12}{'pickle us':>12}{'joblib/augury':>15}")
-    for name, row in medians.items():
+    print(f"{'value':26}{'augury us':>12}{'joblib us':>12}{'pickle us':>12}{'joblib/augury':>15}")
+    for name, row in rows.items():
         cells = "".join(f"{row[c] * 1e6:12,.1f}" if c in row else f"{'':12}" for c in CONTENDERS)
-        print(f"{name:28}{cells}{row['joblib'] / row['augury']:15.1f}")
+        print(f"{name:26}{cells}{row['ratio']:15.1f}")
 
 
 if __name__ == "__main__":

@@ -78,31 +78,28 @@ def _memoryview(value: memoryview, output: Output, room: int) -> None:
     output.append(b")")
 
 
-def _tuple(value: tuple[Any, ...], output: Output, room: int) -> None:
-    output.append(b"(")
-    _items(value, output, room)
-    output.append(b")")
+def _sequence(opening: bytes, closing: bytes) -> Encoder:
+    def encode_sequence(value: tuple[Any, ...] | list[Any], output: Output, room: int) -> None:
+        if not room:
+            raise Unencodable(value, TOO_DEEP)
+        room -= 1
+        output.append(opening)
+        try:
+            for item in value:
+                ENCODERS[type(item)](item, output, room)
+        except Unencodable as error:
+            # Found again by identity, so that the way without errors need not count.
+            bad = error.value
+            index = next((i for i, item in enumerate(value) if item is bad), "?")
+            error.within(value, f"[{index}]")
+            raise
+        output.append(closing)
+
+    return encode_sequence
 
 
-def _list(value: list[Any], output: Output, room: int) -> None:
-    output.append(b"[")
-    _items(value, output, room)
-    output.append(b"]")
-
-
-def _items(value: tuple[Any, ...] | list[Any], output: Output, room: int) -> None:
-    if not room:
-        raise Unencodable(value, TOO_DEEP)
-    room -= 1
-    try:
-        for item in value:
-            ENCODERS[type(item)](item, output, room)
-    except Unencodable as error:
-        # Found again by identity, so that the way without errors need not count.
-        bad = error.value
-        index = next((i for i, item in enumerate(value) if item is bad), "?")
-        error.within(value, f"[{index}]")
-        raise
+_tuple = _sequence(b"(", b")")
+_list = _sequence(b"[", b"]")
 
 
 def _dict(value: dict[Any, Any], output: Output, room: int) -> None:
