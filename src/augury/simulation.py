@@ -30,13 +30,17 @@ class SimulationResult:
     """What one policy at one size did with a trace."""
 
     policy: str
+    """As users write it."""
     capacity: int
     """Entries, or bytes if the simulation was by bytes."""
     requests: int
     """Requests counted: all, less those that only warmed the cache."""
     misses: int
+    """Requests of which the key was not there."""
     requested_bytes: int
+    """Sum of the sizes of the requests; without sizes, the requests."""
     missed_bytes: int
+    """Sum of the sizes of the misses; without sizes, the misses."""
     seconds: float
     """Time spent in the simulation itself."""
 

@@ -206,7 +206,7 @@ def test_any_number_of_keys_may_share_a_hash(hashes: list[int]) -> None:
         def __eq__(self, other: object) -> bool:
             return isinstance(other, Shared) and self.number == other.number
 
-    cache: Cache[Any, int] = Cache(700)
+    cache: Cache[Any, int] = Cache(700, policy="fifo")
     for number in range(800):
         cache[Shared(number)] = number
     cache.validate()

@@ -26,14 +26,14 @@ def test_counts_and_distances(keys: list[int]) -> None:
     assert found.one_hit_wonders == sum(count == 1 for count in counts.values())
     assert found.popularity[0] == (1, max(counts.values()))
     for capacity, ratio in found.lru_miss_ratios:
-        assert ratio == pytest.approx(simulate(keys, capacity=capacity).miss_ratio)
+        assert ratio == pytest.approx(simulate(keys, policy="lru", capacity=capacity).miss_ratio)
 
 
 def test_distances_through_renumbering() -> None:
     """The LRU miss ratios of a long trace equal the simulator's at every size."""
     keys = (20_000 * np.random.default_rng(4).random(200_000) ** 2).astype(np.uint64).tolist()
     for capacity, ratio in profile_of(keys).lru_miss_ratios[::8]:
-        assert ratio == pytest.approx(simulate(keys, capacity=capacity).miss_ratio, abs=1e-12)
+        assert ratio == pytest.approx(simulate(keys, policy="lru", capacity=capacity).miss_ratio, abs=1e-12)
 
 
 def test_buckets_are_in_order_and_fine() -> None:

@@ -38,7 +38,7 @@ def test_text_and_numbers_of_the_same_digits_are_two_keys() -> None:
 
 def test_replays_more_than_one_chunk() -> None:
     keys = np.random.default_rng(1).integers(0, 5_000, 600_000, dtype=np.uint64)
-    assert simulate(keys, capacity=500).misses == lru_misses(keys.tolist(), 500)
+    assert simulate(keys, policy="lru", capacity=500).misses == lru_misses(keys.tolist(), 500)
 
 
 def test_many_at_once_count_as_each_alone() -> None:
@@ -57,9 +57,9 @@ def test_many_at_once_count_as_each_alone() -> None:
 
 def test_warm_requests_fill_the_cache_and_are_not_counted() -> None:
     keys = list(range(10)) * 2
-    assert simulate(keys, capacity=10, warm=0.5).misses == 0
-    assert simulate(keys, capacity=10, warm=0.5).requests == 10
-    assert simulate(keys, capacity=10, warm=0.49).misses == 1
+    assert simulate(keys, policy="lru", capacity=10, warm=0.5).misses == 0
+    assert simulate(keys, policy="lru", capacity=10, warm=0.5).requests == 10
+    assert simulate(keys, policy="lru", capacity=10, warm=0.49).misses == 1
 
 
 def test_belady_knows_the_future_across_chunks() -> None:
