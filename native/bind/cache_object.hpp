@@ -123,8 +123,12 @@ inline Py_hash_t hash_of(PyObject* key) {
     }
 #else
     const Py_ssize_t size = Py_SIZE(integer);
-    if (size == 1) [[likely]]
-      return static_cast<Py_hash_t>(integer->ob_digit[0]);
+    if (size == 1) return static_cast<Py_hash_t>(integer->ob_digit[0]);
+    if (size == 2) {  // as ids often are; with 60 bits still below the modulus
+      static_assert(PyLong_SHIFT == 30);
+      return static_cast<Py_hash_t>(integer->ob_digit[0]) |
+             static_cast<Py_hash_t>(integer->ob_digit[1]) << PyLong_SHIFT;
+    }
 #endif
   }
   return PyObject_Hash(key);
