@@ -194,7 +194,7 @@ def test_command_line_prints_tables(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "memo-small" in printed
     assert "functools.lru_cache" in printed
-    assert "≤ 1x" in printed
+    assert "≤ 0.65x" in printed
 
 
 def test_command_line_answers_a_mistake_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:

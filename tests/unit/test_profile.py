@@ -33,7 +33,9 @@ def test_distances_through_renumbering() -> None:
     """The LRU miss ratios of a long trace equal the simulator's at every size."""
     keys = (20_000 * np.random.default_rng(4).random(200_000) ** 2).astype(np.uint64).tolist()
     for capacity, ratio in profile_of(keys).lru_miss_ratios[::8]:
-        assert ratio == pytest.approx(simulate(keys, policy="lru", capacity=capacity).miss_ratio, abs=1e-12)
+        assert ratio == pytest.approx(
+            simulate(keys, policy="lru", capacity=capacity).miss_ratio, abs=1e-12
+        )
 
 
 def test_buckets_are_in_order_and_fine() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LONGEST = 1 << 17
+LONGEST = 1 << 15
 """The most requests of one chunk."""
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=np.generic)
 
-_CHUNK = 1 << 18  # requests: small enough for the processor's caches, large enough for NumPy
+_CHUNK = 1 << 16  # requests: small enough for the processor's caches, large enough for NumPy
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,18 +24,19 @@ def held_memory(contender: str, entries: int) -> int:
     entries
         How many entries it gets; also its capacity.
     """
-    return _ask("fill", contender, str(entries))
+    return _ask("fill", contender, str(entries))[0]
 
 
-def replay_memory(contender: str, file: Path, policy: str, capacity: int) -> int:
+def replay_memory(contender: str, file: Path, policy: str, capacity: int) -> tuple[int, int]:
     """Return by how many bytes a process grows at its peak while it replays a trace.
 
-    Pages of mapped files do not count, since libcachesim maps the trace.
+    Besides, how many of them are pages of the trace itself, which libcachesim maps and Augury
+    reads.
 
     Parameters
     ----------
     contender
-        ``"augury"`` or ``"libcachesim"``.
+        ``"augury"``, ``"libcachesim"`` or, as it comes, ``"libcachesim-standard"``.
     file
         A trace of oracleGeneral records.
     policy
@@ -43,10 +44,11 @@ def replay_memory(contender: str, file: Path, policy: str, capacity: int) -> int
     capacity
         How many entries the cache has.
     """
-    return _ask("replay", contender, str(file), policy, str(capacity))
+    grown, mapped = _ask("replay", contender, str(file), policy, str(capacity))
+    return grown, mapped
 
 
-def _ask(*arguments: str) -> int:
+def _ask(*arguments: str) -> list[int]:
     done = subprocess.run(
         [sys.executable, "-m", "augury.bench.fresh", *arguments],
         capture_output=True,
@@ -56,7 +58,7 @@ def _ask(*arguments: str) -> int:
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
         raise AuguryError(f"measuring memory of {' '.join(arguments)} failed: {last[0]}")
-    return int(done.stdout)
+    return [int(number) for number in done.stdout.split()]
 
 
 def _status(field: str) -> int:
@@ -98,26 +100,29 @@ def _same(argument: int) -> int:
     return argument
 
 
-def _replay(contender: str, file: str, policy: str, capacity: str) -> int:
+def _replay(contender: str, file: str, policy: str, capacity: str) -> tuple[int, int]:
     from augury.bench import simulation
 
     replay = simulation.replay_ours
     if contender != "augury":
-        import_module(contender)
-        replay = simulation.replay_theirs
+        import_module("libcachesim")
+        standard = contender.endswith("standard")
+        replay = simulation.replay_standard if standard else simulation.replay_theirs
     gc.collect()
     before, mapped = _status("VmRSS"), _status("RssFile")
     # The peak so far, of importing, would hide a smaller one to come.
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     replayed = replay(Path(file), policy, int(capacity))
-    grown = _status("VmHWM") - before - (_status("RssFile") - mapped)
+    grown = _status("VmHWM") - before, _status("RssFile") - mapped
     del replayed
     return grown
 
 
 if __name__ == "__main__":
     what, *rest = sys.argv[1:]
-    grown = _fill(rest[0], int(rest[1])) if what == "fill" else _replay(*rest)
-    print(grown)
+    if what == "fill":
+        print(_fill(rest[0], int(rest[1])))
+    else:
+        print(*_replay(*rest))
     sys.stdout.flush()
     os._exit(0)  # freeing a million entries would only take time
