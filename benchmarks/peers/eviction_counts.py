@@ -23,41 +23,15 @@ import numpy as np
 import zstandard
 
 from augury._native import Simulation, describe_policies, hash_integers
+from augury.bench.simulation import PARAMETERS, PEERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
 RECORD = np.dtype([("time", "<u4"), ("key", "<u8"), ("size", "<u4"), ("next", "<i8")])
 SHARES = (0.01, 0.05, 0.10, 0.20)
-
-# What libcachesim calls Augury's policies; those not here have no counterpart.
-PEERS: dict[str, Callable[..., Any]] = {
-    "fifo": libcachesim.FIFO,
-    "lru": libcachesim.LRU,
-    "lfu": libcachesim.LFU,
-    "lruk": libcachesim.LRUK,
-    "clock": libcachesim.Clock,
-    "sieve": libcachesim.Sieve,
-    "s3fifo": libcachesim.S3FIFO,
-    "2q": libcachesim.TwoQ,
-    "slru": libcachesim.SLRU,
-    "arc": libcachesim.ARC,
-    "lirs": libcachesim.LIRS,
-    "random": libcachesim.Random,
-    "wtinylfu": libcachesim.WTinyLFU,
-    "gdsf": libcachesim.GDSF,
-    "hyperbolic": libcachesim.Hyperbolic,
-    "lhd": libcachesim.LHD,
-    "belady": libcachesim.Belady,
-}
-
-# Where our standard parameters are not libcachesim's: docs/policies.md says why.
-PARAMETERS: dict[str, dict[str, float]] = {
-    "lirs": {"hir": 0.01},
-    "slru": {"segments": 4, "protected": 0.75},
-}
 
 
 @dataclass(frozen=True)
@@ -105,7 +79,7 @@ def replay_theirs(policy: str, capacity: int, trace: Trace, path: str) -> tuple[
     parameters = libcachesim.ReaderInitParam(ignore_obj_size=True)
     kind = libcachesim.TraceType.ORACLE_GENERAL_TRACE
     reader = libcachesim.TraceReader(path, kind, parameters)
-    cache = PEERS[policy](capacity)
+    cache = getattr(libcachesim, PEERS[policy])(capacity)
     start = time.perf_counter()
     ratio, _ = cache.process_trace(reader)
     return round(ratio * len(trace.ids)), time.perf_counter() - start

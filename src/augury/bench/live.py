@@ -37,7 +37,7 @@ def find_rows(effort: Effort) -> Iterator[Row]:
 
     def row(name: str, title: str, measure: Callable[[], list[Measurement]]) -> Row:
         reference = LRU_CACHE if name.startswith("memo") else "dict"
-        return Row(name, title, "ns", reference, TARGETS[name.split("-")[0]], measure)
+        return Row(name, title, "ns", reference, TARGETS[name.split("-", maxsplit=1)[0]], measure)
 
     for kind, keys in (("str", _strings), ("int", _integers)):
         for suffix, count in (("", CAPACITY), ("-small", SMALL)):

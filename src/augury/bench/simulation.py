@@ -56,6 +56,7 @@ PARAMETERS: dict[str, dict[str, float]] = {
     "lirs": {"hir": 0.01},
     "slru": {"segments": 4, "protected": 0.75},
     "lfu": {"age": 0.0},
+    "lruk": {"ghost": 0.0},
 }
 """Where libcachesim's standard parameters are not Augury's: both run with libcachesim's."""
 
