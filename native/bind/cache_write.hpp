@@ -26,7 +26,7 @@ int store(CacheObject* self, const Write& write);
 int take(CacheObject* self, PyObject* key, PyObject** value);
 
 // Ends the right of a load of this key under way to store its result. False with an exception set
-// if comparing keys failed.
+// if comparing keys failed. No load of the key is under way then that began before it returned.
 bool revoke_flight(CacheObject* self, PyObject* key);
 
 // Takes out what has expired; see TimerWheel::advance.

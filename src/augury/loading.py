@@ -331,7 +331,10 @@ def _put_on_board(
 ) -> Flight | AsyncFlight:
     """Announce a flight; return it, or the flight that is under way for the key already."""
     while True:
-        under_way: Flight | AsyncFlight = cache._flights.setdefault(key, flight)
+        flights = cache._flights
+        under_way: Flight | AsyncFlight = flights.setdefault(key, flight)
+        if flights is not cache._flights:
+            continue  # comparing keys has cleared the cache: no write would look at that board
         if under_way is flight or not under_way.stranded:
             return under_way
         if isinstance(under_way, AsyncFlight):

@@ -461,3 +461,84 @@ def test_a_forked_child_does_not_wait_for_its_parents_threads() -> None:
     assert done == child, "the child hangs"
     assert os.waitstatus_to_exitcode(status) == 0
     assert cache["k"] == "value"
+
+
+class Key:
+    """Equal by number; all of them collide. Runs `action` once, when it is compared."""
+
+    def __init__(self, number: int, action: Callable[[], object] | None = None) -> None:
+        self.number = number
+        self.action = action
+
+    def __hash__(self) -> int:
+        return 42
+
+    def __eq__(self, other: object) -> bool:
+        for key in (self, other):
+            if isinstance(key, Key) and key.action is not None:
+                action, key.action = key.action, None
+                action()
+        return isinstance(other, Key) and self.number == other.number
+
+
+@pytest.mark.parametrize("write", ["set", "delete", "pop"])
+def test_a_load_that_begins_while_a_write_compares_keys_is_revoked(write: str) -> None:
+    cache: Cache[Key, str] = Cache(8)
+    cache[Key(0)] = "another"
+    gate = Gate("old")
+    with ThreadPoolExecutor(1) as pool:
+        loads = []
+
+        def begin() -> None:
+            loads.append(pool.submit(cache.get_or_load, Key(1), gate))
+            assert gate.entered.wait(WAIT)
+
+        key = Key(1, begin)
+        writes: dict[str, Callable[[], object]] = {
+            "set": lambda: cache.set(key, "new"),
+            "delete": lambda: cache.delete(key),
+            "pop": lambda: cache.pop(key, "none"),
+        }
+        writes[write]()
+        gate.open.set()
+        assert loads[0].result(WAIT) == "old"
+    assert cache.get(Key(1)) == ("new" if write == "set" else None)
+    assert not cache._flights
+
+
+def test_a_write_takes_no_flight_off_the_board_that_it_does_not_revoke() -> None:
+    from augury.loading import Flight
+
+    cache: Cache[Any, str] = Cache(8)
+    flights = [Flight()]
+    cache._flights[Key(1)] = flights[0]
+    compared = []
+
+    class Changing(Key):
+        __hash__ = Key.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            compared.append(other)
+            if len(compared) == 2:  # as if the first had landed and the second begun just now
+                flights.append(Flight())
+                cache._flights.clear()
+                cache._flights[other] = flights[1]
+            return True
+
+    cache.set(Changing(1), "new")
+    on_board = [*cache._flights.values()]
+    assert all(flight in on_board or not flight.valid for flight in flights)
+
+
+def test_a_flight_is_not_put_on_a_board_that_comparing_keys_has_removed() -> None:
+    from augury.loading import Flight
+
+    cache: Cache[Key, str] = Cache(8)
+    cache._flights[Key(0)] = Flight()
+
+    def loader(key: Key) -> str:
+        cache[Key(1)] = "new"
+        return "old"
+
+    assert cache.get_or_load(Key(1, cache.clear), loader) == "old"
+    assert cache[Key(1)] == "new"
