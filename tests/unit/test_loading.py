@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import sys
 import threading
 import time
@@ -42,6 +43,24 @@ class Gate:
         if isinstance(self.outcome, BaseException):
             raise self.outcome
         return self.outcome
+
+
+class Key:
+    """Equal by number; all of them collide. Runs `action` once, when it is compared."""
+
+    def __init__(self, number: int, action: Callable[[], object] | None = None) -> None:
+        self.number = number
+        self.action = action
+
+    def __hash__(self) -> int:
+        return 42
+
+    def __eq__(self, other: object) -> bool:
+        for key in (self, other):
+            if isinstance(key, Key) and key.action is not None:
+                action, key.action = key.action, None
+                action()
+        return isinstance(other, Key) and self.number == other.number
 
 
 def waiters(count: int) -> None:
@@ -199,6 +218,47 @@ def test_a_landed_flight_is_part_of_no_cycle() -> None:
             other.wait("k")
     finally:
         del loading._waiting[-1]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals")
+def test_a_signal_handler_may_wait_while_its_thread_waits() -> None:
+    cache: Cache[str, Any] = Cache(3)
+    outer, inner = Gate("outer"), Gate("inner")
+    answers = []
+
+    def handle(*_: object) -> None:
+        threading.Timer(0.05, inner.open.set).start()
+        answers.append(cache.get_or_load("inner", inner))
+        outer.open.set()
+
+    former = signal.signal(signal.SIGALRM, handle)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            for key, gate in (("outer", outer), ("inner", inner)):
+                pool.submit(cache.get_or_load, key, gate)
+                assert gate.entered.wait(WAIT)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            answers.append(cache.get_or_load("outer", outer))
+    finally:
+        signal.signal(signal.SIGALRM, former)
+    assert answers == ["inner", "outer"]
+
+
+def test_what_names_a_cycle_may_wait_itself() -> None:
+    """The key's repr waits for a thread that waits for a load."""
+    cache: Cache[Any, Any] = Cache(3)
+    gate = Gate("slow")
+
+    class Telling(Key):
+        def __repr__(self) -> str:
+            with ThreadPoolExecutor(2) as pool:
+                both = [pool.submit(cache.get_or_load, "slow", gate) for _ in range(2)]
+                waiters(2)
+                gate.open.set()
+                return str(both[0].result(WAIT))
+
+    with pytest.raises(LoadCycleError, match="slow"):
+        cache.get_or_load(Telling(1), lambda key: cache.get_or_load(key, lambda _: 0))
 
 
 def test_no_cycle_is_seen_where_a_landed_flight_is_just_being_left() -> None:
@@ -461,24 +521,6 @@ def test_a_forked_child_does_not_wait_for_its_parents_threads() -> None:
     assert done == child, "the child hangs"
     assert os.waitstatus_to_exitcode(status) == 0
     assert cache["k"] == "value"
-
-
-class Key:
-    """Equal by number; all of them collide. Runs `action` once, when it is compared."""
-
-    def __init__(self, number: int, action: Callable[[], object] | None = None) -> None:
-        self.number = number
-        self.action = action
-
-    def __hash__(self) -> int:
-        return 42
-
-    def __eq__(self, other: object) -> bool:
-        for key in (self, other):
-            if isinstance(key, Key) and key.action is not None:
-                action, key.action = key.action, None
-                action()
-        return isinstance(other, Key) and self.number == other.number
 
 
 @pytest.mark.parametrize("write", ["set", "delete", "pop"])
