@@ -8,6 +8,7 @@ import weakref
 from collections.abc import ItemsView, KeysView, MutableMapping, ValuesView
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -62,6 +63,8 @@ def test_it_is_a_mutable_mapping() -> None:
     assert "a" not in keys
     assert ("b", 2) in items
     assert ("b", 3) not in items
+    assert ("b", mock.ANY) in items
+    assert ("a", mock.ANY) not in items
     assert 5 not in items  # type: ignore[operator]
     assert {**cache} == {"b": 2, "c": 3, "d": 4}
 
