@@ -10,6 +10,8 @@ import inspect
 import logging
 import os
 import pickle
+import subprocess
+import sys
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -600,3 +602,27 @@ def test_generators_are_refused() -> None:
     for function in (generator, agenerator):
         with pytest.raises(ConfigurationError, match="generator"):
             cached(10)(function)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
+def test_too_little_memory_for_the_arguments_is_an_error() -> None:
+    program = """
+import resource
+from augury import cached
+def count(*args):
+    return len(args)
+function = cached(4)(count)
+function(1)
+arguments = (0,) * 10_000_000  # 80 MB, and as much for the key and for the call of the function
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + 120_000_000
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    function(*arguments)
+except MemoryError:
+    print("MemoryError")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "MemoryError\n"), done.stderr
