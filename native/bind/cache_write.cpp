@@ -77,6 +77,7 @@ Found search_and_revoke(CacheObject* self, const SoughtKey& sought) {
   return {Search::kFailed, kNone};
 }
 
+// False if the policy gives up this very entry to make room for its new weight.
 bool overwrite(CacheObject* self, Slot slot, const Write& write, const Terms& terms,
                Dropped& dropped) {
   Cache& cache = *self->cache;
@@ -87,11 +88,13 @@ bool overwrite(CacheObject* self, Slot slot, const Write& write, const Terms& te
   ++self->statistics.updates;
   dropped.add({Py_NewRef(key), old}, Cause::kReplaced);
   cache.hit(slot);
+  bool kept = true;
   cache.reweigh(slot, terms.weight, [&](Entry entry) {
+    kept &= entry.key != key;
     ++self->statistics.evictions;
     dropped.add(entry, Cause::kSize);
   });
-  return true;
+  return kept;
 }
 
 void insert(CacheObject* self, const Write& write, const Terms& terms, Dropped& dropped) {
@@ -152,10 +155,9 @@ int store(CacheObject* self, const Write& write) {
     }
     self->may_cycle |= PyObject_IS_GC(write.key) || PyObject_IS_GC(write.value);
     if (found.search == Search::kFound) {
-      overwrite(self, found.slot, write, terms, dropped);
-    } else {
-      insert(self, write, terms, dropped);
+      return overwrite(self, found.slot, write, terms, dropped) ? 1 : 0;
     }
+    insert(self, write, terms, dropped);
     return 1;
   } catch (...) {
     set_python_error();

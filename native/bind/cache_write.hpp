@@ -17,8 +17,8 @@ struct Write {
 // False with an exception set before __init__ has run.
 bool is_ready(CacheObject* self);
 
-// 1: stored, 0: not (too heavy, the ticket was revoked, or the key is there), -1: an exception is
-// set.
+// 1: stored, 0: not (too heavy, given up by the policy at once, the ticket was revoked, or the key
+// is there), -1: an exception is set.
 int store(CacheObject* self, const Write& write);
 
 // Takes an entry out. 1: there was one, and *value is a new reference (nullptr if it was a

@@ -44,6 +44,15 @@ def test_policies_take_parameters() -> None:
             Cache(10, policy=policy)  # type: ignore[arg-type]
 
 
+def test_set_tells_that_the_policy_gave_up_the_very_entry() -> None:
+    cache: Cache[int, str] = Cache(4, policy="fifo")
+    for key in range(4):
+        cache[key] = "old"
+    assert cache.set(0, "new", size=4) is False  # the oldest leaves first
+    assert sorted(cache) == [1, 2, 3]
+    assert cache.set(3, "new", size=2) is True
+
+
 def test_it_is_a_mutable_mapping() -> None:
     cache: Cache[str, int] = Cache(10)
     assert isinstance(cache, MutableMapping)
