@@ -2,6 +2,8 @@
 #include <Python.h>
 #include <structmember.h>
 
+#include <algorithm>
+
 #include "bind/arguments.hpp"
 #include "bind/bind.hpp"
 #include "bind/cache_docs.hpp"
@@ -135,8 +137,8 @@ PyObject* cache_get_or_load(PyObject* self, Arguments arguments, Py_ssize_t coun
   PyObject* value = read_key(as_cache(self), arguments[0]);
   if (value != nullptr || PyErr_Occurred() != nullptr) return value;
   const Py_ssize_t total = count + (keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords));
-  std::vector<PyObject*> forwarded{self};
-  forwarded.insert(forwarded.end(), arguments, arguments + total);
+  std::array<PyObject*, 1 + 2 + given.size()> forwarded{self};
+  std::copy(arguments, arguments + total, forwarded.begin() + 1);
   return PyObject_VectorcallMethod(load_name, forwarded.data(), static_cast<std::size_t>(count) + 1,
                                    keywords);
 }

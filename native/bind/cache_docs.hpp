@@ -53,8 +53,9 @@ size
 Returns
 -------
 bool
-    Whether it was stored: not if it weighs more than the whole capacity. A former value is
-    dropped then, for it is out of date.
+    Whether it was stored: not if it weighs more than the whole capacity, or where it replaces a
+    lighter value and the policy gives up that entry first. The former value is dropped then, for
+    it is out of date.
 
 Raises
 ------

@@ -5,19 +5,23 @@
 namespace augury {
 
 bool revoke_flight(CacheObject* self, PyObject* key) {
-  if (PyDict_GET_SIZE(self->flights) == 0) return true;
-  // Comparing keys may clear the cache, which gives it a new board.
-  PyObject* flights = Py_NewRef(self->flights);
-  PyObject* ticket = PyDict_GetItemWithError(flights, key);
-  if (ticket != nullptr) {
-    reinterpret_cast<TicketObject*>(ticket)->valid = 0;
-    // Another thread may have taken it off meanwhile.
-    if (PyDict_DelItem(flights, key) < 0 && PyErr_ExceptionMatches(PyExc_KeyError) != 0) {
-      PyErr_Clear();
-    }
+  static PyObject* pop_name = PyUnicode_InternFromString("pop");
+  // Releasing a ticket may run any code, which may begin another flight.
+  while (PyDict_GET_SIZE(self->flights) != 0) {
+    // Comparing keys may clear the cache, which gives it a new board.
+    PyObject* flights = Py_NewRef(self->flights);
+    // Found and taken off at once: between two look-ups another flight could take its place, and no
+    // later write would find that one to revoke it.
+    PyObject* ticket = PyObject_CallMethodObjArgs(flights, pop_name, key, Py_None, nullptr);
+    const bool cleared = flights != self->flights;
+    Py_DECREF(flights);
+    if (ticket == nullptr) return false;
+    const bool taken = ticket != Py_None;
+    if (taken) reinterpret_cast<TicketObject*>(ticket)->valid = 0;
+    Py_DECREF(ticket);
+    if (!taken && !cleared) break;
   }
-  Py_DECREF(flights);
-  return PyErr_Occurred() == nullptr;
+  return true;
 }
 
 namespace {
@@ -54,9 +58,26 @@ bool settle(CacheObject* self, const Write& write, Terms* terms) {
     if (terms->now < 0) return false;
     if (ttl < TimerWheel::kForever - terms->now) terms->deadline = terms->now + ttl;
   }
-  return write.ticket != nullptr || revoke_flight(self, write.key);
+  return true;
 }
 
+// Looks for an entry that the user writes or takes, and revokes the load of its key under way. A
+// load may begin whenever code of the user's runs, so that comes last: a search that it has
+// outdated is repeated.
+Found search_and_revoke(CacheObject* self, const SoughtKey& sought) {
+  constexpr int kRestarts = 1000;
+  for (int restart = 0; restart < kRestarts; ++restart) {
+    const Found found = search(self, sought);
+    if (found.search == Search::kFailed) return found;
+    const std::uint64_t changes = self->changes;
+    if (!revoke_flight(self, sought.key)) return {Search::kFailed, kNone};
+    if (self->changes == changes) return found;
+  }
+  PyErr_SetString(PyExc_RuntimeError, "comparing the key changed the cache again and again");
+  return {Search::kFailed, kNone};
+}
+
+// False if the policy gives up this very entry to make room for its new weight.
 bool overwrite(CacheObject* self, Slot slot, const Write& write, const Terms& terms,
                Dropped& dropped) {
   Cache& cache = *self->cache;
@@ -67,11 +88,13 @@ bool overwrite(CacheObject* self, Slot slot, const Write& write, const Terms& te
   ++self->statistics.updates;
   dropped.add({Py_NewRef(key), old}, Cause::kReplaced);
   cache.hit(slot);
+  bool kept = true;
   cache.reweigh(slot, terms.weight, [&](Entry entry) {
+    kept &= entry.key != key;
     ++self->statistics.evictions;
     dropped.add(entry, Cause::kSize);
   });
-  return true;
+  return kept;
 }
 
 void insert(CacheObject* self, const Write& write, const Terms& terms, Dropped& dropped) {
@@ -109,7 +132,8 @@ int store(CacheObject* self, const Write& write) {
   Dropped dropped(self);
   try {
     if (self->cache->wheel().due(terms.now)) expire(self, terms.now, false, dropped);
-    Found found = search(self, SoughtKey{terms.hash, write.key});
+    const SoughtKey sought{terms.hash, write.key};
+    Found found = write.ticket == nullptr ? search_and_revoke(self, sought) : search(self, sought);
     if (found.search == Search::kFailed) return -1;
     // From here on no Python code runs before the write is complete.
     if (write.ticket != nullptr && write.ticket->valid == 0) return 0;
@@ -131,10 +155,9 @@ int store(CacheObject* self, const Write& write) {
     }
     self->may_cycle |= PyObject_IS_GC(write.key) || PyObject_IS_GC(write.value);
     if (found.search == Search::kFound) {
-      overwrite(self, found.slot, write, terms, dropped);
-    } else {
-      insert(self, write, terms, dropped);
+      return overwrite(self, found.slot, write, terms, dropped) ? 1 : 0;
     }
+    insert(self, write, terms, dropped);
     return 1;
   } catch (...) {
     set_python_error();
@@ -146,10 +169,10 @@ int take(CacheObject* self, PyObject* key, PyObject** value) {
   *value = nullptr;
   if (!is_ready(self)) return -1;
   const Py_hash_t hash = hash_of(key);
-  if (hash == -1 || !revoke_flight(self, key)) return -1;
+  if (hash == -1) return -1;
   const std::int64_t now = self->clock == nullptr ? -1 : present(self);
   if (self->clock != nullptr && now < 0) return -1;
-  const Found found = search(self, SoughtKey{table_hash(hash), key});
+  const Found found = search_and_revoke(self, SoughtKey{table_hash(hash), key});
   if (found.search != Search::kFound) return found.search == Search::kFailed ? -1 : 0;
   Cache& cache = *self->cache;
   Dropped dropped(self);

@@ -17,8 +17,8 @@ struct Write {
 // False with an exception set before __init__ has run.
 bool is_ready(CacheObject* self);
 
-// 1: stored, 0: not (too heavy, the ticket was revoked, or the key is there), -1: an exception is
-// set.
+// 1: stored, 0: not (too heavy, given up by the policy at once, the ticket was revoked, or the key
+// is there), -1: an exception is set.
 int store(CacheObject* self, const Write& write);
 
 // Takes an entry out. 1: there was one, and *value is a new reference (nullptr if it was a
@@ -26,7 +26,7 @@ int store(CacheObject* self, const Write& write);
 int take(CacheObject* self, PyObject* key, PyObject** value);
 
 // Ends the right of a load of this key under way to store its result. False with an exception set
-// if comparing keys failed.
+// if comparing keys failed. No load of the key is under way then that began before it returned.
 bool revoke_flight(CacheObject* self, PyObject* key);
 
 // Takes out what has expired; see TimerWheel::advance.

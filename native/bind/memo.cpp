@@ -128,7 +128,14 @@ PyObject* memo_call(PyObject* object, PyObject* const* arguments, std::size_t fl
   if (PyErr_Occurred() != nullptr) return nullptr;
   PyObject* key = make_key(self, call, hash);
   if (key == nullptr) return nullptr;
-  std::vector<PyObject*> forwarded{key};
+  std::vector<PyObject*> forwarded;
+  try {
+    forwarded.reserve(static_cast<std::size_t>(call.count) + 1);
+  } catch (const std::bad_alloc&) {
+    Py_DECREF(key);
+    return PyErr_NoMemory();
+  }
+  forwarded.push_back(key);
   forwarded.insert(forwarded.end(), arguments, arguments + call.count);
   PyObject* miss = Py_NewRef(self->miss);
   PyObject* result = PyObject_Vectorcall(miss, forwarded.data(),

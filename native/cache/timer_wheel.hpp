@@ -80,13 +80,6 @@ class TimerWheel {
     }
   }
 
-  void clear() {
-    Slab<Node>().swap(nodes_);
-    heads_.fill(kNone);
-    size_ = 0;
-    known_ = 0;
-  }
-
   // Throws std::logic_error unless every scheduled entry is in the bucket of its deadline.
   void validate() const {
     std::size_t found = 0;

@@ -24,12 +24,8 @@ class Heap {
   [[nodiscard]] std::size_t bytes() const { return entries_.bytes(); }
   [[nodiscard]] const Entry& front() const { return entries_[0]; }
   // In no order that means anything.
-  [[nodiscard]] std::span<Entry> entries() {
-    return size_ == 0 ? std::span<Entry>() : std::span<Entry>(&entries_[0], size_);
-  }
-  [[nodiscard]] std::span<const Entry> entries() const {
-    return size_ == 0 ? std::span<const Entry>() : std::span<const Entry>(&entries_[0], size_);
-  }
+  [[nodiscard]] std::span<Entry> entries() { return {entries_.data(), size_}; }
+  [[nodiscard]] std::span<const Entry> entries() const { return {entries_.data(), size_}; }
 
   // Makes room for that many. Throws std::bad_alloc, and then nothing has changed.
   void reserve(std::size_t size) { entries_.reserve(size); }

@@ -15,9 +15,7 @@ class Members {
   [[nodiscard]] std::uint32_t size() const { return size_; }
   [[nodiscard]] std::size_t bytes() const { return slots_.bytes() + places_.bytes(); }
 
-  [[nodiscard]] std::span<const Slot> slots() const {
-    return size_ == 0 ? std::span<const Slot>() : std::span<const Slot>(&slots_[0], size_);
-  }
+  [[nodiscard]] std::span<const Slot> slots() const { return {slots_.data(), size_}; }
 
   // Each as likely as another; there must be one.
   Slot draw(Random& random) const { return slots_[random.below(size_)]; }

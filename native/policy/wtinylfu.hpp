@@ -57,9 +57,9 @@ class WTinyLfu final : public Policy {
 
   void miss(const Request& request) override {
     ++misses_;
-    if (hits_ + misses_ >= kSample * std::max<std::uint64_t>(residents_.size(), 1)) {
-      end_sample();
-    }
+    // The sketch does not shrink with the cache; to halve it takes time in proportion to its size.
+    const std::size_t entries = std::max({residents_.size(), sketch_.keys() / 64, std::size_t{1}});
+    if (hits_ + misses_ >= kSample * entries) end_sample();
     sketch_.reserve(residents_.size() + 1);
     sketch_.add(request.hash);
     incoming_ = request.weight;

@@ -15,7 +15,7 @@ namespace augury {
 class KeyIndex {
  public:
   [[nodiscard]] std::uint32_t size() const { return size_; }
-  [[nodiscard]] std::span<const std::uint64_t> keys() const { return {&keys_[0], size_}; }
+  [[nodiscard]] std::span<const std::uint64_t> keys() const { return {keys_.data(), size_}; }
 
   // Writes the id of each key, new ones included, to `ids`, which has the same length. Throws
   // std::bad_alloc or std::length_error.

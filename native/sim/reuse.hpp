@@ -43,7 +43,9 @@ class Reuse {
     for (const std::uint32_t id : ids) ask(id);
   }
 
-  [[nodiscard]] std::span<const std::uint32_t> frequencies() const { return {&counts_[0], keys_}; }
+  [[nodiscard]] std::span<const std::uint32_t> frequencies() const {
+    return {counts_.data(), keys_};
+  }
   [[nodiscard]] const std::array<std::uint64_t, kBuckets>& distances() const { return distances_; }
 
  private:

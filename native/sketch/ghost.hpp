@@ -2,7 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
+#include <bit>
 #include <new>
 #include <stdexcept>
 
@@ -45,13 +45,14 @@ class Ghosts {
   // cannot be sure removes it first. A weight of 0 counts as 1, so that the limit bounds the number
   // as well.
   void push(std::uint64_t hash, Weight weight, Stamp stamp = {}) noexcept {
-    const std::uint32_t heft = heft_of(weight);
+    const std::uint32_t code = code_of(weight);
+    const Weight heft = weight_of(code);
     if (heft > limit_) return;
     while (weight_ + heft > limit_) erase(tail_);
     if (!make_room() || (heft != 1 && !start_weighing())) return;
     const std::uint32_t place = after(tail_, used_++);
     ring_[place] = {.print = print_of(hash), .older = kEnd, .hole = false, .stamp = stamp};
-    if (weights_.size() != 0) weights_[place] = heft;
+    if (weights_.size() != 0) weights_[place] = code;
     link(place);
     ++size_;
     weight_ += heft;
@@ -106,6 +107,8 @@ class Ghosts {
  private:
   static constexpr std::uint32_t kMost = 1u << 30;
   static constexpr std::uint32_t kEnd = (1u << 31) - 1;  // of a chain
+  static constexpr std::uint32_t kCoarse = 1u << 31;
+  static constexpr std::uint32_t kDigits = 25;
 
   struct Entry {
     std::uint32_t print;       // upper half of the hash
@@ -117,9 +120,17 @@ class Ghosts {
   static std::uint32_t print_of(std::uint64_t hash) {
     return static_cast<std::uint32_t>(hash >> 32);
   }
-  static std::uint32_t heft_of(Weight weight) {
-    constexpr Weight kHeaviest = std::numeric_limits<std::uint32_t>::max();
-    return static_cast<std::uint32_t>(std::clamp<Weight>(weight, 1, kHeaviest));
+
+  // A weight in 32 bits. From 2^31 on it is rounded down to 25 bits times a power of two: were it
+  // cut off instead, far more heavy ghosts than the limit means would fit.
+  static std::uint32_t code_of(Weight weight) {
+    if (weight < kCoarse) return static_cast<std::uint32_t>(std::max<Weight>(weight, 1));
+    const auto shift = static_cast<std::uint32_t>(std::bit_width(weight)) - kDigits;
+    return kCoarse | shift << kDigits | static_cast<std::uint32_t>(weight >> shift);
+  }
+  static Weight weight_of(std::uint32_t code) {
+    if (code < kCoarse) return code;
+    return Weight{code % (1u << kDigits)} << (code % kCoarse >> kDigits);
   }
 
   // How many ghosts go into the places, and how many places that many ghosts need.
@@ -136,8 +147,8 @@ class Ghosts {
   [[nodiscard]] std::uint32_t rank(std::uint32_t place) const {
     return place >= tail_ ? place - tail_ : place + places_ - tail_;
   }
-  [[nodiscard]] std::uint32_t weight_at(std::uint32_t place) const {
-    return weights_.size() == 0 ? 1 : weights_[place];
+  [[nodiscard]] Weight weight_at(std::uint32_t place) const {
+    return weights_.size() == 0 ? 1 : weight_of(weights_[place]);
   }
 
   // The place of the youngest of that print, or kNone.
@@ -249,7 +260,7 @@ class Ghosts {
 
   Slab<Entry> ring_;
   Slab<std::uint32_t> buckets_;  // by upper bits of the print: the youngest of a chain
-  Slab<std::uint32_t> weights_;  // by place; empty while all are 1
+  Slab<std::uint32_t> weights_;  // by place, see code_of(); empty while all are 1
   Weight limit_;
   Weight weight_ = 0;
   std::uint32_t places_ = 0;

@@ -96,6 +96,24 @@ void memory_is_bounded() {
   CHECK(ghosts.empty() && ghosts.bytes() < 2000);
 }
 
+void the_limit_bounds_heavy_ghosts_too() {
+  for (const Weight weight : {(Weight{1} << 31) - 1, Weight{1} << 31, (Weight{1} << 32) + 12345,
+                              (Weight{1} << 52) + 1, Weight{1} << 58}) {
+    Ghosts<> ghosts(16 * weight);
+    for (std::uint64_t key = 0; key < 100; ++key) ghosts.push(mix(key), weight);
+    CHECK(ghosts.size() == 16 && ghosts.weight() <= 16 * weight);
+    CHECK(ghosts.weight() >= 16 * (weight - (weight >> 24)));
+    ghosts.push(mix(100), 2 * weight);
+    CHECK(ghosts.size() == 15);
+    ghosts.validate();
+    ghosts.clear();
+    CHECK(ghosts.weight() == 0);
+  }
+  Ghosts<> ghosts(Weight{1} << 62);
+  ghosts.push(mix(1), Weight{1} << 62);
+  CHECK(ghosts.contains(mix(1)) && ghosts.weight() == Weight{1} << 62);
+}
+
 void survives_without_memory() {
   Ghosts<> ghosts(1000);
   Random random(7);
@@ -123,5 +141,6 @@ int main() {
   alike_in_32_bits();
   nothing_is_kept_without_room();
   memory_is_bounded();
+  the_limit_bounds_heavy_ghosts_too();
   survives_without_memory();
 }

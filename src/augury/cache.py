@@ -236,4 +236,4 @@ class _Items(ItemsView[K, V]):
         if not isinstance(item, tuple) or len(item) != 2:
             return False
         held = self._mapping.peek(item[0], NOTHING)
-        return held is item[1] or bool(held == item[1])
+        return held is not NOTHING and (held is item[1] or bool(held == item[1]))

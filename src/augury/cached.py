@@ -298,7 +298,7 @@ def _wrap_function(
     options: LoadOptions,
     call_key: Callable[..., Any],
 ) -> Callable[..., Any]:
-    refreshing: set[Any] = set()
+    refreshing: dict[Any, ThreadPoolExecutor] = {}  # a forked child has another executor
 
     def refresh(key: Any, loader: Callable[[], Any]) -> None:
         try:
@@ -306,7 +306,7 @@ def _wrap_function(
         except Exception:
             _log.warning("refreshing %r failed; its stale value stays", key, exc_info=True)
         finally:
-            refreshing.discard(key)
+            refreshing.pop(key, None)
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         key = call_key(*args, **kwargs)
@@ -314,12 +314,14 @@ def _wrap_function(
         value = cache.get(key, NOTHING)
         if value is NOTHING:
             return load(cache, key, loader, options)
-        if options.stale and key not in refreshing and _is_stale(cache, key, options):
-            refreshing.add(key)
-            try:
-                _refresher().submit(refresh, key, loader)
-            except RuntimeError:  # the interpreter is shutting down
-                refreshing.discard(key)
+        if options.stale and _is_stale(cache, key, options):
+            refresher = _refresher()
+            if refreshing.get(key) is not refresher:
+                refreshing[key] = refresher
+                try:
+                    refresher.submit(refresh, key, loader)
+                except RuntimeError:  # the interpreter is shutting down
+                    refreshing.pop(key, None)
         return value
 
     return wrapper
@@ -348,7 +350,8 @@ def _wrap_coroutine(
         if value is NOTHING:
             return await aload(cache, key, loader, options)
         under_way = refreshing.get(key) if options.stale else None
-        if under_way is not None and under_way.get_loop().is_closed():
+        # Cancelled before it began, it is done and yet here.
+        if under_way is not None and (under_way.done() or under_way.get_loop().is_closed()):
             under_way = None
         if options.stale and under_way is None and _is_stale(cache, key, options):
             refreshing[key] = asyncio.ensure_future(refresh(key, loader))

@@ -126,34 +126,52 @@ class Flight(_native.Ticket):
             If its owner waits, directly or through others, for the calling thread.
         """
         me = threading.get_ident()
-        with _waiting_lock:
-            ahead: Flight | None = self
-            while ahead is not None and not ahead.landed:
-                if ahead.owner == me:
-                    raise LoadCycleError(
-                        f"the loader of {key!r} needs its own result, directly or through threads"
-                    )
-                ahead = _waiting.get(ahead.owner)
-            _waiting[me] = self
+        # A signal handler or a finaliser may come to wait while its thread waits already.
+        outer = _waiting.get(me)
+        _waiting[me] = self
         try:
+            if self._waits_for(me):
+                raise LoadCycleError(
+                    f"the loader of {key!r} needs its own result, directly or through threads"
+                )
             with self._gate:
                 pass
         finally:
-            with _waiting_lock:
-                del _waiting[me]
+            if outer is None:
+                _waiting.pop(me, None)
+            else:
+                _waiting[me] = outer
+
+    def _waits_for(self, me: int) -> bool:
+        """Tell whether the owner waits, directly or through others, for this thread.
+
+        Without a lock, which code that interrupts the thread here could not take again. So who
+        waits says so before it looks: of the threads of a cycle the last to say so sees all.
+        """
+        while True:
+            chain: set[Flight] = set()
+            ahead: Flight | None = self
+            while ahead is not None and not ahead.landed and ahead.owner != me:
+                if ahead in chain:
+                    return False  # a cycle of others, who see it themselves
+                chain.add(ahead)
+                ahead = _waiting.get(ahead.owner)
+            if ahead is None or ahead.landed:
+                return False
+            if not any(flight.landed for flight in chain):
+                return True
+            # Some landed while this looked, and their owners may have begun to wait only then.
 
 
 # Who waits for which flight: thread -> flight.
 _waiting: dict[int, Flight] = {}
-_waiting_lock = threading.Lock()
 _process = object()  # another one in a forked child
 
 
 def _begin_anew() -> None:
-    """Forget the threads of the process forked from, and the lock that one of them may hold."""
-    global _process, _waiting_lock  # noqa: PLW0603
+    """Forget the threads of the process forked from."""
+    global _process  # noqa: PLW0603
     _process = object()
-    _waiting_lock = threading.Lock()
     _waiting.clear()
 
 
@@ -331,7 +349,10 @@ def _put_on_board(
 ) -> Flight | AsyncFlight:
     """Announce a flight; return it, or the flight that is under way for the key already."""
     while True:
-        under_way: Flight | AsyncFlight = cache._flights.setdefault(key, flight)
+        flights = cache._flights
+        under_way: Flight | AsyncFlight = flights.setdefault(key, flight)
+        if flights is not cache._flights:
+            continue  # comparing keys has cleared the cache: no write would look at that board
         if under_way is flight or not under_way.stranded:
             return under_way
         if isinstance(under_way, AsyncFlight):

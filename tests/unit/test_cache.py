@@ -8,6 +8,7 @@ import weakref
 from collections.abc import ItemsView, KeysView, MutableMapping, ValuesView
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -43,6 +44,15 @@ def test_policies_take_parameters() -> None:
             Cache(10, policy=policy)  # type: ignore[arg-type]
 
 
+def test_set_tells_that_the_policy_gave_up_the_very_entry() -> None:
+    cache: Cache[int, str] = Cache(4, policy="fifo")
+    for key in range(4):
+        cache[key] = "old"
+    assert cache.set(0, "new", size=4) is False  # the oldest leaves first
+    assert sorted(cache) == [1, 2, 3]
+    assert cache.set(3, "new", size=2) is True
+
+
 def test_it_is_a_mutable_mapping() -> None:
     cache: Cache[str, int] = Cache(10)
     assert isinstance(cache, MutableMapping)
@@ -62,6 +72,8 @@ def test_it_is_a_mutable_mapping() -> None:
     assert "a" not in keys
     assert ("b", 2) in items
     assert ("b", 3) not in items
+    assert ("b", mock.ANY) in items
+    assert ("a", mock.ANY) not in items
     assert 5 not in items  # type: ignore[operator]
     assert {**cache} == {"b": 2, "c": 3, "d": 4}
 

@@ -8,7 +8,10 @@ import functools
 import gc
 import inspect
 import logging
+import os
 import pickle
+import subprocess
+import sys
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -474,6 +477,63 @@ def test_coroutines_refresh_in_the_background() -> None:
     asyncio.run(asyncio.wait_for(main(), WAIT), debug=True)
 
 
+def test_a_refresh_cancelled_before_it_began_does_not_stop_the_next() -> None:
+    now = 0.0
+    shelf: Cache[Any, Any] = Cache(10, clock=lambda: now)
+    calls: list[int] = []
+
+    @cached(shelf, ttl=10, stale=5)
+    async def function(x: int) -> int:
+        calls.append(x)
+        return len(calls)
+
+    async def main() -> None:
+        nonlocal now
+        assert await function(1) == 1
+        now = 12.0
+        assert await function(1) == 1
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(0)
+        assert await function(1) == 1
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert await function(1) == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_refreshes_what_its_parent_was_refreshing() -> None:
+    now = 0.0
+    shelf: Cache[Any, Any] = Cache(10, clock=lambda: now)
+    entered, release = threading.Event(), threading.Event()
+    values = iter("abc")
+
+    @cached(shelf, ttl=10, stale=5)
+    def function(x: int) -> str:
+        if now > 0 and os.getpid() == parent:
+            entered.set()
+            assert release.wait(WAIT)
+        return next(values)
+
+    parent = os.getpid()
+    assert function(1) == "a"
+    now = 12.0
+    assert function(1) == "a"
+    assert entered.wait(WAIT)
+    child = os.fork()
+    if child == 0:
+        refreshed = False
+        for _ in range(1000):
+            refreshed = refreshed or function(1) == "b"
+            threading.Event().wait(0.001)
+        os._exit(0 if refreshed else 1)
+    release.set()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_a_refresh_left_in_a_closed_loop_does_not_stop_the_next() -> None:
     now = 0.0
     shelf: Cache[Any, Any] = Cache(10, clock=lambda: now)
@@ -542,3 +602,27 @@ def test_generators_are_refused() -> None:
     for function in (generator, agenerator):
         with pytest.raises(ConfigurationError, match="generator"):
             cached(10)(function)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
+def test_too_little_memory_for_the_arguments_is_an_error() -> None:
+    program = """
+import resource
+from augury import cached
+def count(*args):
+    return len(args)
+function = cached(4)(count)
+function(1)
+arguments = (0,) * 10_000_000  # 80 MB, and as much for the key and for the call of the function
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + 120_000_000
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    function(*arguments)
+except MemoryError:
+    print("MemoryError")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "MemoryError\n"), done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import sys
 import threading
 import time
@@ -42,6 +43,24 @@ class Gate:
         if isinstance(self.outcome, BaseException):
             raise self.outcome
         return self.outcome
+
+
+class Key:
+    """Equal by number; all of them collide. Runs `action` once, when it is compared."""
+
+    def __init__(self, number: int, action: Callable[[], object] | None = None) -> None:
+        self.number = number
+        self.action = action
+
+    def __hash__(self) -> int:
+        return 42
+
+    def __eq__(self, other: object) -> bool:
+        for key in (self, other):
+            if isinstance(key, Key) and key.action is not None:
+                action, key.action = key.action, None
+                action()
+        return isinstance(other, Key) and self.number == other.number
 
 
 def waiters(count: int) -> None:
@@ -199,6 +218,47 @@ def test_a_landed_flight_is_part_of_no_cycle() -> None:
             other.wait("k")
     finally:
         del loading._waiting[-1]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals")
+def test_a_signal_handler_may_wait_while_its_thread_waits() -> None:
+    cache: Cache[str, Any] = Cache(3)
+    outer, inner = Gate("outer"), Gate("inner")
+    answers = []
+
+    def handle(*_: object) -> None:
+        threading.Timer(0.05, inner.open.set).start()
+        answers.append(cache.get_or_load("inner", inner))
+        outer.open.set()
+
+    former = signal.signal(signal.SIGALRM, handle)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            for key, gate in (("outer", outer), ("inner", inner)):
+                pool.submit(cache.get_or_load, key, gate)
+                assert gate.entered.wait(WAIT)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            answers.append(cache.get_or_load("outer", outer))
+    finally:
+        signal.signal(signal.SIGALRM, former)
+    assert answers == ["inner", "outer"]
+
+
+def test_what_names_a_cycle_may_wait_itself() -> None:
+    """The key's repr waits for a thread that waits for a load."""
+    cache: Cache[Any, Any] = Cache(3)
+    gate = Gate("slow")
+
+    class Telling(Key):
+        def __repr__(self) -> str:
+            with ThreadPoolExecutor(2) as pool:
+                both = [pool.submit(cache.get_or_load, "slow", gate) for _ in range(2)]
+                waiters(2)
+                gate.open.set()
+                return str(both[0].result(WAIT))
+
+    with pytest.raises(LoadCycleError, match="slow"):
+        cache.get_or_load(Telling(1), lambda key: cache.get_or_load(key, lambda _: 0))
 
 
 def test_no_cycle_is_seen_where_a_landed_flight_is_just_being_left() -> None:
@@ -461,3 +521,66 @@ def test_a_forked_child_does_not_wait_for_its_parents_threads() -> None:
     assert done == child, "the child hangs"
     assert os.waitstatus_to_exitcode(status) == 0
     assert cache["k"] == "value"
+
+
+@pytest.mark.parametrize("write", ["set", "delete", "pop"])
+def test_a_load_that_begins_while_a_write_compares_keys_is_revoked(write: str) -> None:
+    cache: Cache[Key, str] = Cache(8)
+    cache[Key(0)] = "another"
+    gate = Gate("old")
+    with ThreadPoolExecutor(1) as pool:
+        loads = []
+
+        def begin() -> None:
+            loads.append(pool.submit(cache.get_or_load, Key(1), gate))
+            assert gate.entered.wait(WAIT)
+
+        key = Key(1, begin)
+        writes: dict[str, Callable[[], object]] = {
+            "set": lambda: cache.set(key, "new"),
+            "delete": lambda: cache.delete(key),
+            "pop": lambda: cache.pop(key, "none"),
+        }
+        writes[write]()
+        gate.open.set()
+        assert loads[0].result(WAIT) == "old"
+    assert cache.get(Key(1)) == ("new" if write == "set" else None)
+    assert not cache._flights
+
+
+def test_a_write_takes_no_flight_off_the_board_that_it_does_not_revoke() -> None:
+    from augury.loading import Flight
+
+    cache: Cache[Any, str] = Cache(8)
+    flights = [Flight()]
+    cache._flights[Key(1)] = flights[0]
+    compared = []
+
+    class Changing(Key):
+        __hash__ = Key.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            compared.append(other)
+            if len(compared) == 2:  # as if the first had landed and the second begun just now
+                flights.append(Flight())
+                cache._flights.clear()
+                cache._flights[other] = flights[1]
+            return True
+
+    cache.set(Changing(1), "new")
+    on_board = [*cache._flights.values()]
+    assert all(flight in on_board or not flight.valid for flight in flights)
+
+
+def test_a_flight_is_not_put_on_a_board_that_comparing_keys_has_removed() -> None:
+    from augury.loading import Flight
+
+    cache: Cache[Key, str] = Cache(8)
+    cache._flights[Key(0)] = Flight()
+
+    def loader(key: Key) -> str:
+        cache[Key(1)] = "new"
+        return "old"
+
+    assert cache.get_or_load(Key(1, cache.clear), loader) == "old"
+    assert cache[Key(1)] == "new"

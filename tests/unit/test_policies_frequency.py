@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from augury import Cache
 from tests.conformance.test_policies import replay, skewed
 
 
@@ -147,3 +148,16 @@ def test_memory_an_entry(policy: str, most: int) -> None:
     simulation = replay(policy, capacity, ids)
     plain = replay("random", capacity, ids)
     assert simulation.bytes - plain.bytes + 8 * 1.5 * capacity < most * capacity
+
+
+def test_w_tinylfu_does_not_age_its_counts_more_often_than_their_number_allows() -> None:
+    """A cache that has shrunk still has the counts of the large one it was, to go through all."""
+    cache: Cache[int, int] = Cache(1000, policy="wtinylfu(adapt=0,window=0,protected=0)")
+    for key in range(1000):
+        cache[key] = key
+    for _ in range(15):
+        cache.get(0)
+    cache.resize(2)
+    for key in range(1000, 1200):
+        cache[key] = key
+    assert 0 in cache
