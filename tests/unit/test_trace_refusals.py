@@ -46,8 +46,13 @@ def test_every_truncation_and_corruption_is_reported(tmp_path: Path, suffix: str
         with contextlib.suppress(TraceError):
             read(path, whole[:at] + bytes((whole[at] ^ 0xFF,)) + whole[at + 1 :])
     assert read(path, whole + whole).names == ["a", "b"] * 40
-    with contextlib.suppress(TraceError):
+    with pytest.raises(TraceError, match="corrupt"):
         read(path, whole + b"garbage")
+
+
+def test_padding_of_xz_is_skipped(tmp_path: Path) -> None:
+    whole = COMPRESS[".xz"](SAMPLES["keys"])
+    assert read(tmp_path / "trace", whole + bytes(4096) + whole + bytes(4)).names == ["a", "b"] * 2
 
 
 def test_long_stream_is_truncated_where_it_says(tmp_path: Path) -> None:
