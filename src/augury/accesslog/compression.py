@@ -61,7 +61,7 @@ class ByteStream:
         try:
             self.size = os.fstat(self._file.fileno()).st_size
             """Bytes of the file itself."""
-            magic = self._file.read(6)
+            magic = self._magic()
             if not magic:
                 raise TraceError(f"{path}: is empty; a trace has at least one request")
             self._file.seek(0)
@@ -69,6 +69,12 @@ class ByteStream:
         except BaseException:
             self._file.close()
             raise
+
+    def _magic(self) -> bytes:
+        try:
+            return self._file.read(6)
+        except OSError as error:
+            raise TraceError(f"{self.path}: cannot be read: {error.strerror}") from error
 
     def read(self, size: int) -> bytes:
         """Return the next `size` bytes; fewer only at the end.
@@ -142,11 +148,8 @@ class ByteStream:
 def _open(path: Path) -> BinaryIO:
     try:
         mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise TraceError(f"{path}: is a directory; name a file in it")
-        if not stat.S_ISREG(mode):
-            raise TraceError(f"{path}: is no ordinary file; write its content to one first")
-        return path.open("rb")
+        if stat.S_ISREG(mode):
+            return path.open("rb")
     except FileNotFoundError:
         raise TraceError(f"{path}: there is no such file") from None
     except PermissionError:
@@ -154,6 +157,9 @@ def _open(path: Path) -> BinaryIO:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         text = error.strerror if isinstance(error, OSError) else error
         raise TraceError(f"{path}: cannot be opened: {text}") from None
+    if stat.S_ISDIR(mode):
+        raise TraceError(f"{path}: is a directory; name a file in it")
+    raise TraceError(f"{path}: is no ordinary file; write its content to one first")
 
 
 def _decompressor(file: BinaryIO, magic: bytes) -> tuple[str, _Reader]:
