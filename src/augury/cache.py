@@ -21,7 +21,7 @@ from augury import _native
 from augury.errors import ConfigurationError
 from augury.events import Cause, Stats
 from augury.loading import DEFAULT, NOTHING, Default, LoadOptions, Ttl, aload, load
-from augury.policies import Policy, describe, parse
+from augury.policies import Policy, check_seed, describe, parse
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -104,8 +104,7 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
         for name, function in (("weigher", weigher), ("on_evict", on_evict), ("clock", clock)):
             if function is not None and not callable(function):
                 raise ConfigurationError(f"{name} must be callable or None, not {function!r}")
-        if not isinstance(seed, int) or not 0 <= seed < 2**64:
-            raise ConfigurationError(f"seed must be an integer from 0 to 2**64 - 1, not {seed!r}")
+        check_seed(seed)
         listener = None
         if on_evict is not None:
             told = on_evict

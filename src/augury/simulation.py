@@ -17,7 +17,7 @@ import numpy as np
 from augury import _native
 from augury.accesslog import InMemoryTrace, Spool, Trace, requests_of
 from augury.errors import ConfigurationError
-from augury.policies import Policy, describe, parse
+from augury.policies import Policy, check_seed, describe, parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -182,6 +182,9 @@ def simulate_many(
     """
     if not 0.0 <= warm < 1.0:
         raise ConfigurationError(f"warm must be from 0 up to, not including, 1, not {warm:g}")
+    if jobs is not None and jobs < 1:
+        raise ConfigurationError(f"jobs must be at least 1, not {jobs}")
+    check_seed(seed)
     chosen = [parse(policy) for policy in policies]
     tell = progress or (lambda _: None)
     with _spooled(trace, lambda share: tell(share * _READING)) as spool:

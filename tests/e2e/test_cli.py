@@ -132,6 +132,8 @@ def test_tells_malformed_lines(trace: Path, tmp_path: Path) -> None:
         (["--warm", "1"], "warm must be from 0"),
         (["--warm", "x"], "--warm"),
         (["--jobs", "0"], "--jobs"),
+        (["--seed", "-1"], "seed must be an integer from 0 to 2**64 - 1, not -1"),
+        (["--seed", str(2**64)], "seed must be"),
         (["--format", "cvs"], "cvs"),
         (["--column", "key"], "cannot read --column 'key'"),
         (["--column", "key=nokey"], "nokey"),

@@ -130,6 +130,9 @@ def test_a_large_array_digests_as_it_encodes(tmp_path: Any) -> None:
     [
         (np.longdouble(1), "differ between machines; convert it to float64"),
         (np.zeros(1, "c32"), "differ between machines"),
+        (np.array([None, np.zeros(1, "g")], object), r"value\[1\]: cannot .* differ between"),
+        (np.array([np.longdouble(1)], object), r"value\[\?\]: cannot .* differ between"),
+        ({"a": np.zeros(1, [("f", "g")])}, r"value\['a'\]: cannot .* differ between"),
         (np.add, "numpy.ufunc"),
         (np.random.default_rng(), "register it"),
     ],

@@ -130,6 +130,23 @@ def test_functions_that_their_name_does_not_identify() -> None:
         call_key([].append, (1,))
 
 
+class Endless:
+    """Has every attribute, as some proxies do."""
+
+    def __getattr__(self, name: str) -> Endless:
+        return Endless()
+
+
+def test_wrappers_without_end_are_refused() -> None:
+    def own() -> None: ...
+
+    vars(own)["__wrapped__"] = own
+    endless: Any = Endless()
+    for function in (own, endless):
+        with pytest.raises(KeyEncodingError, match="it wraps itself"):
+            call_key(function)
+
+
 def test_ignore_takes_names_of_parameters() -> None:
     with pytest.raises(ConfigurationError, match=r"cannot ignore 'z': .* are a, b, c"):
         call_key(f, (1,), ignore=["z"])

@@ -90,6 +90,17 @@ def test_how_pandas_stores_values_does_not_count() -> None:
     assert keys.encode(python) == keys.encode(arrow)
 
 
+def test_fixed_offsets_of_one_name_differ() -> None:
+    def at(hours: int, *name: str) -> bytes:
+        zone = dt.timezone(dt.timedelta(hours=hours), *name)
+        return keys.encode(
+            pd.Series(pd.date_range("2020", periods=3, tz="UTC")).dt.tz_convert(zone)
+        )
+
+    assert at(1, "local") != at(2, "local")
+    assert at(1, "local") == at(1)
+
+
 def test_pandas_scalars() -> None:
     def values() -> list[Any]:
         return [

@@ -113,6 +113,11 @@ def test_refuses_to_warm_with_everything(warm: float) -> None:
         simulate([1, 2], capacity=1, warm=warm)
 
 
+def test_refuses_no_threads() -> None:
+    with pytest.raises(ConfigurationError, match="jobs must be at least 1, not -1"):
+        simulate_many([1, 2], ["lru"], [1], jobs=-1)
+
+
 def test_refuses_bytes_without_sizes() -> None:
     with pytest.raises(ConfigurationError, match="no sizes"):
         simulate([1, 2], capacity=1, by_bytes=True)

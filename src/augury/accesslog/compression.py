@@ -18,13 +18,21 @@ from augury.errors import MissingExtraError, TraceError
 SUFFIXES = (".gz", ".xz", ".zst")
 """What a compressed file's name ends with."""
 
-# So little is fed to zstd at a time because it may expand 30,000-fold, and has no bound of its own.
-_ZSTD_FEED = 1024
+# So little is fed to zstd and xz at a time because they may expand 30,000-fold.
+_FEED = 1024
 _COPY = 1 << 20
 
 
 class _Reader(Protocol):
     def read(self, size: int, /) -> bytes: ...
+
+
+class _Frame(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
 
 
 class ByteStream:
@@ -53,7 +61,7 @@ class ByteStream:
         try:
             self.size = os.fstat(self._file.fileno()).st_size
             """Bytes of the file itself."""
-            magic = self._file.read(6)
+            magic = self._magic()
             if not magic:
                 raise TraceError(f"{path}: is empty; a trace has at least one request")
             self._file.seek(0)
@@ -61,6 +69,12 @@ class ByteStream:
         except BaseException:
             self._file.close()
             raise
+
+    def _magic(self) -> bytes:
+        try:
+            return self._file.read(6)
+        except OSError as error:
+            raise TraceError(f"{self.path}: cannot be read: {error.strerror}") from error
 
     def read(self, size: int) -> bytes:
         """Return the next `size` bytes; fewer only at the end.
@@ -83,7 +97,7 @@ class ByteStream:
                 f"the file (byte {self.size:,}), after {self.position:,} decompressed bytes; "
                 "fetch the file anew"
             ) from None
-        except (zlib.error, lzma.LZMAError, gzip.BadGzipFile, _CorruptError) as error:
+        except (zlib.error, gzip.BadGzipFile, _CorruptError) as error:
             raise TraceError(
                 f"{self.path}: corrupt: its {self.compression} stream cannot be decompressed after "
                 f"{self.position:,} bytes ({error}); fetch the file anew"
@@ -134,11 +148,8 @@ class ByteStream:
 def _open(path: Path) -> BinaryIO:
     try:
         mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise TraceError(f"{path}: is a directory; name a file in it")
-        if not stat.S_ISREG(mode):
-            raise TraceError(f"{path}: is no ordinary file; write its content to one first")
-        return path.open("rb")
+        if stat.S_ISREG(mode):
+            return path.open("rb")
     except FileNotFoundError:
         raise TraceError(f"{path}: there is no such file") from None
     except PermissionError:
@@ -146,13 +157,16 @@ def _open(path: Path) -> BinaryIO:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         text = error.strerror if isinstance(error, OSError) else error
         raise TraceError(f"{path}: cannot be opened: {text}") from None
+    if stat.S_ISDIR(mode):
+        raise TraceError(f"{path}: is a directory; name a file in it")
+    raise TraceError(f"{path}: is no ordinary file; write its content to one first")
 
 
 def _decompressor(file: BinaryIO, magic: bytes) -> tuple[str, _Reader]:
     known: list[tuple[str, bytes, Callable[[BinaryIO], _Reader]]] = [
         ("gzip", b"\x1f\x8b", lambda f: gzip.GzipFile(fileobj=f)),
-        ("xz", b"\xfd7zXZ\0", lzma.LZMAFile),
-        ("zstd", b"\x28\xb5\x2f\xfd", _ZstdReader),
+        ("xz", b"\xfd7zXZ\0", _xz),
+        ("zstd", b"\x28\xb5\x2f\xfd", _zstd),
     ]
     for name, begins, reader in known:
         if magic.startswith(begins) or (name == "zstd" and _is_skippable(magic)):
@@ -171,36 +185,55 @@ def _is_skippable(magic: bytes) -> bool:
 
 
 class _CorruptError(Exception):
-    """A zstd stream cannot be decompressed; zstandard's own error needs zstandard."""
+    """A frame cannot be decompressed; zstandard's own error needs zstandard."""
 
 
-class _ZstdReader:
-    """Reads zstd frames one after another.
+def _xz(file: BinaryIO) -> _Reader:
+    return _FrameReader(file, lzma.LZMADecompressor, lzma.LZMAError, padding=b"\0")
 
-    zstandard's own stream readers end a truncated stream without an error.
+
+def _zstd(file: BinaryIO) -> _Reader:
+    try:
+        import zstandard
+    except ImportError:
+        raise MissingExtraError("zstandard", "traces") from None
+    new_frame = zstandard.ZstdDecompressor().decompressobj
+    return _FrameReader(file, new_frame, zstandard.ZstdError)
+
+
+class _FrameReader:
+    """Reads frames of zstd, or streams of xz, one after another.
+
+    The libraries' own readers are silent where a frame of zstd breaks off, and where something else
+    follows a stream of xz.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        try:
-            import zstandard
-        except ImportError:
-            raise MissingExtraError("zstandard", "traces") from None
-        self._error = zstandard.ZstdError
-        self._new_frame = zstandard.ZstdDecompressor().decompressobj
-        self._frame = self._new_frame()
-        self._in_frame = False
+    def __init__(
+        self,
+        file: BinaryIO,
+        new_frame: Callable[[], _Frame],
+        error: type[Exception],
+        padding: bytes = b"",
+    ) -> None:
         self._file = file
+        self._new_frame = new_frame
+        self._error = error
+        self._padding = padding  # may lie between frames
+        self._frame = new_frame()
+        self._in_frame = False
         self._fed = b""
         self._ready = memoryview(b"")
 
     def read(self, size: int) -> bytes:
         while not self._ready:
-            fed = self._fed or self._file.read(_ZSTD_FEED)
+            fed = self._fed or self._file.read(_FEED)
             self._fed = b""
             if not fed:
                 if self._in_frame:
                     raise EOFError
                 return b""
+            if not self._in_frame and not (fed := fed.lstrip(self._padding)):
+                continue
             try:
                 self._ready = memoryview(self._frame.decompress(fed))
             except self._error as error:

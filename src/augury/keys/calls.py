@@ -20,6 +20,8 @@ _ANY = inspect.Signature(
     ]
 )
 _PREFIX = named("call") + b"("
+_MOST_LAYERS = 1000
+"""Of wrappers around a function; with more it wraps itself, or makes a wrapper whenever asked."""
 
 
 def call_key(
@@ -143,7 +145,9 @@ def _unwrap(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
     """Return the function that a callable calls in the end, with all its arguments."""
-    while not isinstance(function, type):
+    for _ in range(_MOST_LAYERS):
+        if isinstance(function, type):
+            return function, args, kwargs
         if isinstance(function, functools.partial):
             args, kwargs = function.args + args, {**function.keywords, **kwargs}
             function = function.func
@@ -152,7 +156,7 @@ def _unwrap(
         elif hasattr(function, "__wrapped__"):
             function = function.__wrapped__
         elif isinstance(function, _NAMED) and function.__module__:
-            break
+            return function, args, kwargs
         elif isinstance(getattr(type(function), "__call__", None), types.FunctionType):  # noqa: B004
             args, function = (function, *args), type(function).__call__
         else:
@@ -160,7 +164,10 @@ def _unwrap(
                 f"cannot make a stable key from calls of {function!r}: it has no module and name; "
                 "wrap it in a function"
             )
-    return function, args, kwargs
+    raise KeyEncodingError(
+        f"cannot make a stable key from calls of {function!r}: it wraps itself; "
+        "wrap it in a function"
+    )
 
 
 def _anonymous(function: Callable[..., Any]) -> str:

@@ -62,6 +62,12 @@ class Policy:
         return f"{self.name}({', '.join(f'{k}={v:g}' for k, v in self.parameters.items())})"
 
 
+def check_seed(seed: object) -> None:
+    """Raise a `ConfigurationError` unless policies can make their random choices from this."""
+    if not isinstance(seed, int) or not 0 <= seed < 2**64:
+        raise ConfigurationError(f"seed must be an integer from 0 to 2**64 - 1, not {seed!r}")
+
+
 def parse(written: str | Policy) -> Policy:
     """Read a policy as users write it: ``"lru"``, ``"s3fifo(small=0.2)"``.
 

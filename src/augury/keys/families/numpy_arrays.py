@@ -61,7 +61,10 @@ def write_array(array: np.ndarray[Any, Any], output: Output, room: int) -> None:
     if not room:
         raise Unencodable(array, TOO_DEEP)
     output.append(b"(")
-    kind = describe(array.dtype)
+    try:
+        kind = describe(array.dtype)
+    except Unencodable as error:
+        raise Unencodable(array, str(error)) from None  # containers look for the array
     ENCODERS[type(kind)](kind, output, room)
     ENCODERS[tuple](array.shape, output, room)
     _write_elements(array, output, room - 1)
@@ -79,9 +82,9 @@ def _write_elements(array: np.ndarray[Any, Any], output: Output, room: int) -> N
             for item in array.flat:
                 ENCODERS[type(item)](item, output, room)
         except Unencodable as error:
-            index = next(i for i, item in enumerate(array.flat) if item is error.value)
-            place = [int(i) for i in np.unravel_index(index, array.shape)]
-            error.within(array, str(place))
+            index = next((i for i, item in enumerate(array.flat) if item is error.value), None)
+            place = None if index is None else np.unravel_index(index, array.shape)
+            error.within(array, "[?]" if place is None else str([*map(int, place)]))
             raise
         output.append(b"]")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import operator
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -88,7 +89,7 @@ def _array(array: Any) -> Parts:
         yield "", lengths
         yield "", data
     elif isinstance(dtype, pd.DatetimeTZDtype):
-        yield "", str(dtype.tz)
+        yield "", _zone(dtype.tz)
         yield "", np.asarray(array, dtype=f"M8[{dtype.unit}]")
     elif isinstance(dtype, pd.PeriodDtype):
         yield "", dtype.name
@@ -116,6 +117,13 @@ def _array(array: Any) -> Parts:
         raise Unencodable(
             array, f"cannot make a stable key from {dtype!r}; convert it to a dtype of pandas"
         )
+
+
+def _zone(zone: datetime.tzinfo) -> str:
+    # A fixed offset may have any name, and two offsets the same: unnamed, it is its own name.
+    if isinstance(zone, datetime.timezone):
+        zone = datetime.timezone(zone.utcoffset(None))
+    return str(zone)
 
 
 _SCALARS: dict[str, Any] = {
