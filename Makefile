@@ -19,8 +19,10 @@ demo: .venv/demo ## Shows what Augury saves in front of a database of real fligh
 	@$(BIN)/augury demo
 
 test: .venv/test ## Types, style, and all but the slow tests.
+	@echo "Checking style and types"
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy --no-error-summary
+	@echo "Testing"
 	@$(BIN)/pytest -q -m "not slow"
 
 test-all: .venv/test ## All tests.
@@ -43,7 +45,7 @@ bench: .venv/bench ## Compares with every peer.
 	@$(BIN)/augury bench
 
 clean: ## Removes everything that make has made.
-	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build augury-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/python:
 	@command -v $(PYTHON) > /dev/null || \
