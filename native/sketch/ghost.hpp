@@ -6,25 +6,24 @@
 #include <new>
 #include <stdexcept>
 
-#include "core/hash.hpp"
 #include "core/slab.hpp"
+#include "core/table.hpp"
 #include "core/types.hpp"
 
 namespace augury {
 
 struct NoStamp {};
 
-// A ring in order of age, and as many buckets, each the youngest of a chain that leads through the
-// ring from younger to older. So forgetting the oldest needs no search: a link to a place that is
-// no longer in use, or is in use again by someone younger, ends a chain. A ghost removed from the
-// middle stays in its chain as a hole; when the ring has come round, holes are squeezed out.
+// A ring in order of age, and a table that leads from hashes into it: a look-up, which seldom finds
+// anything, then reads one line and takes no branch that cannot be predicted. A ghost removed from
+// the middle leaves a hole; when the ring has come round, holes are squeezed out.
 //
-// 11 of 16 places are ghosts once the limit is reached, never more. So a ghost takes 17.5 bytes and
-// 16/11 of its stamp, 6 more if weights are not all 1; and 5 of 16 are holes when they are squeezed
-// out, which makes that O(1) amortised.
+// 11 of 16 places are ghosts once the limit is reached, never more. So a ghost takes 15 bytes
+// and 16/11 of its stamp, 6 more if weights are not all 1; and 5 of 16 are holes when they are
+// squeezed out, which makes that O(1) amortised.
 //
-// Only 32 bits of a hash are kept: of n ghosts, a key that is none of them is taken for one with
-// probability n / 2^32. Nothing here throws: what there is no memory for is not remembered.
+// Only 31 bits of a hash are kept: of n ghosts, a key that is none of them is taken for one with
+// probability n / 2^31. Nothing here throws: what there is no memory for is not remembered.
 template <class Stamp = NoStamp>
 class Ghosts {
  public:
@@ -36,7 +35,7 @@ class Ghosts {
   [[nodiscard]] Weight limit() const { return limit_; }
   [[nodiscard]] const Stamp& oldest() const { return ring_[tail_].stamp; }
   [[nodiscard]] std::size_t bytes() const {
-    return ring_.bytes() + buckets_.bytes() + weights_.bytes();
+    return ring_.bytes() + index_.bytes() + weights_.bytes();
   }
 
   [[nodiscard]] bool contains(std::uint64_t hash) const { return find(print_of(hash)) != kNone; }
@@ -51,9 +50,9 @@ class Ghosts {
     while (weight_ + heft > limit_) erase(tail_);
     if (!make_room() || (heft != 1 && !start_weighing())) return;
     const std::uint32_t place = after(tail_, used_++);
-    ring_[place] = {.print = print_of(hash), .older = kEnd, .hole = false, .stamp = stamp};
+    ring_[place] = {.print = print_of(hash) & kPrint, .hole = false, .stamp = stamp};
     if (weights_.size() != 0) weights_[place] = code;
-    link(place);
+    index_.insert(filed(print_of(hash)), place);
     ++size_;
     weight_ += heft;
   }
@@ -95,10 +94,9 @@ class Ghosts {
       }
       ++live;
       weight += weight_at(place);
-      const std::uint32_t found = find(ring_[place].print);  // a younger one if 32 bits are alike
-      if (found == kNone || rank(found) < i) throw std::logic_error("ghosts: one cannot be found");
     }
-    if (live != size_) throw std::logic_error("ghosts: miscounted");
+    if (live != size_ || live != index_.size()) throw std::logic_error("ghosts: miscounted");
+    index_.validate([this](std::uint32_t place) { return filed_at(place); });
     if (weight != weight_) throw std::logic_error("ghosts: misweighed");
     if (weight > limit_) throw std::logic_error("ghosts: above the limit");
     if (size_ > room() || used_ > places_) throw std::logic_error("ghosts: too full");
@@ -106,19 +104,26 @@ class Ghosts {
 
  private:
   static constexpr std::uint32_t kMost = 1u << 30;
-  static constexpr std::uint32_t kEnd = (1u << 31) - 1;  // of a chain
+  using Index = ChunkedTable<AnyNumber>;
+  static constexpr std::uint32_t kPrint = (1u << 31) - 1;
   static constexpr std::uint32_t kCoarse = 1u << 31;
   static constexpr std::uint32_t kDigits = 25;
 
   struct Entry {
-    std::uint32_t print;       // upper half of the hash
-    std::uint32_t older : 31;  // place of the next in the chain
+    std::uint32_t print : 31;  // upper bits of the hash
     std::uint32_t hole : 1;    // removed
     [[no_unique_address]] Stamp stamp;
   };
 
   static std::uint32_t print_of(std::uint64_t hash) {
-    return static_cast<std::uint32_t>(hash >> 32);
+    return static_cast<std::uint32_t>(hash >> 33);
+  }
+  // What the table files a print under: it looks at the upper half and at the lowest byte.
+  static std::uint64_t filed(std::uint32_t print) {
+    return std::uint64_t{print} << 33 | print % 256;
+  }
+  [[nodiscard]] std::uint64_t filed_at(std::uint32_t place) const {
+    return filed(ring_[place].print);
   }
 
   // A weight in 32 bits. From 2^31 on it is rounded down to 25 bits times a power of two: were it
@@ -143,39 +148,18 @@ class Ghosts {
     const std::uint32_t sum = place + steps;  // below 2^32: there are at most 2^31 places
     return sum < places_ ? sum : sum - places_;
   }
-  // How far a place is above the oldest; at least used_ if it is not in use.
-  [[nodiscard]] std::uint32_t rank(std::uint32_t place) const {
-    return place >= tail_ ? place - tail_ : place + places_ - tail_;
-  }
   [[nodiscard]] Weight weight_at(std::uint32_t place) const {
     return weights_.size() == 0 ? 1 : weight_of(weights_[place]);
   }
 
-  // The place of the youngest of that print, or kNone.
+  // A place of that print, or kNone.
   [[nodiscard]] std::uint32_t find(std::uint32_t print) const {
-    if (size_ == 0) return kNone;
-    std::uint32_t younger = used_;
-    std::uint32_t place = buckets_[reduce(print, places_)];
-    while (place != kEnd && rank(place) < younger) {
-      const Entry& entry = ring_[place];
-      if (entry.print == print && !entry.hole) return place;
-      younger = rank(place);
-      place = entry.older;
-    }
-    return kNone;
-  }
-
-  // Puts the youngest at the front of its chain, if the bucket still leads to one.
-  void link(std::uint32_t place) {
-    const std::uint32_t home = reduce(ring_[place].print, places_);
-    const std::uint32_t first = buckets_[home];
-    const bool chained =
-        first != kEnd && rank(first) < rank(place) && reduce(ring_[first].print, places_) == home;
-    ring_[place].older = (chained ? first : kEnd) & kEnd;
-    buckets_[home] = place;
+    return index_.find(filed(print),
+                       [&](std::uint32_t place) { return ring_[place].print == print; });
   }
 
   void erase(std::uint32_t place) {
+    index_.erase(filed_at(place), place);
     weight_ -= weight_at(place);
     ring_[place].hole = true;
     --size_;
@@ -210,17 +194,18 @@ class Ghosts {
       if (weights_.size() != 0) weights_[to] = weights_[from];
     }
     used_ = live;
-    link_all();
+    index_.clear();
+    file_all();
   }
 
   // Moves all to arrays of that many places; false and nothing changed if there is no memory.
   bool rebuild(std::uint32_t places) {
     Slab<Entry> ring;
-    Slab<std::uint32_t> buckets;
+    Index index;
     Slab<std::uint32_t> weights;
     try {
       ring.reserve(places);
-      buckets.reserve(places);
+      index.reserve(places / 16 * 11);
       if (weights_.size() != 0) weights.reserve(places);
     } catch (const std::bad_alloc&) {
       return false;
@@ -233,18 +218,20 @@ class Ghosts {
       ring[live++] = ring_[from];
     }
     ring_.swap(ring);
-    buckets_.swap(buckets);
+    index_.swap(index);
     weights_.swap(weights);
     places_ = places;
     tail_ = 0;
     used_ = live;
-    link_all();
+    file_all();
     return true;
   }
 
-  void link_all() {
-    for (std::uint32_t i = 0; i < places_; ++i) buckets_[i] = kEnd;
-    for (std::uint32_t i = 0; i < used_; ++i) link(after(tail_, i));
+  void file_all() {
+    for (std::uint32_t i = 0; i < used_; ++i) {
+      const std::uint32_t place = after(tail_, i);
+      index_.insert(filed_at(place), place);
+    }
   }
 
   bool start_weighing() {
@@ -259,7 +246,7 @@ class Ghosts {
   }
 
   Slab<Entry> ring_;
-  Slab<std::uint32_t> buckets_;  // by upper bits of the print: the youngest of a chain
+  Index index_;                  // of the places that are no holes, by print
   Slab<std::uint32_t> weights_;  // by place, see code_of(); empty while all are 1
   Weight limit_;
   Weight weight_ = 0;
