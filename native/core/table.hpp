@@ -62,7 +62,7 @@ class Table {
   template <class HashOf>
   void prepare(HashOf&& hash_of) {
     if (size_ >= limit_) [[unlikely]]
-      grow(hash_of);
+      rebuild(hash_of);
   }
 
   // Files a slot that is not filed yet. prepare() has been called since the last insert().
@@ -91,7 +91,11 @@ class Table {
         --size_;
         return;
       }
-      if (chunk.passed < kMany) --chunk.passed;
+      if (chunk.passed < kMany) {
+        --chunk.passed;
+      } else if (++uncounted_ > kUncounted * (mask_ + 1)) {
+        limit_ = 0;  // the next prepare() counts anew
+      }
     }
   }
 
@@ -114,7 +118,10 @@ class Table {
  private:
   static constexpr int kPlaces = 12;
   static constexpr std::uint16_t kFull = (1U << kPlaces) - 1;
-  static constexpr std::uint8_t kMany = 255;  // passed: no longer counted, and never lowered again
+  // Slots a chunk that were erased but not counted off a full count, before all is counted anew: or
+  // chunks that many keys with one home once passed would let every later search pass, too.
+  static constexpr std::size_t kUncounted = 64;
+  static constexpr std::uint8_t kMany = 255;  // passed: no longer counted until all is counted anew
 
   struct alignas(64) Chunk {
     std::array<std::uint8_t, kPlaces> tags;
@@ -145,14 +152,15 @@ class Table {
   [[nodiscard]] std::size_t home(std::uint64_t hash) const { return (hash >> 32) & mask_; }
 
   template <class HashOf>
-  void grow(HashOf&& hash_of) {
+  void rebuild(HashOf&& hash_of) {
     const std::size_t old_count = mask_ + 1;
-    const std::size_t count = old_count * 2;
+    const std::size_t count = size_ < limit(old_count) ? old_count : old_count * 2;
     if (count > kNone) throw std::length_error("a cache holds too many entries");
     auto old = std::make_unique<Chunk[]>(count);
     old.swap(chunks_);
     mask_ = count - 1;
     limit_ = limit(count);
+    uncounted_ = 0;
     size_ = 0;
     for (std::size_t at = 0; at < old_count; ++at) {
       for (std::uint32_t used = old[at].used; used != 0; used &= used - 1) {
@@ -166,6 +174,7 @@ class Table {
   std::size_t mask_ = 0;  // chunks, a power of two, less one
   std::size_t size_ = 0;
   std::size_t limit_ = limit(1);
+  std::size_t uncounted_ = 0;
 };
 
 }  // namespace augury
