@@ -109,6 +109,7 @@ class ChunkedTable {
   void clear() {
     if (memory_ != nullptr) std::fill_n(chunks_, count_.size(), Chunk{});
     size_ = 0;
+    uncounted_ = 0;
   }
 
   void swap(ChunkedTable& other) noexcept {
@@ -117,6 +118,7 @@ class ChunkedTable {
     std::swap(count_, other.count_);
     std::swap(size_, other.size_);
     std::swap(limit_, other.limit_);
+    std::swap(uncounted_, other.uncounted_);
   }
 
   // Makes sure that the next insert() has room. hash_of(slot) is the hash a slot is filed under.
@@ -124,7 +126,7 @@ class ChunkedTable {
   template <class HashOf>
   void prepare(HashOf&& hash_of) {
     if (size_ >= limit_) [[unlikely]]
-      grow(hash_of);
+      rebuild(hash_of);
   }
 
   // Files a slot that is not filed yet. prepare() has been called since the last insert().
@@ -153,7 +155,11 @@ class ChunkedTable {
         --size_;
         return;
       }
-      if (chunk.passed < kMany) --chunk.passed;
+      if (chunk.passed < kMany) {
+        --chunk.passed;
+      } else if (++uncounted_ > kUncounted * count_.size()) {
+        limit_ = 0;  // the next prepare() counts anew
+      }
     }
   }
 
@@ -176,7 +182,10 @@ class ChunkedTable {
  private:
   static constexpr int kPlaces = 12;
   static constexpr std::uint16_t kFull = (1U << kPlaces) - 1;
-  static constexpr std::uint8_t kMany = 255;  // passed: no longer counted, and never lowered again
+  // Slots a chunk that were erased but not counted off a full count, before all is counted anew: or
+  // chunks that many keys with one home once passed would let every later search pass, too.
+  static constexpr std::size_t kUncounted = 64;
+  static constexpr std::uint8_t kMany = 255;  // passed: no longer counted until all is counted anew
 
   struct alignas(64) Chunk {
     std::array<std::uint8_t, kPlaces> tags;
@@ -203,9 +212,10 @@ class ChunkedTable {
   static std::uint8_t tag_of(std::uint64_t hash) { return static_cast<std::uint8_t>(hash); }
 
   template <class HashOf>
-  void grow(HashOf&& hash_of) {
+  void rebuild(HashOf&& hash_of) {
     const std::size_t old_count = memory_ == nullptr ? 0 : count_.size();
-    const auto old = allocate(std::max<std::size_t>(2 * old_count, 1));
+    const bool crowded = size_ >= old_count * Chunks::kFill;
+    const auto old = allocate(crowded ? std::max<std::size_t>(2 * old_count, 1) : old_count);
     size_ = 0;
     for (std::size_t at = 0; at < old_count; ++at) {
       for (std::uint32_t used = old[at].used; used != 0; used &= used - 1) {
@@ -223,6 +233,7 @@ class ChunkedTable {
     chunks_ = memory_.get();
     count_.resize(count);
     limit_ = count * Chunks::kFill;
+    uncounted_ = 0;
     return memory;
   }
 
@@ -233,6 +244,7 @@ class ChunkedTable {
   Chunks count_;
   std::size_t size_ = 0;
   std::size_t limit_ = 0;
+  std::size_t uncounted_ = 0;
 };
 
 using Table = ChunkedTable<PowersOfTwo>;

@@ -118,7 +118,11 @@ class CacheMachine(RuleBasedStateMachine):
     @rule(key=KEYS, ttl=TTLS, data=st.data())
     def set(self, key: Any, ttl: float | None, data: st.DataObject) -> None:
         value, size = Value(), data.draw(self.sizes)
-        assert self.cache.set(key, value, ttl=ttl, size=size) is (size <= self.capacity)
+        fits = size <= self.capacity
+        replaces = key in self.live()
+        stored = self.cache.set(key, value, ttl=ttl, size=size)
+        assert stored is (self.cache.peek(key) is value)
+        assert stored is fits or (fits and replaces)  # the policy may give up that very entry
         self.written(key, value, size, ttl)
 
     @rule(key=KEYS)
