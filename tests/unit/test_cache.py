@@ -152,6 +152,7 @@ def test_no_attribute_is_added_by_mistake() -> None:
         {"ttl": float("nan")},
         {"ttl": "60"},
         {"ttl": timedelta(0)},
+        {"ttl": 10**400},
         {"weigher": 5},
         {"on_evict": "print"},
         {"clock": 0.0},
