@@ -43,6 +43,8 @@ bool parse_ttl(PyObject* ttl, std::int64_t* ns) {
   if (seconds == -1.0 && PyErr_Occurred() != nullptr) {
     if (PyErr_ExceptionMatches(PyExc_TypeError) != 0) {
       raise_configuration_error("ttl must be seconds, a timedelta, or None for no expiry");
+    } else if (PyErr_ExceptionMatches(PyExc_OverflowError) != 0) {
+      raise_configuration_error("ttl is beyond all floats; write None for no expiry");
     }
     return false;
   }

@@ -193,13 +193,15 @@ def cached(
         return cached()(cache)
     if not isinstance(cache, Cache | int):
         raise ConfigurationError(f"cached() takes a Cache or a capacity, not {cache!r}")
-    for name, given in (("ttl", ttl), ("negative_ttl", negative_ttl), ("error_ttl", error_ttl)):
+    if not callable(ttl):
+        check_ttl("ttl", ttl)
+    for name, given in (("negative_ttl", negative_ttl), ("error_ttl", error_ttl), ("stale", stale)):
         check_ttl(name, given)
     for name, function in (("key", key), ("condition", condition)):
         if function is not None and not callable(function):
             raise ConfigurationError(f"{name} must be callable or None, not {function!r}")
-    if stale is not None and (ttl is None or ttl is DEFAULT or not seconds(stale) > 0):
-        raise ConfigurationError("stale must be more than 0 seconds, and needs a ttl")
+    if stale is not None and (ttl is None or ttl is DEFAULT):
+        raise ConfigurationError("stale needs a ttl")
     shelf = cache if isinstance(cache, Cache) else Cache[Any, Any](cache)
     options = LoadOptions(
         ttl=ttl,

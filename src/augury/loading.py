@@ -33,9 +33,13 @@ def seconds(time: float | timedelta) -> float:
 
 def check_ttl(name: str, ttl: object) -> None:
     """Raise a `ConfigurationError` unless this is a time to live, or stands for one."""
-    if ttl is None or ttl is DEFAULT or callable(ttl):
+    if ttl is None or ttl is DEFAULT:
         return
-    if not isinstance(ttl, int | float | timedelta) or not seconds(ttl) > 0:
+    try:
+        fits = isinstance(ttl, int | float | timedelta) and seconds(ttl) > 0
+    except OverflowError:  # of an integer beyond all floats
+        fits = False
+    if not fits:
         raise ConfigurationError(
             f"{name} must be more than 0 seconds, a timedelta, or None for no expiry, not {ttl!r}"
         )

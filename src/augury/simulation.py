@@ -87,7 +87,7 @@ def capacity_of(size: str | float, whole: int, *, by_bytes: bool) -> int:
     Returns
     -------
     int
-        Entries or bytes, at least 1.
+        Entries or bytes, at least 1 of any percentage.
 
     Examples
     --------
@@ -107,6 +107,8 @@ def capacity_of(size: str | float, whole: int, *, by_bytes: bool) -> int:
             f"size {size!r} is not a whole number of entries; write 10% for a share"
         )
     capacity = number * whole / 100 if unit == "%" else number * _UNITS[unit]
+    if 0 < capacity < 1 and unit != "%":
+        raise ConfigurationError(f"size {size!r} is less than 1; write 10% for a tenth")
     if not capacity > 0 or not math.isfinite(capacity) or capacity > 2**62:
         raise ConfigurationError(f"size {size!r} must be more than 0 and less than 2**62")
     return max(1, int(capacity))

@@ -138,7 +138,9 @@ def test_tells_malformed_lines(trace: Path, tmp_path: Path) -> None:
         (["--column", "key"], "cannot read --column 'key'"),
         (["--column", "key=nokey"], "nokey"),
         (["--png", "/nowhere/at/all.png"], "folder that does not exist"),
-        (["--png", "curves.xyz"], "xyz"),
+        (["--png", "curves.xyz"], "end its name in .png"),
+        (["--png", "curves.pgf"], "end its name in .png"),
+        (["--png", "curves"], "end its name in .png"),
         (["--nonsense"], "--nonsense"),
     ],
 )
@@ -166,6 +168,31 @@ def test_stops_quietly_when_nobody_reads_on(trace: Path) -> None:
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize("redirected", ["> /dev/full", ">&-"])
+def test_output_that_cannot_be_written_is_a_mistake(trace: Path, redirected: str) -> None:
+    command = f"{sys.executable} -c 'from augury.cli import main; exit(main())' inspect {trace}"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} --json {redirected}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "output" in mistake(done)
+
+
+def test_output_need_not_be_in_utf_8(trace: Path) -> None:
+    for arguments in (["inspect", trace], ["simulate", "--help"]):
+        done = augury(*arguments, PYTHONIOENCODING="ascii")
+        assert done.returncode == 0
+        assert done.stdout.isascii()
+
+
+def test_names_of_files_are_no_markup(tmp_path: Path) -> None:
+    path = tmp_path / "trace[bold].keys"
+    path.write_text("1\n2\n1\n")
+    assert "trace[bold].keys (keys)" in augury("inspect", path).stdout
+
+
 def test_every_subcommand_has_help() -> None:
     listing = augury("--help")
     assert listing.returncode == 0
@@ -178,7 +205,18 @@ def test_every_subcommand_has_help() -> None:
     assert augury("--version").stdout.startswith("augury ")
 
 
-def test_names_the_extra_that_is_missing() -> None:
-    code = "import sys; sys.modules['typer'] = None; from augury.cli import main; sys.exit(main())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "pip install 'augury[cli]'" in mistake(done)
+@pytest.mark.parametrize(
+    ("package", "extra"),
+    [("typer", "cli"), ("rich", "cli"), ("plotext", "cli"), ("matplotlib", "plot")],
+)
+def test_names_the_extra_that_is_missing(trace: Path, package: str, extra: str) -> None:
+    code = (
+        "import sys; sys.modules[sys.argv.pop(1)] = None; from augury.cli import main; exit(main())"
+    )
+    arguments: list[str | Path] = [package, "inspect", trace, "--png", trace.with_name("plot.png")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert f"{package} is not installed; install it with: pip install 'augury[{extra}]'" in mistake(
+        done
+    )

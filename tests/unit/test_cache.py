@@ -39,7 +39,10 @@ def test_policies_take_parameters() -> None:
     cache: Cache[int, int] = Cache(10, policy="s3fifo(small=0.5)")
     assert cache.policy.parameters == {"small": 0.5}
     assert repr(cache) == "<Cache policy='s3fifo(small=0.5)' weight=0 of 10>"
-    for policy in ("nothing", "lru(x=1)", "s3fifo(small=7)", "lru(", "", 5, None):
+    precise = Policy("s3fifo", {"small": 0.1234567})
+    assert policies.parse(str(precise)) == precise
+    twice = "s3fifo(small=0.1, small=0.2)"
+    for policy in ("nothing", twice, "lru(x=1)", "s3fifo(small=7)", "lru(", "", 5, None):
         with pytest.raises(ConfigurationError):
             Cache(10, policy=policy)  # type: ignore[arg-type]
 
@@ -161,6 +164,7 @@ def test_no_attribute_is_added_by_mistake() -> None:
         {"ttl": float("nan")},
         {"ttl": "60"},
         {"ttl": timedelta(0)},
+        {"ttl": 10**400},
         {"weigher": 5},
         {"on_evict": "print"},
         {"clock": 0.0},

@@ -583,6 +583,11 @@ def test_what_makes_no_sense_is_refused_at_once() -> None:
         {"error_ttl": -3},
         {"stale": 5},
         {"stale": 0, "ttl": 5},
+        {"stale": "5", "ttl": 5},
+        {"stale": 10**400, "ttl": 5},
+        {"ttl": 10**400},
+        {"negative_ttl": len},
+        {"error_ttl": len},
         {"key": 5},
         {"condition": "x"},
     ):

@@ -57,6 +57,11 @@ def test_without_sizes_every_key_takes_one() -> None:
         assert spool.seconds is None
 
 
+def test_sizes_beyond_64_bits_are_refused() -> None:
+    with pytest.raises(TraceError, match="add up to more than 9,223,"):
+        Spool(Sized([1] * 3000, [2**53] * 3000))
+
+
 def test_spans_chunks() -> None:
     keys = np.random.default_rng(3).integers(0, 9_000, 700_000, dtype=np.uint64)
     with Spool(requests_of(keys)) as spool:

@@ -96,6 +96,8 @@ def test_monitor(tmp_path: Path) -> None:
     assert found.times[-1] == 1339518102.5
     assert found.sizes == []
     assert found.malformed.ignored == 5
+    endless = b"9" * 400 + b'.0 [0 lua] "get" "a"\n'
+    assert read(tmp_path / "monitor", data + endless, max_malformed=1).malformed.count == 1
 
 
 @settings(deadline=None)

@@ -1,5 +1,6 @@
 """Traces of keys in memory."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,12 +55,21 @@ def test_again_from_the_beginning_in_chunks() -> None:
     assert (len(trace), trace.path, trace.format) == (300_000, None, "memory")
 
 
-@pytest.mark.parametrize("keys", [[], np.array([], np.int64), [1.5], [None], [b"x"], ["a", ("b",)]])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        *([], np.array([], np.int64), [1.5], [None], [b"x"], ["a", ("b",)]),
+        *(np.array([[1, 2], [1, 2]]), np.array([[-1], [2]]), np.array(5), np.array(-5)),
+        *([10**5000], [-(10**5000), "a"]),
+    ],
+    ids=lambda keys: type(keys).__name__,
+)
 def test_refuses(keys: Any) -> None:
     with pytest.raises(TraceError):
         requests_of(keys)
 
 
-def test_a_string_is_no_list_of_keys() -> None:
+@pytest.mark.parametrize("name", ["trace.csv", b"trace.csv", bytearray(b"t"), Path("trace.csv")])
+def test_a_string_is_no_list_of_keys(name: Any) -> None:
     with pytest.raises(TraceError, match="read_trace"):
-        requests_of("trace.csv")
+        requests_of(name)

@@ -69,6 +69,11 @@ def test_types_of_sizes_and_times(tmp_path: Path) -> None:
     assert (found.sizes, found.times) == ([5], [1431820800.0])
 
 
+def test_times_in_the_far_future(tmp_path: Path) -> None:
+    data = written({"key": [1], "time": pa.array([2**60], pa.timestamp("ms"))})
+    assert read(tmp_path / "p", data).times == [pytest.approx(2**60 / 1000)]
+
+
 def test_malformed_rows_are_left_out(tmp_path: Path) -> None:
     data = written(
         {

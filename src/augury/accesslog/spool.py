@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=np.generic)
 
+_MOST_BYTES = 1 << 63  # of all requests together: sums of 64 bits hold them
 _CHUNK = 1 << 16  # requests: small enough for the processor's caches, large enough for NumPy
 
 
@@ -55,7 +56,8 @@ class Spool:
     Raises
     ------
     TraceError
-        If the trace cannot be read, or the scratch file cannot be written.
+        If the trace cannot be read, the scratch file cannot be written, or all sizes together
+        exceed 2**63 bytes.
 
     Examples
     --------
@@ -85,6 +87,7 @@ class Spool:
         self._next: _Column[np.int64] | None = None
         index = _native.KeyIndex()
         self.requests = self.footprint = 0
+        total = 0.0
         earliest, latest = math.inf, -math.inf
         try:
             for chunk in trace.chunks(progress=progress):
@@ -95,6 +98,12 @@ class Spool:
                     if self._sizes is None:
                         self._sizes = _Column(np.dtype(np.uint64))
                     self._sizes.append(chunk.sizes)
+                    total += float(chunk.sizes.sum(dtype=np.float64))
+                    if total > _MOST_BYTES:
+                        raise TraceError(
+                            f"{trace.path or 'the trace'}: its sizes add up to more than "
+                            f"{_MOST_BYTES:,} bytes; is this column the size?"
+                        )
                     self.footprint += int(chunk.sizes[_firsts(ids, before)].sum())
                 if chunk.times is not None:
                     earliest = min(earliest, float(chunk.times.min()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from operator import index
@@ -183,25 +184,28 @@ def requests_of(keys: Iterable[int | str]) -> InMemoryTrace:
     Parameters
     ----------
     keys
-        Integers of any size and sign, strings, or both; a NumPy array of integers is read fastest.
-        ``7`` and ``"7"`` are two keys, as in a `dict`.
+        Integers of up to 4,300 digits and any sign, strings, or both; a NumPy array of
+        integers is read fastest. ``7`` and ``"7"`` are two keys, as in a `dict`.
 
     Raises
     ------
     TraceError
-        If a key is neither an integer nor a string, or there is none.
+        If a key is neither an integer nor a string, there is none, or they are given as bytes, a
+        path, or an array of several dimensions.
 
     Examples
     --------
     >>> [chunk.keys.tolist() for chunk in requests_of([1, 2, 1]).chunks()]
     [[1, 2, 1]]
     """
-    if isinstance(keys, str):  # most likely a path
+    if isinstance(keys, str | bytes | bytearray | os.PathLike):  # most likely a path
         raise TraceError("keys are given one by one, not as one string; files go to read_trace")
+    if isinstance(keys, np.ndarray) and keys.ndim != 1:
+        raise TraceError(f"an array of keys has 1 dimension, not {keys.ndim}; ravel() it")
     numbers: NDArray[np.uint64]
     names: list[str] | None = None
     if isinstance(keys, np.ndarray) and keys.dtype.kind in "iu" and not (keys < 0).any():
-        numbers = keys.astype(np.uint64).ravel()
+        numbers = keys.astype(np.uint64)
     else:
         numbers, names = _number_all(keys)
     if not len(numbers):
@@ -229,6 +233,11 @@ def _number(key: object) -> int:
     except TypeError:
         raise TraceError(
             f"a key of a trace is an integer or a string, not {type(key).__name__}; convert it"
+        ) from None
+    except ValueError:
+        raise TraceError(
+            f"an integer key of a trace has at most {sys.get_int_max_str_digits():,} digits; "
+            "make it a string"
         ) from None
 
 

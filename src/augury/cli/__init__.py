@@ -20,11 +20,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         from augury.cli.run import run
+
+        return run(sys.argv[1:] if arguments is None else list(arguments))
+    except KeyboardInterrupt:  # while importing
+        print("augury: interrupted", file=sys.stderr)
+        return 130
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.startswith("augury"):
             raise
         from augury.errors import MissingExtraError
 
-        print(f"augury: {MissingExtraError(missing.name, 'cli')}", file=sys.stderr)
+        package = missing.name.partition(".")[0]
+        print(f"augury: {MissingExtraError(package, 'cli')}", file=sys.stderr)
         return 2
-    return run(sys.argv[1:] if arguments is None else list(arguments))

@@ -64,7 +64,9 @@ def command(
             console.print(statement, highlight=False, end="\n\n")
         for table in outcome.tables:
             console.print(_terminal(table))
-    console.print(f"{machine_line()}\nReport with drawings: {report}", highlight=False)
+    console.print(
+        f"{machine_line()}\nReport with drawings: {report}", highlight=False, markup=False
+    )
 
 
 def _split(listed: str) -> list[str]:

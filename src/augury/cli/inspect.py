@@ -6,6 +6,7 @@ from pathlib import Path
 
 import plotext
 from rich.table import Table
+from rich.text import Text
 
 from augury.accesslog import Profile, Spool, profile
 from augury.cli.terminal import console, print_json, progress, writable
@@ -19,7 +20,6 @@ from augury.cli.trace import (
     open_trace,
     report_malformed,
 )
-from augury.errors import MissingExtraError
 
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -52,7 +52,7 @@ def command(
 
 
 def _table(found: Profile, name: str, format: str) -> Table:
-    table = Table(title=f"{name} ({format})", show_header=False)
+    table = Table(title=Text(f"{name} ({format})"), show_header=False)
     table.add_column()
     table.add_column(justify="right")
     rows = {
@@ -98,10 +98,8 @@ def _draw(found: Profile) -> None:
 
 
 def _plot(found: Profile, path: Path) -> None:
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise MissingExtraError("matplotlib", "plot") from None
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     reuse, popularity = figure.subplots(1, 2)
     reuse.plot(*zip(*found.lru_miss_ratios, strict=True))

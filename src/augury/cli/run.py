@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import pkgutil
 import sys
@@ -55,6 +56,10 @@ def _print_version(asked: bool) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code."""
+    if sys.stdout is None:
+        return _complain("standard output is closed; send it to a file, or to /dev/null")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # of curves and names, where it is not UTF-8
     try:
         code = typer.main.get_command(application()).main(
             arguments, prog_name="augury", standalone_mode=False
@@ -66,16 +71,20 @@ def run(arguments: list[str]) -> int:
     except typer.TyperException as error:
         return _complain(error.format_message())
     except BrokenPipeError:
-        # Whoever read our output has enough; Python must not try to flush it again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # whoever read it has enough
         return 0
     except (KeyboardInterrupt, typer.Abort):
         print("augury: interrupted", file=sys.stderr)
         return INTERRUPTED
     except OSError as error:
         if error.filename is None:
-            raise
-        return _complain(f"{error.filename}: {error.strerror}")
+            _discard_output()
+        return _complain(f"{error.filename or 'cannot write the output'}: {error.strerror}")
+
+
+def _discard_output() -> None:
+    # Otherwise Python would try to flush it again at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(why: str) -> int:

@@ -21,7 +21,6 @@ from augury.cli.trace import (
     open_trace,
     report_malformed,
 )
-from augury.errors import ConfigurationError, MissingExtraError
 from augury.simulation import SimulationResult, simulate_many
 
 _BETWEEN_POLICIES = re.compile(r",(?![^(]*\))")
@@ -124,10 +123,8 @@ def _ratio(result: SimulationResult, by_bytes: bool) -> float:
 
 
 def _plot(results: list[SimulationResult], by_bytes: bool, path: Path) -> None:
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise MissingExtraError("matplotlib", "plot") from None
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     for policy in dict.fromkeys(result.policy for result in results):
@@ -143,7 +140,4 @@ def _plot(results: list[SimulationResult], by_bytes: bool, path: Path) -> None:
     axes.set_ylabel("byte miss ratio" if by_bytes else "miss ratio")
     axes.grid(alpha=0.3)
     axes.legend()
-    try:
-        figure.savefig(path, dpi=120)
-    except ValueError as error:
-        raise ConfigurationError(f"cannot write {path}: {error}") from None
+    figure.savefig(path, dpi=120)

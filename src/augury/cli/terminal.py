@@ -6,12 +6,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from augury.errors import ConfigurationError
+from augury.errors import ConfigurationError, MissingExtraError
 
 # Rich respects NO_COLOR, and leaves colours and bars out where nobody looks on.
 console = Console()
@@ -34,7 +35,7 @@ def progress(what: str) -> Iterator[Callable[[float], None]]:
         To be told the share done, from 0.0 to 1.0.
     """
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
@@ -45,14 +46,20 @@ def progress(what: str) -> Iterator[Callable[[float], None]]:
 
 
 def writable(path: Path) -> Path:
-    """Check, before long work, that a file can be written where the user wants it.
+    """Check, before long work, that a plot can be drawn and written where the user wants it.
 
     Raises
     ------
     ConfigurationError
-        If its folder does not exist, or it is a folder.
+        If its folder does not exist, it is a folder, or its name is none of a PNG.
+    MissingExtraError
+        If matplotlib is not installed.
     """
     if path.is_dir() or not path.parent.is_dir():
         what = "is a folder" if path.is_dir() else "is in a folder that does not exist"
         raise ConfigurationError(f"cannot write {path}: it {what}")
+    if path.suffix.lower() != ".png":
+        raise ConfigurationError(f"cannot write {path}: a plot is a PNG; end its name in .png")
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("matplotlib", "plot")
     return path

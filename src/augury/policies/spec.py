@@ -59,7 +59,15 @@ class Policy:
     def __str__(self) -> str:
         if not self.parameters:
             return self.name
-        return f"{self.name}({', '.join(f'{k}={v:g}' for k, v in self.parameters.items())})"
+        return (
+            f"{self.name}({', '.join(f'{k}={_shortest(v)}' for k, v in self.parameters.items())})"
+        )
+
+
+def _shortest(number: float) -> str:
+    """Write a number as `parse` reads it again."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(float(number))
 
 
 def check_seed(seed: object) -> None:
@@ -86,6 +94,10 @@ def parse(written: str | Policy) -> Policy:
     parameters: dict[str, float] = {}
     for item in filter(None, (part.strip() for part in (match["parameters"] or "").split(","))):
         name, equals, value = item.partition("=")
+        if name.strip() in parameters:
+            raise ConfigurationError(
+                f"policy {written!r} has {name.strip()!r} twice; write it once"
+            )
         try:
             if not equals:
                 raise ValueError

@@ -29,7 +29,7 @@ READS = frozenset(
 READS_OF_MANY = frozenset((b"MGET",))
 """Those that read what is held at each argument: one request an argument."""
 
-_LINE = re.compile(rb'(\d+\.\d+) \[(\d+) .*?\] ("[^"\\]*(?:\\.[^"\\]*)*".*)')
+_LINE = re.compile(rb'(\d{1,99}\.\d+) \[(\d+) .*?\] ("[^"\\]*(?:\\.[^"\\]*)*".*)')
 _ARGUMENT = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"')
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)")
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}

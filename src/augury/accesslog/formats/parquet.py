@@ -22,6 +22,8 @@ _MAGIC = b"PAR1"
 # By name, because older releases of pyarrow lack some of them.
 _TEXT = re.compile(r"(large_)?(string|binary)|(string|binary)_view|fixed_size_binary\[\d+\]")
 
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+
 
 def _likelihood(head: Head) -> float:
     if head.data.startswith(_MAGIC):
@@ -110,8 +112,11 @@ class _Batch:
         kind = column.type
         scale = 1.0
         if role == "time" and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-            column = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-            scale = 1e-6
+            if pa.types.is_date(kind):
+                column = column.cast(pa.timestamp("s"))
+            # Not by another unit, in which the far future would overflow.
+            scale = _SECONDS[column.type.unit]
+            column = column.cast(pa.int64())
         elif not (
             pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)
         ):
