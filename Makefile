@@ -43,7 +43,7 @@ bench: .venv/bench ## Compares with every peer.
 	@$(BIN)/augury bench
 
 clean: ## Removes everything that make has made.
-	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build augury-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/python:
 	@command -v $(PYTHON) > /dev/null || \
