@@ -162,8 +162,8 @@ def cached(
     condition
         ``condition(result)`` tells whether to keep a result. By default all are kept.
     stale
-        How long after `ttl` a result is still served, once more to each caller, while a new one is
-        fetched in the background. Needs a `ttl`.
+        How long after `ttl` a result is still served, while the first call that finds it so has a
+        new one fetched in the background. Needs a `ttl`.
     negative_ttl, error_ttl
         How long a `KeyError`, or any other exception, is remembered and raised again. By default
         not at all.
