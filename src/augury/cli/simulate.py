@@ -33,25 +33,33 @@ def command(
         str,
         typer.Option(
             metavar="NAMES",
-            help="Policies, with commas: lru,s3fifo(small=0.2),belady; or all.",
+            help="Policies, separated by commas, such as lru,s3fifo(small=0.2); or all.",
         ),
     ] = "fifo,lru,s3fifo,wtinylfu,belady",
     size: Annotated[
         str,
         typer.Option(
-            metavar="SIZES", help="Entries (5000), percent of the distinct keys (1%), or bytes."
+            metavar="SIZES",
+            help="Separated by commas: entries (5000) or percent of the distinct keys (1%).",
         ),
     ] = "0.1%,1%,5%,10%,20%,50%",
     by_bytes: Annotated[
         bool,
-        typer.Option("--bytes", help="Sizes are bytes (64MiB) or percent of the distinct bytes."),
+        typer.Option(
+            "--bytes",
+            help="Weigh entries by size: sizes are bytes (64MiB) or percent of the distinct bytes.",
+        ),
     ] = False,
     warm: Annotated[
-        float, typer.Option(metavar="SHARE", help="First share of the requests not to count.")
+        float,
+        typer.Option(
+            metavar="SHARE", help="First share of the requests, which only warms the cache."
+        ),
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Of policies that choose at random.")] = 1,
     jobs: Annotated[
-        int | None, typer.Option(help="Threads.  [default: the processors]", min=1)
+        int | None,
+        typer.Option(metavar="N", help="Threads; by default as many as processors.", min=1),
     ] = None,
     format: FormatOption = None,
     column: ColumnOption = None,

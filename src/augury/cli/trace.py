@@ -8,13 +8,24 @@ from typing import Annotated
 import typer
 
 from augury.accesslog import Malformed, Trace, read_trace
+from augury.accesslog.formats import formats
 from augury.cli.terminal import notes
 from augury.errors import ConfigurationError
 
-TraceArgument = Annotated[Path, typer.Argument(metavar="TRACE", help="See docs/traces.md.")]
+TraceArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TRACE",
+        help="A file of requests: CSV, Parquet, web-server log, MONITOR output, a key a line...",
+    ),
+]
 FormatOption = Annotated[
     str | None,
-    typer.Option("--format", metavar="NAME", help="Format of the trace.  [default: recognised]"),
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help=f"Format of the trace, if not recognised: {', '.join(formats())}.",
+    ),
 ]
 ColumnOption = Annotated[
     list[str] | None,
