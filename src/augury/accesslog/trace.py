@@ -55,7 +55,7 @@ class Trace:
         Yields
         ------
         Chunk
-            Up to 131,072 requests, in the trace's order.
+            Up to 32,768 requests, in the trace's order.
 
         Raises
         ------
