@@ -1,4 +1,4 @@
-"""A key-value cache that infers: what to keep, what to fetch next, and what the answer will be."""
+"""A key-value cache that infers what to keep, and a simulator that shows what it would save."""
 
 import logging as _logging
 

@@ -22,7 +22,7 @@ def application() -> typer.Typer:
     """Return the command line with every subcommand of this package."""
     app = typer.Typer(
         name="augury",
-        help="A key-value cache that infers: what to keep, fetch and answer.",
+        help="A key-value cache that infers what to keep, and what it would save.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
