@@ -102,6 +102,10 @@ def capacity_of(size: str | float, whole: int, *, by_bytes: bool) -> int:
         kinds = "bytes (64MiB) or percent of bytes (1%)" if by_bytes else "entries or percent (1%)"
         raise ConfigurationError(f"cannot read size {size!r}; write {kinds}")
     number = float(match["number"])
+    if not by_bytes and unit != "%" and number % 1:
+        raise ConfigurationError(
+            f"size {size!r} is not a whole number of entries; write 10% for a share"
+        )
     capacity = number * whole / 100 if unit == "%" else number * _UNITS[unit]
     if not capacity > 0 or not math.isfinite(capacity) or capacity > 2**62:
         raise ConfigurationError(f"size {size!r} must be more than 0 and less than 2**62")

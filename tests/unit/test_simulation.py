@@ -100,7 +100,8 @@ def test_reads_sizes(written: str | int, by_bytes: bool, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["", "x", "-1", "0", "0%", "nan", "inf", "64MiB", "1e400", "1%%", "--", "5 0", -3]
+    "written",
+    ["", "x", "-1", "0", "0%", "nan", "inf", "64MiB", "1e400", "1%%", "--", "5 0", -3, 0.1, "1.5"],
 )
 def test_refuses_sizes(written: str) -> None:
     with pytest.raises(ConfigurationError, match="size"):
