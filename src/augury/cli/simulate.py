@@ -91,12 +91,14 @@ def command(
     if json:
         print_json([result.as_dict() for result in results])
     else:
+        counted = f"{results[0].requests:,} requests counted"
+        what = "Byte miss ratio by capacity" if by_bytes else "Miss ratio by capacity"
+        console.print(f"{what}; {counted}", style="italic", highlight=False)
         console.print(_table(results, sizes, by_bytes))
 
 
 def _table(results: list[SimulationResult], sizes: list[str], by_bytes: bool) -> Table:
-    counted = f"{results[0].requests:,} requests counted"
-    table = Table(title=f"{'Byte miss' if by_bytes else 'Miss'} ratio; {counted}")
+    table = Table()
     table.add_column("policy")
     for written, result in zip(sizes, results, strict=False):
         shown = f"{result.capacity:,}"
