@@ -19,8 +19,10 @@ demo: .venv/demo ## Shows what Augury saves in front of a database of real fligh
 	@$(BIN)/augury demo
 
 test: .venv/test ## Types, style, and all but the slow tests.
+	@echo "Checking style and types"
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy --no-error-summary
+	@echo "Testing"
 	@$(BIN)/pytest -q -m "not slow"
 
 test-all: .venv/test ## All tests.
