@@ -174,6 +174,8 @@ def simulate_many(
     ----------
     policies, capacities
         As for `simulate`; every policy is run at every capacity.
+    trace, by_bytes, warm, seed
+        As for `simulate`.
     jobs
         Threads to use; as many as there are processors by default.
     progress
