@@ -102,15 +102,14 @@ def capacity_of(size: str | float, whole: int, *, by_bytes: bool) -> int:
         kinds = "bytes (64MiB) or percent of bytes (1%)" if by_bytes else "entries or percent (1%)"
         raise ConfigurationError(f"cannot read size {size!r}; write {kinds}")
     number = float(match["number"])
-    if not by_bytes and unit != "%" and number % 1:
-        raise ConfigurationError(
-            f"size {size!r} is not a whole number of entries; write 10% for a share"
-        )
     capacity = number * whole / 100 if unit == "%" else number * _UNITS[unit]
-    if 0 < capacity < 1 and unit != "%":
-        raise ConfigurationError(f"size {size!r} is less than 1; write 10% for a tenth")
     if not capacity > 0 or not math.isfinite(capacity) or capacity > 2**62:
         raise ConfigurationError(f"size {size!r} must be more than 0 and less than 2**62")
+    if unit != "%" and (capacity < 1 or (capacity % 1 and not by_bytes)):
+        counted = "bytes" if by_bytes else "entries"
+        raise ConfigurationError(
+            f"size {size!r} is not a whole number of {counted}; write 10% for a share"
+        )
     return max(1, int(capacity))
 
 
@@ -176,6 +175,8 @@ def simulate_many(
     ----------
     policies, capacities
         As for `simulate`; every policy is run at every capacity.
+    trace, by_bytes, warm, seed
+        As for `simulate`.
     jobs
         Threads to use; as many as there are processors by default.
     progress

