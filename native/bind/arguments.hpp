@@ -61,7 +61,7 @@ void raise_key_error(PyObject* key);
 
 template <class Function>
 PyCFunction cfunction(Function function) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
 
 template <class Function>

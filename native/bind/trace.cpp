@@ -66,7 +66,9 @@ void bind_trace(nb::module_& module) {
       .def("feed", &ask, nb::arg("ids"))
       .def("frequencies", [](const Reuse& reuse) { return copy(reuse.frequencies()); })
       .def("distances",
-           [](const Reuse& reuse) { return copy(std::span<const std::uint64_t>(reuse.distances())); })
+           [](const Reuse& reuse) {
+             return copy(std::span<const std::uint64_t>(reuse.distances()));
+           })
       .def_static("bounds", &bounds);
 }
 

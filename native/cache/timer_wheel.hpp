@@ -107,6 +107,7 @@ class TimerWheel {
   static constexpr int kLevelBits = 6;
   static constexpr int kBuckets = 1 << kLevelBits;
   static constexpr int kLevels = 6;  // the highest spans two years; later deadlines wait there
+  static constexpr std::size_t kHeads = std::size_t{kLevels} * kBuckets;
 
   struct Node {
     std::int64_t deadline;
@@ -161,12 +162,12 @@ class TimerWheel {
 
   Slab<Node> nodes_;
   Slot known_ = 0;  // slots below have a valid node
-  std::array<Slot, kLevels * kBuckets> heads_ = filled();
+  std::array<Slot, kHeads> heads_ = filled();
   std::size_t size_ = 0;
   std::int64_t now_ = 0;
 
-  static constexpr std::array<Slot, kLevels * kBuckets> filled() {
-    std::array<Slot, kLevels * kBuckets> heads{};
+  static constexpr std::array<Slot, kHeads> filled() {
+    std::array<Slot, kHeads> heads{};
     heads.fill(kNone);
     return heads;
   }

@@ -41,8 +41,8 @@ class LhdWithTimes final : public Policy {
         explore_share_(setup.parameter(kParameters[1])),
         random_(setup.seed) {
     for (Slab<float>* cells : {&hits_, &evictions_, &densities_}) {
-      cells->reserve(kClasses * kBuckets);
-      for (std::uint32_t i = 0; i < kClasses * kBuckets; ++i) (*cells)[i] = 0;
+      cells->reserve(kCells);
+      for (std::uint32_t i = 0; i < kCells; ++i) (*cells)[i] = 0;
     }
     recent_.fill(kNone);
     reconfigure();
@@ -76,7 +76,7 @@ class LhdWithTimes final : public Policy {
     for (const Slot slot : recent_) {
       if (slot != kNone && nodes_[slot].hit_class != kGone) consider(slot);
     }
-    Node& node = nodes_[worst];
+    const Node& node = nodes_[worst];
     if (!node.explores) victim_density_ += (least - victim_density_) * (1 - kKeep);
     evictions_[cell(node.hit_class, bucket_of(now_ - node.since))] += 1;
     remove(worst);
@@ -129,6 +129,7 @@ class LhdWithTimes final : public Policy {
   static constexpr std::uint32_t kSteps = 8;  // buckets an octave
   static constexpr std::uint32_t kBuckets = 30 * kSteps;
   static constexpr std::uint32_t kClasses = 16;  // 0: never hit
+  static constexpr std::uint32_t kCells = kClasses * kBuckets;
   static constexpr std::uint8_t kGone = 255;
   static constexpr float kKeep = 0.9F;              // of what was measured, at each reconfiguration
   static constexpr float kAssumed = 2;              // hits that what is assumed counts as

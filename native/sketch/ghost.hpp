@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <new>
+#include <exception>
 #include <stdexcept>
 
 #include "core/slab.hpp"
@@ -205,9 +205,9 @@ class Ghosts {
     Slab<std::uint32_t> weights;
     try {
       ring.reserve(places);
-      index.reserve(places / 16 * 11);
+      index.reserve(std::size_t{places} / 16 * 11);
       if (weights_.size() != 0) weights.reserve(places);
-    } catch (const std::bad_alloc&) {
+    } catch (const std::exception&) {  // no memory, or more places than there may be
       return false;
     }
     std::uint32_t live = 0;
@@ -238,7 +238,7 @@ class Ghosts {
     if (weights_.size() != 0) return true;
     try {
       weights_.reserve(places_);
-    } catch (const std::bad_alloc&) {
+    } catch (const std::exception&) {
       return false;
     }
     for (std::uint32_t i = 0; i < places_; ++i) weights_[i] = 1;
