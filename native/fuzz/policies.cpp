@@ -8,9 +8,9 @@
 //   g++ -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover -DAUGURY_FUZZ_MAIN
 //       -Inative native/fuzz/policies.cpp -Wl,--wrap=realloc -o fuzz_policies && ./fuzz_policies
 //       2000
-#include "core/random.hpp"
 #include "tests/allocation.hpp"
 #include "tests/exercise.hpp"
+#include "tests/fuzz_main.hpp"
 
 namespace {
 
@@ -42,18 +42,3 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Exercise(entry.make, plan).run(bytes);
   return 0;
 }
-
-#ifdef AUGURY_FUZZ_MAIN
-int main(int count, char** arguments) {
-  const int rounds = count > 1 ? std::atoi(arguments[1]) : 1000;
-  const std::uint64_t seed = count > 2 ? std::strtoull(arguments[2], nullptr, 10) : 1;
-  Random random(seed);
-  std::vector<std::uint8_t> bytes;
-  for (int round = 0; round < rounds; ++round) {
-    bytes.resize(random.below(6000));
-    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random.next() >> 56);
-    LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
-  }
-  std::printf("%d rounds\n", rounds);
-}
-#endif
