@@ -44,6 +44,8 @@ def command(
         output = Path("augury-demo")
     if output is not None and output.exists() and not output.is_dir():
         raise ConfigurationError(f"cannot write a report to {output}: it is not a folder")
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)  # now, rather than find out after the work
     chosen = {name: load_scene(name) for name in scenes or scene_names()}
     outcomes: dict[str, Outcome] = {}
     with Stage(months=months, policies=_split(policy), sizes=_sizes(size)) as stage:
