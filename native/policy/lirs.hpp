@@ -77,6 +77,7 @@ class LirsWithStamps final : public Policy {
       pass(slot, next_stamp());
     }
     returned_ = false;
+    next_victim_ = passing_.back();
   }
 
   void remove(Slot slot) override { queue_of(slot).unlink(slot); }

@@ -56,6 +56,7 @@ class Slru final : public Policy {
     nodes_.ensure(slot);
     level_.ensure(slot);
     push(slot, full_ ? 0 : lowest_with_room(request.weight));
+    next_victim_ = list_.back();
   }
 
   void remove(Slot slot) override { unlink(slot); }
