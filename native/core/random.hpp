@@ -13,10 +13,15 @@ class Random {
   explicit Random(std::uint64_t seed) : state_(seed) {}
 
   std::uint64_t next() {
-    std::uint64_t z = (state_ += 0x9E3779B97F4A7C15u);
+    std::uint64_t z = (state_ += kStep);
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     return z ^ (z >> 31);
+  }
+
+  // What it will be after that many further numbers.
+  [[nodiscard]] Random ahead(std::uint64_t numbers) const {
+    return Random(state_ + numbers * kStep);
   }
 
   // Uniform in [0, n), n > 0.
@@ -25,6 +30,8 @@ class Random {
   }
 
  private:
+  static constexpr std::uint64_t kStep = 0x9E3779B97F4A7C15u;
+
   std::uint64_t state_;
 };
 

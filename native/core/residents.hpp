@@ -17,6 +17,8 @@ class Residents {
   // One above the highest slot ever in use.
   [[nodiscard]] Slot slots() const { return slots_; }
   [[nodiscard]] Weight total() const { return total_; }
+  // Whether every entry there has ever been weighs 1.
+  [[nodiscard]] bool unit() const { return unit_; }
 
   // Takes a free slot. Throws std::bad_alloc or std::length_error, and then nothing has changed.
   Slot add(std::uint64_t hash, Weight weight) {

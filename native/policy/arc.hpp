@@ -47,9 +47,7 @@ class Arc final : public Policy {
   }
 
   Slot evict() override {
-    const auto once = static_cast<double>(once_.weight());
-    const bool above = once > target_ || (once == target_ && returned_ == kAgain);
-    if (!once_.empty() && (above || again_.empty())) return leave(once_, once_ghosts_);
+    if (is_above()) return leave(once_, once_ghosts_);
     return leave(again_, again_ghosts_);
   }
 
@@ -60,6 +58,7 @@ class Arc final : public Policy {
     queue_of(slot).push_front(slot);
     returned_ = kNowhere;
     trim();
+    next_victim_ = is_above() ? once_.back() : again_.back();
   }
 
   void remove(Slot slot) override { queue_of(slot).unlink(slot); }
@@ -101,6 +100,13 @@ class Arc final : public Policy {
 
  private:
   enum Ghostly { kNowhere, kOnce, kAgain };
+
+  // Whether once_ is larger than it should be.
+  [[nodiscard]] bool is_above() const {
+    const auto once = static_cast<double>(once_.weight());
+    const bool above = once > target_ || (once == target_ && returned_ == kAgain);
+    return !once_.empty() && (above || again_.empty());
+  }
 
   Queue<>& queue_of(Slot slot) { return is_again_[slot] ? again_ : once_; }
 

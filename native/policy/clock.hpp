@@ -45,6 +45,7 @@ class Clock final : public Policy {
     hits_.ensure(slot);
     hits_[slot] = 0;
     queue_.push_front(slot);
+    next_victim_ = queue_.back();
   }
 
   void remove(Slot slot) override { queue_.unlink(slot); }

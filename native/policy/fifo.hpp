@@ -24,6 +24,7 @@ class Fifo final : public Policy {
   void insert(Slot slot, const Request&) override {
     nodes_.ensure(slot);
     queue_.push_front(slot);
+    next_victim_ = queue_.back();
   }
   Slot evict() override { return queue_.pop_back(); }
   void remove(Slot slot) override { queue_.unlink(slot); }

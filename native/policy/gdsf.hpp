@@ -67,6 +67,7 @@ class GdsfWithStamps final : public Policy {
     nodes_[slot] = {.base = missed_base_, .requests = 1, .stamp = 0};
     nodes_[slot].stamp = next_stamp();
     push(slot);
+    next_victim_ = heap_.front().slot;
   }
 
   void remove(Slot slot) override { nodes_[slot].requests = 0; }

@@ -56,6 +56,7 @@ class Lfu final : public Policy {
     nodes_[slot].key = wrap(age_ + 1u);
     place(slot);
     if (above_age(lowest_) > 1) lowest_ = nodes_[slot].key;
+    next_victim_ = queues_[lowest_].back();
   }
 
   void remove(Slot slot) override { queues_[nodes_[slot].place].unlink(slot); }

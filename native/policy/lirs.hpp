@@ -42,9 +42,10 @@ class LirsWithStamps final : public Policy {
   }
 
   void hit(Slot slot, const Request&) override {
-    if (nodes_[slot].lir) {
-      kept_.move_to_front(slot);
+    if (nodes_[slot].lir) [[likely]] {
+      // First, while its line is at hand.
       nodes_[slot].stamp = next_stamp();
+      kept_.move_to_front(slot);
     } else if (nodes_[slot].stamp > floor() && residents_.weight(slot) <= kept_limit_) {
       passing_.unlink(slot);
       keep(slot);
@@ -77,6 +78,7 @@ class LirsWithStamps final : public Policy {
       pass(slot, next_stamp());
     }
     returned_ = false;
+    next_victim_ = passing_.back();
   }
 
   void remove(Slot slot) override { queue_of(slot).unlink(slot); }

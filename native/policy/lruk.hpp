@@ -85,6 +85,7 @@ class LruKWithTimes final : public Policy {
     } else {
       push(slot);
     }
+    next_victim_ = young_.back();
   }
 
   void remove(Slot slot) override {

@@ -84,6 +84,13 @@ class Policy {
 
   // Memory held, in bytes.
   [[nodiscard]] virtual std::size_t bytes() const = 0;
+
+  // Whom one of the next calls of evict() will probably return, as of the last insert(), or kNone.
+  // The cache fetches then what it needs to drop the entry. It need not be a resident.
+  [[nodiscard]] Slot next_victim() const { return next_victim_; }
+
+ protected:
+  Slot next_victim_ = kNone;
 };
 
 }  // namespace augury

@@ -33,6 +33,7 @@ class RandomPolicy final : public Policy {
     place_.ensure(slot);
     members_[count_] = slot;
     place_[slot] = count_++;
+    next_victim_ = members_[random_.ahead(kAhead).below(count_)];
   }
 
   // The last member takes its place.
@@ -51,6 +52,10 @@ class RandomPolicy final : public Policy {
   [[nodiscard]] std::size_t bytes() const override { return members_.bytes() + place_.bytes(); }
 
  private:
+  // Evictions between fetching a victim's lines and using them: what is drawn at random is in no
+  // near cache.
+  static constexpr std::uint64_t kAhead = 2;
+
   const Residents& residents_;
   Random random_;
   Slab<Slot> members_;         // in no order

@@ -74,6 +74,7 @@ class S3Fifo final : public Policy {
       small_.push_front(slot);
     }
     returned_ = false;
+    next_victim_ = main_.weight() > main_limit_ ? main_.back() : small_.back();
   }
 
   void remove(Slot slot) override { queue_of(slot).unlink(slot); }

@@ -39,6 +39,7 @@ class Sieve final : public Policy {
     visited_.ensure(slot);
     visited_[slot] = 0;
     queue_.push_front(slot);
+    next_victim_ = hand_ == kNone ? queue_.back() : hand_;
   }
 
   void remove(Slot slot) override {

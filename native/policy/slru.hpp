@@ -10,6 +10,11 @@
 
 namespace augury {
 
+// With two segments a hit moves an entry to the front of the list, wherever it was, and only the
+// border between the segments may move too. If all weigh the same that can wait until the border
+// matters, at the next call that is no hit: the upper segment is the first so many of the list,
+// whatever the hits in between were. So hits do not tell the segments apart, which no processor
+// can predict.
 class Slru final : public Policy {
  public:
   static constexpr std::array kParameters{
@@ -34,6 +39,17 @@ class Slru final : public Policy {
 
   void hit(Slot slot, const Request&) override {
     const std::uint8_t level = level_[slot];
+    if (top_ == 1 && residents_.unit()) {
+      if (slot == front_[0]) front_[0] = list_.towards_back(slot);
+      if (level == 0) {
+        level_[slot] = 1;
+        ++weight_[1];
+        --weight_[0];
+      }
+      list_.move_to_front(slot);
+      front_[1] = slot;
+      return;
+    }
     if (level == top_) {
       if (slot == front_[top_]) return;
       list_.move_to_front(slot);
@@ -46,6 +62,7 @@ class Slru final : public Policy {
   }
 
   Slot evict() override {
+    settle(top_);
     full_ = true;
     const Slot slot = list_.back();
     unlink(slot);
@@ -55,17 +72,26 @@ class Slru final : public Policy {
   void insert(Slot slot, const Request& request) override {
     nodes_.ensure(slot);
     level_.ensure(slot);
+    settle(top_);
     push(slot, full_ ? 0 : lowest_with_room(request.weight));
+    next_victim_ = list_.back();
   }
 
-  void remove(Slot slot) override { unlink(slot); }
+  void remove(Slot slot) override {
+    settle(top_);
+    unlink(slot);
+  }
 
   void reweighed(Slot slot, Weight old) override {
-    weight_[level_[slot]] += residents_.weight(slot) - old;
+    const Weight more = residents_.weight(slot) - old;
+    weight_[level_[slot]] += more;
+    // First what hits have left to do, at the old weight.
+    while (weight_[top_] - (level_[slot] == top_ ? more : 0) > limit_) lower_the_last(top_);
     settle(level_[slot]);
   }
 
   void resize(Weight capacity) override {
+    settle(top_);
     limit_ = share_of(capacity, protected_share_ / top_, 0);
     lowest_limit_ = share_of(capacity, 1 - protected_share_, 0);
     full_ = false;
@@ -86,7 +112,9 @@ class Slru final : public Policy {
     if (front != front_) throw std::logic_error("slru: a segment begins elsewhere");
     if (weight != weight_) throw std::logic_error("slru: misweighed");
     for (std::size_t level = 1; level <= top_; ++level) {
-      if (weight[level] > limit_) throw std::logic_error("slru: a segment is too full");
+      const bool may_wait = top_ == 1 && residents_.unit();
+      if (weight[level] > limit_ && !may_wait)
+        throw std::logic_error("slru: a segment is too full");
     }
     if (list_.recount() != residents_.size()) throw std::logic_error("slru: miscounted");
   }

@@ -53,6 +53,7 @@ class TwoQ final : public Policy {
     is_hot_[slot] = returned_;
     queue_of(slot).push_front(slot);
     returned_ = false;
+    next_victim_ = in_.weight() > in_limit_ ? in_.back() : hot_.back();
   }
 
   void remove(Slot slot) override { queue_of(slot).unlink(slot); }

@@ -90,6 +90,7 @@ class WTinyLfu final : public Policy {
     incoming_ = 0;
     owed_ = 0;
     drain();
+    next_victim_ = parts_[kWindow].back();
   }
 
   void remove(Slot slot) override { parts_[nodes_[slot].part].unlink(slot); }

@@ -62,10 +62,10 @@ class CountMin {
     const std::uint32_t raised = std::min(estimate(hash) + times, kMost);
     for (std::uint32_t row = 0; row < kRows; ++row) {
       const Counter at = counter(hash, row);
+      // No branch: it could not be predicted.
       const std::uint32_t before = value(block.words[at.word], at.shift);
-      if (before < raised) {
-        block.words[at.word] += static_cast<std::uint64_t>(raised - before) << at.shift;
-      }
+      const std::uint64_t more = std::max(raised, before) - before;
+      block.words[at.word] += more << at.shift;
     }
   }
 

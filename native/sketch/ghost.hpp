@@ -18,7 +18,7 @@ struct NoStamp {};
 // anything, then reads one line and takes no branch that cannot be predicted. A ghost removed from
 // the middle leaves a hole; when the ring has come round, holes are squeezed out.
 //
-// 11 of 16 places are ghosts once the limit is reached, never more. So a ghost takes 15 bytes
+// 11 of 16 places are ghosts once the limit is reached, never more. So a ghost takes 16.5 bytes
 // and 16/11 of its stamp, 6 more if weights are not all 1; and 5 of 16 are holes when they are
 // squeezed out, which makes that O(1) amortised.
 //

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
+#include <limits>
 #include <new>
 #include <stdexcept>
+#include <utility>
 
 #include "core/hash.hpp"
 #include "core/slab.hpp"
@@ -46,13 +49,15 @@ class History {
   // Returns the key's time and forgets it; 0 if it is not there.
   std::uint32_t take(std::uint64_t hash) {
     if (lines_.size() == 0) return 0;
-    for (Place& place : line_of(print_of(hash)).places) {
-      if (place.time == 0 || place.print != print_of(hash)) continue;
-      const std::uint32_t time = place.time;
-      place.time = 0;
-      return time;
+    Line& line = line_of(print_of(hash));
+    std::uint32_t found = 0;  // bit i: in places[i]
+    for (std::uint32_t i = 0; i < kWays; ++i) {
+      const Place& place = line.places[i];
+      const bool is_there = place.time != 0;
+      const bool is_it = place.print == print_of(hash);
+      found |= static_cast<std::uint32_t>(is_there & is_it) << i;
     }
-    return 0;
+    return found == 0 ? 0 : std::exchange(line.places[std::countr_zero(found)].time, 0);
   }
 
   // Sets each time to change(time).
@@ -96,8 +101,13 @@ class History {
   void put(std::uint32_t print, std::uint32_t time) {
     if (lines_.size() == 0) return;
     Line& line = line_of(print);
-    Place* const oldest = std::ranges::min_element(line.places, {}, &Place::time);
-    *oldest = {.print = print, .time = time};
+    // Which is the oldest cannot be predicted: no branch, so the index goes along in the lower
+    // bits.
+    std::uint64_t oldest = std::numeric_limits<std::uint64_t>::max();
+    for (std::uint64_t i = 0; i < kWays; ++i) {
+      oldest = std::min(oldest, std::uint64_t{line.places[i].time} << 32 | i);
+    }
+    line.places[oldest % kWays] = {.print = print, .time = time};
   }
 
   Slab<Line> lines_;
