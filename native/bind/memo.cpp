@@ -47,17 +47,19 @@ struct Call {
   PyObject* keywords;  // tuple of names, or nullptr
 };
 
-// -1 with an exception set if an argument is not hashable.
+// -1 with an exception set if an argument is not hashable. What needs no argument is computed while
+// the argument is fetched; the table mixes the result.
 Py_hash_t hash_call(PyObject* space, const Call& call) {
-  auto folded = reinterpret_cast<std::uintptr_t>(space) >> 4;
+  std::uint64_t folded = mix(reinterpret_cast<std::uintptr_t>(space));
   for (Py_ssize_t i = 0; i < call.count; ++i) {
     const Py_hash_t hash = hash_of(call.arguments[i]);
     if (hash == -1) return -1;
-    folded = (folded ^ static_cast<std::uint64_t>(hash)) * 0x9E3779B97F4A7C15u;
+    if (i != 0) folded *= 0x9E3779B97F4A7C15u;
+    folded ^= static_cast<std::uint64_t>(hash);
   }
   if (call.keywords != nullptr)
-    folded ^= static_cast<std::uint64_t>(PyTuple_GET_SIZE(call.keywords));
-  const auto hash = static_cast<Py_hash_t>(folded ^ (folded >> 32));
+    folded ^= static_cast<std::uint64_t>(PyTuple_GET_SIZE(call.keywords)) << 32;
+  const auto hash = static_cast<Py_hash_t>(folded);
   return hash == -1 ? -2 : hash;
 }
 
