@@ -55,6 +55,7 @@ class Ghosts {
     index_.insert(filed(print_of(hash)), place);
     ++size_;
     weight_ += heft;
+    index_.prefetch(filed_at(tail_));  // the next to be forgotten
   }
 
   // Returns whether it was there.
