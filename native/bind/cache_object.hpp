@@ -10,6 +10,7 @@
 #include <new>
 #include <vector>
 
+#include "bind/recording.hpp"
 #include "cache/cache.hpp"
 #include "core/hash.hpp"
 
@@ -26,6 +27,9 @@ struct Statistics {
 struct CacheObject {
   PyObject_HEAD PyObject* weakrefs;
   Cache* cache;  // nullptr until __init__
+  Sampler recorded;            // which keys' accesses are recorded; none without a recording
+  RecordingObject* recording;  // or nullptr
+  std::uint32_t source;        // what the recording knows this cache by
   Plan* plan;
   PyObject* weigher;      // callable or nullptr
   PyObject* listener;     // callable or nullptr
@@ -144,13 +148,15 @@ struct Found {
   Slot slot;
 };
 
-// A key sought. A `Sought` has `hash`, and compares itself with a stored key in two ways:
+// A key sought. A `Sought` has `hash` and `object`, and compares itself with a stored key in two ways:
 // is(candidate), true only if they are identical, and equals(candidate): 1, 0, or -1 with an
 // exception set, perhaps having run any code.
 struct SoughtKey {
   std::uint64_t hash;
   PyObject* key;
 
+  // A new reference to the key as an object; nullptr with an exception set if it cannot be made.
+  [[nodiscard]] PyObject* object() const { return Py_NewRef(key); }
   [[nodiscard]] bool is(PyObject* candidate) const { return candidate == key; }
   [[nodiscard]] int equals(PyObject* candidate) const { return compare_keys(candidate, key); }
 };
@@ -189,11 +195,35 @@ std::int64_t present(CacheObject* self);
 // clock, or negative if the cache uses its own.
 bool is_expired(const Cache& cache, Slot slot, std::int64_t now);
 
-// Ends a read that found an entry past its deadline.
+// Takes out an entry that a read found past its deadline.
 void drop_expired(CacheObject* self, Slot slot);
 
+// Records an access of a key that is sampled.
+[[gnu::noinline]] inline void record_access(CacheObject* self, PyObject* key, Access access) {
+  access.source = self->source;
+  record(self->recording, key, access);
+}
+
+[[gnu::noinline]] inline void record_hit(CacheObject* self, Slot slot) {
+  record_access(self, static_cast<PyObject*>(self->cache->entry(slot).key),
+                {.size = self->cache->weight(slot), .hit = true});
+}
+
+template <class Sought>
+void count_miss(CacheObject* self, const Sought& sought) {
+  ++self->statistics.misses;
+  if (!self->recorded.takes(sought.hash)) [[likely]]
+    return;
+  PyObject* key = sought.object();
+  record_access(self, key, {});
+  Py_XDECREF(key);
+}
+
 // Ends a read that found this entry, which is not expired.
-[[gnu::always_inline]] inline PyObject* read_entry(CacheObject* self, Cache& cache, Slot slot) {
+[[gnu::always_inline]] inline PyObject* read_entry(CacheObject* self, Cache& cache,
+                                                   std::uint64_t hash, Slot slot) {
+  if (self->recorded.takes(hash)) [[unlikely]]
+    record_hit(self, slot);
   auto* value = static_cast<PyObject*>(cache.entry(slot).value);
   Py_INCREF(value);
   cache.hit(slot);
@@ -215,14 +245,15 @@ template <class Sought>
   }
   const Found found = search(self, sought);
   if (found.search != Search::kFound) {
-    if (found.search == Search::kAbsent) ++self->statistics.misses;
+    if (found.search == Search::kAbsent) count_miss(self, sought);
     return nullptr;
   }
   if (is_expired(*self->cache, found.slot, now)) {
     drop_expired(self, found.slot);
+    count_miss(self, sought);
     return nullptr;
   }
-  return read_entry(self, *self->cache, found.slot);
+  return read_entry(self, *self->cache, sought.hash, found.slot);
 }
 
 // The look-up behind every read. Returns a new reference, or nullptr: with an exception set if the
@@ -236,7 +267,7 @@ template <class Sought>
       return sought.is(static_cast<PyObject*>(cache->entry(at).key));
     });
     if (slot != kNone) [[likely]]
-      return read_entry(self, *cache, slot);
+      return read_entry(self, *cache, sought.hash, slot);
   }
   return read_slowly(self, sought);
 }

@@ -121,6 +121,8 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
             weigher,
             listener,
             clock,
+            None,
+            0,
         )
 
     @property
