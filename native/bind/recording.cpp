@@ -16,6 +16,10 @@ namespace augury {
 PyTypeObject* recording_type;
 
 void record(RecordingObject* self, PyObject* key, Access access) noexcept {
+  if (self->closed) {
+    PyErr_Clear();
+    return;
+  }
   RecordingObject::Counts& counts = (*self->sources)[access.source];
   access.sequence = counts.sampled++;
   if (key == nullptr || self->ring->full()) [[unlikely]] {
@@ -159,6 +163,11 @@ int recording_clear(PyObject* object) {
   return 0;
 }
 
+PyObject* recording_close(PyObject* object, PyObject*) {
+  as_recording(object)->closed = true;
+  Py_RETURN_NONE;
+}
+
 void recording_dealloc(PyObject* object) {
   PyObject_GC_UnTrack(object);
   RecordingObject* self = as_recording(object);
@@ -177,10 +186,21 @@ PyMethodDef recording_methods[] = {
     {"drain", recording_drain, METH_O,
      "drain($self, most, /)\n--\n\nTake out up to so many of the oldest accesses: the objects of "
      "all in one list, and the rest as the bytes of an array."},
+    {"close", recording_close, METH_NOARGS,
+     "close($self, /)\n--\n\nRecord nothing more."},
     {"counts", recording_counts, METH_O,
      "counts($self, source, /)\n--\n\nReturn how many accesses of a source were sampled, and how "
      "many of them were dropped because the ring was full."},
     {nullptr, nullptr, 0, nullptr},
+};
+
+PyObject* recording_capacity(PyObject* object, void*) {
+  return PyLong_FromSize_t(as_recording(object)->ring->capacity());
+}
+
+PyGetSetDef recording_properties[] = {
+    {"capacity", recording_capacity, nullptr, "How many accesses the ring holds.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
 PyType_Slot recording_slots[] = {
@@ -190,6 +210,7 @@ PyType_Slot recording_slots[] = {
     {Py_tp_traverse, slot(recording_traverse)},
     {Py_tp_clear, slot(recording_clear)},
     {Py_tp_methods, recording_methods},
+    {Py_tp_getset, recording_properties},
     {Py_sq_length, slot(recording_length)},
     {0, nullptr},
 };

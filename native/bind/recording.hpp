@@ -20,6 +20,7 @@ struct RecordingObject {
   std::vector<Counts>* sources;
   PyObject* variables;  // tuple of ContextVar: the attributes read with each access
   Sampler sampler;
+  bool closed;  // nothing more is recorded
 };
 
 extern PyTypeObject* recording_type;
