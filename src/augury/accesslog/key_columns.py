@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,15 +31,11 @@ def key_columns(pa: Any, sought: Sequence[object], secret: bytes) -> tuple[dict[
     kinds = set(map(type, sought))
     count = len(sought)
     if not secret and kinds == {int}:
-        try:
+        with contextlib.suppress(OverflowError):  # of one that is negative or too large
             numbers = pa.array(np.array(sought, np.uint64))
-        except OverflowError:  # of one that is negative or too large
-            pass
     elif not secret and kinds == {str}:
-        try:
+        with contextlib.suppress(UnicodeError):  # of a lone surrogate
             texts = pa.array(sought, pa.string())
-        except UnicodeError:  # of a lone surrogate
-            pass
     digests: list[bytes | None] = [None] * count
     good = np.ones(count, bool)
     if numbers is None and texts is None:

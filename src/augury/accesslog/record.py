@@ -112,7 +112,7 @@ def pyarrow() -> Any:
     """
     try:
         import pyarrow as pa  # type: ignore[import-untyped]
-        import pyarrow.parquet  # type: ignore[import-untyped]  # noqa: F401
+        import pyarrow.parquet  # type: ignore[import-untyped]
     except ImportError:
         raise MissingExtraError("pyarrow", "traces") from None
     return pa

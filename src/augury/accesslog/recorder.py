@@ -168,7 +168,9 @@ class Recorder:
         sampled = sum(each.sampled for each in files)
         written = sum(each.file.written for each in files)
         lost = [each.lost() for each in files]
-        total = Losses(*(sum(getattr(one, field) for one in lost) for field in Losses.__annotations__))
+        total = Losses(
+            *(sum(getattr(one, field) for one in lost) for field in Losses.__annotations__)
+        )
         return RecorderStats(
             sampled=sampled,
             written=written,

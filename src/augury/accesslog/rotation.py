@@ -159,7 +159,9 @@ class RotatingFile:
         unfinished = self._unfinished(name)
         try:
             compression = next(filter(pa.Codec.is_available, _COMPRESSIONS))
-            pa.parquet.write_table(table, str(unfinished), compression=compression)
+            pa.parquet.write_table(
+                table, str(unfinished), compression=compression, write_page_checksum=True
+            )
             with unfinished.open("rb") as file:
                 os.fsync(file.fileno())
             unfinished.replace(self.folder / (name + SUFFIX))
