@@ -86,7 +86,7 @@ class Trace:
 
     def _read(self, malformed: Malformed) -> Iterator[tuple[Chunk, float]]:
         """Yield chunks, and how much of the trace was consumed then."""
-        if self._format.read_folder is not None and self.path.is_dir():
+        if self._format.read_folder is not None and os.path.isdir(self.path):
             folder = Folder(self.path)
             for chunk in self._format.read_folder(folder, malformed):
                 yield chunk, folder.share
@@ -175,7 +175,7 @@ def read_trace(
         raise ConfigurationError(f"columns names {unknown[0]!r}; there are: {', '.join(_ROLES)}")
     wanted = None if format is None else find(format)
     path = Path(path)
-    if path.is_dir() and (wanted is None or wanted.read_folder is not None):
+    if os.path.isdir(path) and (wanted is None or wanted.read_folder is not None):
         path = cache_folder(path)
         if columns:
             raise ConfigurationError(f"{path}: is a folder of recorded files; leave columns out")

@@ -19,10 +19,13 @@ def _likelihood(head: Head) -> float:
 
 
 def _read(stream: ByteStream, _columns: Mapping[str, str], malformed: Malformed) -> Iterator[Chunk]:
-    file = RecordedFile.open(stream.path, stream.seekable())
+    source = stream.seekable()
     stream.consumed = 0.0
-    yield from _chunks([file], malformed)
-    stream.consumed = 1.0
+    try:
+        yield from _chunks([RecordedFile.open(stream.path, source)], malformed)
+    finally:
+        if stream.compression:
+            source.close()
 
 
 def _read_folder(folder: Folder, malformed: Malformed) -> Iterator[Chunk]:
