@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import queue
 import secrets
 import threading
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +88,7 @@ class LogThread:
             raise _unwritable(folder, error) from None
         self._start()
         _open.add(self)
+        _close_at_exit()
 
     def _begin(self) -> None:
         """Start a session."""
@@ -282,6 +283,18 @@ def _close_all() -> None:
         each.close()
 
 
+@cache
+def _close_at_exit() -> None:
+    # Not by atexit, which the processes that multiprocessing forks do not run.
+    from multiprocessing import util
+
+    def register(_: object = None) -> None:
+        util.Finalize(None, _close_all, exitpriority=0)
+
+    register()
+    util.register_after_fork(_close_all, register)  # for such a process forgets all finalisers
+
+
 # Held from before a fork until after it, as several threads may fork.
 _fork = threading.RLock()
 _forking: list[LogThread] = []
@@ -307,7 +320,6 @@ def _after_fork_in_child() -> None:
         _forking.pop().after_fork_in_child()
 
 
-atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_before_fork,
