@@ -68,6 +68,15 @@ class Malformed:
         """Malformed lines as a share of all, from 0.0 to 1.0."""
         return self.count / self.total if self.total else 0.0
 
+    def counts(self) -> dict[str, int]:
+        """Return what `augury inspect --json` prints of it."""
+        return {
+            "malformed": self.count,
+            "duplicates": self.duplicates,
+            "clock_jumps": self.clock_jumps,
+            "unrecorded": self.unrecorded,
+        }
+
     def saw(self, lines: int) -> None:
         """Count lines, good or bad, that were looked at."""
         self.total += lines

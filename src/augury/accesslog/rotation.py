@@ -85,7 +85,7 @@ class RotatingFile:
         """
         if not self._batches:
             self._begun = time.monotonic()
-            self._offset = time.time_ns() - time.monotonic_ns()
+            self._offset = _clocks_apart()
         return self._offset
 
     def append(self, batch: Any) -> None:
@@ -188,3 +188,12 @@ class RotatingFile:
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
                     path.unlink()
+
+
+def _clocks_apart() -> int:
+    """Return by how many nanoseconds the system's clock is ahead of the monotonic one."""
+    readings = []
+    for _ in range(5):  # the thread may lose its processor between two of them
+        before, now, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        readings.append((after - before, now - (before + after) // 2))
+    return min(readings)[1]

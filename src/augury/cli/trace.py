@@ -64,8 +64,9 @@ def report_malformed(malformed: Malformed) -> None:
     if malformed.duplicates:
         notes.print(f"left out {malformed.duplicates:,} duplicates", style="yellow")
     if malformed.clock_jumps:
+        jumps = "a jump" if malformed.clock_jumps == 1 else f"{malformed.clock_jumps:,} jumps"
         notes.print(
-            f"put right the times after {malformed.clock_jumps:,} jumps of the clock",
+            f"put right the times after {jumps} of the clock",
             style="yellow",
         )
     if malformed.unrecorded:
