@@ -26,10 +26,8 @@ struct Statistics {
 
 struct CacheObject {
   PyObject_HEAD PyObject* weakrefs;
-  Cache* cache;  // nullptr until __init__
-  Sampler recorded;            // which keys' accesses are recorded; none without a recording
-  RecordingObject* recording;  // or nullptr
-  std::uint32_t source;        // what the recording knows this cache by
+  Cache* cache;      // nullptr until __init__
+  Sampler recorded;  // which keys' accesses are recorded; none without a recording
   Plan* plan;
   PyObject* weigher;      // callable or nullptr
   PyObject* listener;     // callable or nullptr
@@ -39,7 +37,9 @@ struct CacheObject {
   std::uint64_t changes;  // grows whenever an entry comes or goes
   std::size_t failures;   // entries that hold a Failure
   Statistics statistics;
-  bool may_cycle;  // some key or value may refer back to the cache
+  bool may_cycle;              // some key or value may refer back to the cache
+  std::uint32_t source;        // what the recording knows this cache by
+  RecordingObject* recording;  // or nullptr
 };
 
 extern PyTypeObject* cache_type;
@@ -148,8 +148,8 @@ struct Found {
   Slot slot;
 };
 
-// A key sought. A `Sought` has `hash` and `object`, and compares itself with a stored key in two ways:
-// is(candidate), true only if they are identical, and equals(candidate): 1, 0, or -1 with an
+// A key sought. A `Sought` has `hash` and `object`, and compares itself with a stored key in two
+// ways: is(candidate), true only if they are identical, and equals(candidate): 1, 0, or -1 with an
 // exception set, perhaps having run any code.
 struct SoughtKey {
   std::uint64_t hash;
@@ -204,11 +204,6 @@ void drop_expired(CacheObject* self, Slot slot);
   record(self->recording, key, access);
 }
 
-[[gnu::noinline]] inline void record_hit(CacheObject* self, Slot slot) {
-  record_access(self, static_cast<PyObject*>(self->cache->entry(slot).key),
-                {.size = self->cache->weight(slot), .hit = true});
-}
-
 template <class Sought>
 void count_miss(CacheObject* self, const Sought& sought) {
   ++self->statistics.misses;
@@ -220,10 +215,7 @@ void count_miss(CacheObject* self, const Sought& sought) {
 }
 
 // Ends a read that found this entry, which is not expired.
-[[gnu::always_inline]] inline PyObject* read_entry(CacheObject* self, Cache& cache,
-                                                   std::uint64_t hash, Slot slot) {
-  if (self->recorded.takes(hash)) [[unlikely]]
-    record_hit(self, slot);
+[[gnu::always_inline]] inline PyObject* read_entry(CacheObject* self, Cache& cache, Slot slot) {
   auto* value = static_cast<PyObject*>(cache.entry(slot).value);
   Py_INCREF(value);
   cache.hit(slot);
@@ -234,6 +226,14 @@ void count_miss(CacheObject* self, const Sought& sought) {
   }
   ++self->statistics.hits;
   return value;
+}
+
+// The same, of a key that is sampled.
+[[gnu::noinline]] inline PyObject* read_and_record(CacheObject* self, Slot slot) {
+  Cache& cache = *self->cache;
+  record_access(self, static_cast<PyObject*>(cache.entry(slot).key),
+                {.size = cache.weight(slot), .hit = true});
+  return read_entry(self, cache, slot);
 }
 
 template <class Sought>
@@ -253,7 +253,9 @@ template <class Sought>
     count_miss(self, sought);
     return nullptr;
   }
-  return read_entry(self, *self->cache, sought.hash, found.slot);
+  if (self->recorded.takes(sought.hash)) [[unlikely]]
+    return read_and_record(self, found.slot);
+  return read_entry(self, *self->cache, found.slot);
 }
 
 // The look-up behind every read. Returns a new reference, or nullptr: with an exception set if the
@@ -266,8 +268,11 @@ template <class Sought>
     const Slot slot = cache->find_at_home(sought.hash, [&](Slot at) {
       return sought.is(static_cast<PyObject*>(cache->entry(at).key));
     });
-    if (slot != kNone) [[likely]]
-      return read_entry(self, *cache, sought.hash, slot);
+    if (slot != kNone) [[likely]] {
+      if (self->recorded.takes(sought.hash)) [[unlikely]]
+        return read_and_record(self, slot);
+      return read_entry(self, *cache, slot);
+    }
   }
   return read_slowly(self, sought);
 }

@@ -34,11 +34,6 @@ struct Terms {
   std::int64_t now = -1;  // negative: no entry has a deadline
 };
 
-void record_write(CacheObject* self, std::uint64_t hash, PyObject* key, const Access& access) {
-  if (self->recorded.takes(hash)) [[unlikely]]
-    record_access(self, key, access);
-}
-
 bool settle(CacheObject* self, const Write& write, Terms* terms) {
   const Py_hash_t hash = hash_of(write.key);
   if (hash == -1) return false;
@@ -152,11 +147,11 @@ int store(CacheObject* self, const Write& write) {
         !is_failure(static_cast<PyObject*>(cache.entry(found.slot).value))) {
       return 0;
     }
-    if (!is_failure(write.value)) {
-      record_write(self, terms.hash, write.key,
-                   {.size = terms.weight,
-                    .operation = Operation::kSet,
-                    .hit = found.search == Search::kFound});
+    if (self->recorded.takes(terms.hash) && !is_failure(write.value)) [[unlikely]] {
+      record_access(self, write.key,
+                    {.size = terms.weight,
+                     .operation = Operation::kSet,
+                     .hit = found.search == Search::kFound});
     }
     if (terms.weight > cache.capacity()) {
       ++self->statistics.rejections;
@@ -185,12 +180,13 @@ int take(CacheObject* self, PyObject* key, PyObject** value) {
   if (self->clock != nullptr && now < 0) return -1;
   const Found found = search_and_revoke(self, SoughtKey{table_hash(hash), key});
   if (found.search == Search::kFailed) return -1;
-  const bool absent =
-      found.search == Search::kAbsent || is_expired(*self->cache, found.slot, now);
-  record_write(self, table_hash(hash), key,
-               {.size = absent ? 0 : self->cache->weight(found.slot),
-                .operation = Operation::kDelete,
-                .hit = !absent});
+  const bool absent = found.search == Search::kAbsent || is_expired(*self->cache, found.slot, now);
+  if (self->recorded.takes(table_hash(hash))) [[unlikely]] {
+    record_access(self, key,
+                  {.size = absent ? 0 : self->cache->weight(found.slot),
+                   .operation = Operation::kDelete,
+                   .hit = !absent});
+  }
   if (found.search == Search::kAbsent) return 0;
   Cache& cache = *self->cache;
   Dropped dropped(self);

@@ -69,7 +69,7 @@ struct SoughtCall {
   bool typed;
   Py_hash_t python_hash;
 
-  [[nodiscard]] PyObject* object() const {
+  [[nodiscard, gnu::noinline]] PyObject* object() const {
     auto* key = PyObject_GC_NewVar(CallKeyObject, call_key_type, call.count);
     if (key == nullptr) return nullptr;
     key->space = Py_NewRef(space);

@@ -147,7 +147,8 @@ int recording_traverse(PyObject* object, visitproc visit, void* arg) {
       [&](void* pointer) { return visit(static_cast<PyObject*>(pointer), arg); });
 }
 
-// Gives up what was recorded, one access at a time: releasing it may run any code, which may record.
+// Gives up what was recorded, one access at a time: releasing it may run any code, which may
+// record.
 int recording_clear(PyObject* object) {
   AccessRing* ring = as_recording(object)->ring;
   if (ring == nullptr) return 0;
@@ -186,8 +187,7 @@ PyMethodDef recording_methods[] = {
     {"drain", recording_drain, METH_O,
      "drain($self, most, /)\n--\n\nTake out up to so many of the oldest accesses: the objects of "
      "all in one list, and the rest as the bytes of an array."},
-    {"close", recording_close, METH_NOARGS,
-     "close($self, /)\n--\n\nRecord nothing more."},
+    {"close", recording_close, METH_NOARGS, "close($self, /)\n--\n\nRecord nothing more."},
     {"counts", recording_counts, METH_O,
      "counts($self, source, /)\n--\n\nReturn how many accesses of a source were sampled, and how "
      "many of them were dropped because the ring was full."},

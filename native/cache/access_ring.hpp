@@ -19,7 +19,7 @@ struct Access {
   std::int64_t latency = -1;   // ns that the load took, or -1 if this is none
   std::uint32_t source = 0;    // which cache
   Operation operation = Operation::kGet;
-  bool hit = false;                      // whether the key was there, or the load succeeded
+  bool hit = false;  // whether the key was there, or the load succeeded
   std::uint8_t unused[2] = {};
 };
 static_assert(sizeof(Access) == 40);
