@@ -25,6 +25,8 @@ _BATCH = 1 << 13
 # Seconds between two looks at the ring: the fuller it was found, the sooner comes the next.
 _LONGEST_PAUSE = 0.5
 _SHORTEST_PAUSE = 0.005
+# Seconds: longer only if a disk hangs, or the thread waits for a lock that the forking one has.
+_FORK_WAITS = 5.0
 
 
 class CacheLog:
@@ -159,26 +161,28 @@ class LogThread:
                 done = None
             else:
                 stop, done = command or (True, None)
-            finish = stop or done is not None
-            with self._busy:
-                if stop:
-                    self._closed = True
-                    self._recording.close()
-                    _open.discard(self)
-                drained = self._drain()
-                for log in self.files():
-                    if finish or log.file.is_due():
-                        log.finish()
+            drained = 0
+            try:
+                with self._busy:
+                    if stop:
+                        self._closed = True
+                        self._recording.close()
+                        _open.discard(self)
+                    drained = self._drain()
+                    for log in self.files():
+                        if stop or done is not None or log.file.is_due():
+                            log.finish()
+            except Exception:  # without memory, say; the next round may have some
+                _log.exception("accesses may be missing from the access log")
             if done is not None:
                 done.set()
             pause = _next_pause(pause, drained / self._recording.capacity)
 
     def _drain(self) -> int:
         """Take all that there is now out of the ring; return how many accesses that were."""
-        while self._inherited:
-            self._inherited -= len(self._recording.drain(min(_BATCH, self._inherited))[1]) // (
-                ACCESS.itemsize
-            )
+        if self._inherited:
+            self._recording.drain(self._inherited)
+            self._inherited = 0
         left = drained = len(self._recording)
         while left > 0:
             objects, raw = self._recording.drain(min(_BATCH, left))
@@ -237,12 +241,13 @@ class LogThread:
     # ------------------------------------------------------------ fork
 
     def before_fork(self) -> None:
-        """Wait until the thread is between two pieces of work."""
-        self._busy.acquire()
+        """Wait until the thread is between two pieces of work, but not for ever."""
+        self._held = self._busy.acquire(timeout=_FORK_WAITS)
 
     def after_fork_in_parent(self) -> None:
         """Let it go on."""
-        self._busy.release()
+        if self._held:
+            self._busy.release()
 
     def after_fork_in_child(self) -> None:
         """Begin a session of the child's own."""

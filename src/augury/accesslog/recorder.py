@@ -165,12 +165,12 @@ class Recorder:
     def stats(self) -> RecorderStats:
         """Return what was recorded in this process so far, and what was not."""
         files = self._thread.files()
-        sampled = sum(each.sampled for each in files)
         written = sum(each.file.written for each in files)
         lost = [each.lost() for each in files]
         total = Losses(
             *(sum(getattr(one, field) for one in lost) for field in Losses.__annotations__)
         )
+        sampled = sum(each.sampled for each in files)  # last, or less may be waiting than nothing
         return RecorderStats(
             sampled=sampled,
             written=written,

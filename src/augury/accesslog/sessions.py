@@ -215,7 +215,8 @@ class _Session:
                 malformed.saw(file.rows)
                 malformed.add(first.value, file.path.name, str(error), lines=file.rows)
                 continue
-            first.value += file.rows
+            finally:
+                first.value += file.rows
             new = _grows(rows.sequences.astype(np.int64), latest)
             malformed.duplicates += int((~new).sum())
             rows = rows.where(new)
