@@ -337,13 +337,23 @@ PyObject* cache_failure(PyObject* self, PyObject* key) {
 }
 
 PyObject* cache_count_load(PyObject* self, Arguments arguments, Py_ssize_t count) {
-  if (!check_count("_count_load", count, 2, 2)) return nullptr;
+  if (!check_count("_count_load", count, 3, 3)) return nullptr;
   const unsigned long long ns = PyLong_AsUnsignedLongLong(arguments[0]);
   if (PyErr_Occurred() != nullptr) return nullptr;
+  const bool succeeded = arguments[1] != Py_False;
   Statistics& statistics = as_cache(self)->statistics;
   ++statistics.loads;
   statistics.load_ns += ns;
-  if (arguments[1] == Py_False) ++statistics.load_failures;
+  if (!succeeded) ++statistics.load_failures;
+  if (as_cache(self)->recording == nullptr) Py_RETURN_NONE;
+  const Py_hash_t hash = hash_of(arguments[2]);
+  if (hash == -1) return nullptr;
+  if (as_cache(self)->recorded.takes(table_hash(hash))) {
+    record_access(as_cache(self), arguments[2],
+                  {.latency = static_cast<std::int64_t>(ns),
+                   .operation = Operation::kLoad,
+                   .hit = succeeded});
+  }
   Py_RETURN_NONE;
 }
 
@@ -398,18 +408,26 @@ PyObject* none_to_null(PyObject* object) {
   return object == Py_None ? nullptr : Py_NewRef(object);
 }
 
-// (capacity, policy, parameters, seed, ttl, weigher, listener, clock), all checked by augury.Cache.
+// (capacity, policy, parameters, seed, ttl, weigher, listener, clock, recording, source), all
+// checked by augury.Cache.
 int cache_init(PyObject* object, PyObject* arguments, PyObject*) {
   CacheObject* self = as_cache(object);
   if (self->cache != nullptr) {
     PyErr_SetString(PyExc_RuntimeError, "Cache.__init__() was called before");
     return -1;
   }
-  PyObject *capacity, *parameters, *ttl, *weigher, *listener, *clock;
+  PyObject *capacity, *parameters, *ttl, *weigher, *listener, *clock, *recording;
   const char* policy;
   unsigned long long seed;
-  if (PyArg_ParseTuple(arguments, "OsO!KOOOO", &capacity, &policy, &PyDict_Type, &parameters, &seed,
-                       &ttl, &weigher, &listener, &clock) == 0) {
+  unsigned int source;
+  if (PyArg_ParseTuple(arguments, "OsO!KOOOOOI", &capacity, &policy, &PyDict_Type, &parameters,
+                       &seed, &ttl, &weigher, &listener, &clock, &recording, &source) == 0) {
+    return -1;
+  }
+  if (recording != Py_None &&
+      (Py_TYPE(recording) != recording_type ||
+       source >= reinterpret_cast<RecordingObject*>(recording)->sources->size())) {
+    PyErr_SetString(PyExc_TypeError, "recording must be a Recording with this source, or None");
     return -1;
   }
   Plan plan;
@@ -442,6 +460,11 @@ int cache_init(PyObject* object, PyObject* arguments, PyObject*) {
   self->weigher = none_to_null(weigher);
   self->listener = none_to_null(listener);
   self->clock = none_to_null(clock);
+  if (recording != Py_None) {
+    self->recording = reinterpret_cast<RecordingObject*>(Py_NewRef(recording));
+    self->source = source;
+    self->recorded = self->recording->sampler;
+  }
   return 0;
 }
 
@@ -452,6 +475,7 @@ int cache_traverse(PyObject* object, visitproc visit, void* arg) {
   Py_VISIT(self->listener);
   Py_VISIT(self->clock);
   Py_VISIT(self->flights);
+  Py_VISIT(reinterpret_cast<PyObject*>(self->recording));
   if (self->cache == nullptr || !self->may_cycle) return 0;
   for (Slot slot = 0; slot < self->cache->slots(); ++slot) {
     const Entry& entry = self->cache->entry(slot);
@@ -481,6 +505,8 @@ int cache_tp_clear(PyObject* object) {
   Py_CLEAR(self->weigher);
   Py_CLEAR(self->listener);
   Py_CLEAR(self->clock);
+  self->recorded = Sampler();
+  Py_CLEAR(self->recording);
   return 0;
 }
 

@@ -292,10 +292,10 @@ inline constexpr char kStatisticsDoc[] =
 Return the counts in the order of `augury.Stats`, the last in ns.)";
 
 inline constexpr char kCountLoadDoc[] =
-    R"(_count_load($self, ns, succeeded, /)
+    R"(_count_load($self, ns, succeeded, key, /)
 --
 
-Count a load that has ended.)";
+Count and record a load that has ended.)";
 
 inline constexpr char kStoreLoadedDoc[] =
     R"(_store_loaded($self, key, value, ticket, /, *, ttl=..., size=...)

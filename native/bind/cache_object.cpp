@@ -96,7 +96,6 @@ int compare_keys(PyObject* candidate, PyObject* key) {
 void drop_expired(CacheObject* self, Slot slot) {
   Dropped dropped(self);
   ++self->statistics.expirations;
-  ++self->statistics.misses;
   dropped.add(self->cache->remove(slot), Cause::kExpiry);
 }
 

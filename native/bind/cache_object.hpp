@@ -10,6 +10,7 @@
 #include <new>
 #include <vector>
 
+#include "bind/recording.hpp"
 #include "cache/cache.hpp"
 #include "core/hash.hpp"
 
@@ -25,7 +26,8 @@ struct Statistics {
 
 struct CacheObject {
   PyObject_HEAD PyObject* weakrefs;
-  Cache* cache;  // nullptr until __init__
+  Cache* cache;      // nullptr until __init__
+  Sampler recorded;  // which keys' accesses are recorded; none without a recording
   Plan* plan;
   PyObject* weigher;      // callable or nullptr
   PyObject* listener;     // callable or nullptr
@@ -35,7 +37,9 @@ struct CacheObject {
   std::uint64_t changes;  // grows whenever an entry comes or goes
   std::size_t failures;   // entries that hold a Failure
   Statistics statistics;
-  bool may_cycle;  // some key or value may refer back to the cache
+  bool may_cycle;              // some key or value may refer back to the cache
+  std::uint32_t source;        // what the recording knows this cache by
+  RecordingObject* recording;  // or nullptr
 };
 
 extern PyTypeObject* cache_type;
@@ -144,13 +148,15 @@ struct Found {
   Slot slot;
 };
 
-// A key sought. A `Sought` has `hash`, and compares itself with a stored key in two ways:
-// is(candidate), true only if they are identical, and equals(candidate): 1, 0, or -1 with an
+// A key sought. A `Sought` has `hash` and `object`, and compares itself with a stored key in two
+// ways: is(candidate), true only if they are identical, and equals(candidate): 1, 0, or -1 with an
 // exception set, perhaps having run any code.
 struct SoughtKey {
   std::uint64_t hash;
   PyObject* key;
 
+  // A new reference to the key as an object; nullptr with an exception set if it cannot be made.
+  [[nodiscard]] PyObject* object() const { return Py_NewRef(key); }
   [[nodiscard]] bool is(PyObject* candidate) const { return candidate == key; }
   [[nodiscard]] int equals(PyObject* candidate) const { return compare_keys(candidate, key); }
 };
@@ -189,8 +195,24 @@ std::int64_t present(CacheObject* self);
 // clock, or negative if the cache uses its own.
 bool is_expired(const Cache& cache, Slot slot, std::int64_t now);
 
-// Ends a read that found an entry past its deadline.
+// Takes out an entry that a read found past its deadline.
 void drop_expired(CacheObject* self, Slot slot);
+
+// Records an access of a key that is sampled.
+[[gnu::noinline]] inline void record_access(CacheObject* self, PyObject* key, Access access) {
+  access.source = self->source;
+  record(self->recording, key, access);
+}
+
+template <class Sought>
+void count_miss(CacheObject* self, const Sought& sought) {
+  ++self->statistics.misses;
+  if (!self->recorded.takes(sought.hash)) [[likely]]
+    return;
+  PyObject* key = sought.object();
+  record_access(self, key, {});
+  Py_XDECREF(key);
+}
 
 // Ends a read that found this entry, which is not expired.
 [[gnu::always_inline]] inline PyObject* read_entry(CacheObject* self, Cache& cache, Slot slot) {
@@ -206,6 +228,14 @@ void drop_expired(CacheObject* self, Slot slot);
   return value;
 }
 
+// The same, of a key that is sampled.
+[[gnu::noinline]] inline PyObject* read_and_record(CacheObject* self, Slot slot) {
+  Cache& cache = *self->cache;
+  record_access(self, static_cast<PyObject*>(cache.entry(slot).key),
+                {.size = cache.weight(slot), .hit = true});
+  return read_entry(self, cache, slot);
+}
+
 template <class Sought>
 [[gnu::noinline]] PyObject* read_slowly(CacheObject* self, const Sought& sought) {
   std::int64_t now = -1;
@@ -215,13 +245,16 @@ template <class Sought>
   }
   const Found found = search(self, sought);
   if (found.search != Search::kFound) {
-    if (found.search == Search::kAbsent) ++self->statistics.misses;
+    if (found.search == Search::kAbsent) count_miss(self, sought);
     return nullptr;
   }
   if (is_expired(*self->cache, found.slot, now)) {
     drop_expired(self, found.slot);
+    count_miss(self, sought);
     return nullptr;
   }
+  if (self->recorded.takes(sought.hash)) [[unlikely]]
+    return read_and_record(self, found.slot);
   return read_entry(self, *self->cache, found.slot);
 }
 
@@ -235,8 +268,11 @@ template <class Sought>
     const Slot slot = cache->find_at_home(sought.hash, [&](Slot at) {
       return sought.is(static_cast<PyObject*>(cache->entry(at).key));
     });
-    if (slot != kNone) [[likely]]
+    if (slot != kNone) [[likely]] {
+      if (self->recorded.takes(sought.hash)) [[unlikely]]
+        return read_and_record(self, slot);
       return read_entry(self, *cache, slot);
+    }
   }
   return read_slowly(self, sought);
 }

@@ -147,6 +147,12 @@ int store(CacheObject* self, const Write& write) {
         !is_failure(static_cast<PyObject*>(cache.entry(found.slot).value))) {
       return 0;
     }
+    if (self->recorded.takes(terms.hash) && !is_failure(write.value)) [[unlikely]] {
+      record_access(self, write.key,
+                    {.size = terms.weight,
+                     .operation = Operation::kSet,
+                     .hit = found.search == Search::kFound});
+    }
     if (terms.weight > cache.capacity()) {
       ++self->statistics.rejections;
       // The old value is out of date.
@@ -173,10 +179,18 @@ int take(CacheObject* self, PyObject* key, PyObject** value) {
   const std::int64_t now = self->clock == nullptr ? -1 : present(self);
   if (self->clock != nullptr && now < 0) return -1;
   const Found found = search_and_revoke(self, SoughtKey{table_hash(hash), key});
-  if (found.search != Search::kFound) return found.search == Search::kFailed ? -1 : 0;
+  if (found.search == Search::kFailed) return -1;
+  const bool absent = found.search == Search::kAbsent || is_expired(*self->cache, found.slot, now);
+  if (self->recorded.takes(table_hash(hash))) [[unlikely]] {
+    record_access(self, key,
+                  {.size = absent ? 0 : self->cache->weight(found.slot),
+                   .operation = Operation::kDelete,
+                   .hit = !absent});
+  }
+  if (found.search == Search::kAbsent) return 0;
   Cache& cache = *self->cache;
   Dropped dropped(self);
-  if (is_expired(cache, found.slot, now)) {
+  if (absent) {
     ++self->statistics.expirations;
     dropped.add(cache.remove(found.slot), Cause::kExpiry);
     return 0;

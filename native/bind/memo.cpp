@@ -69,6 +69,19 @@ struct SoughtCall {
   PyObject* space;
   const Call& call;
   bool typed;
+  Py_hash_t python_hash;
+
+  [[nodiscard, gnu::noinline]] PyObject* object() const {
+    auto* key = PyObject_GC_NewVar(CallKeyObject, call_key_type, call.count);
+    if (key == nullptr) return nullptr;
+    key->space = Py_NewRef(space);
+    key->typed = typed;
+    key->keywords = Py_XNewRef(call.keywords);
+    key->hash = python_hash;
+    for (Py_ssize_t i = 0; i < call.count; ++i) key->arguments[i] = Py_NewRef(call.arguments[i]);
+    PyObject_GC_Track(reinterpret_cast<PyObject*>(key));
+    return reinterpret_cast<PyObject*>(key);
+  }
 
   [[nodiscard]] bool is_alike(PyObject* candidate) const {
     return Py_TYPE(candidate) == call_key_type && as_key(candidate)->space == space &&
@@ -99,16 +112,8 @@ struct SoughtCall {
   }
 };
 
-PyObject* make_key(const MemoObject* memo, const Call& call, Py_hash_t hash) {
-  auto* key = PyObject_GC_NewVar(CallKeyObject, call_key_type, call.count);
-  if (key == nullptr) return nullptr;
-  key->space = Py_NewRef(memo->space);
-  key->typed = memo->typed != 0;
-  key->keywords = Py_XNewRef(call.keywords);
-  key->hash = hash;
-  for (Py_ssize_t i = 0; i < call.count; ++i) key->arguments[i] = Py_NewRef(call.arguments[i]);
-  PyObject_GC_Track(reinterpret_cast<PyObject*>(key));
-  return reinterpret_cast<PyObject*>(key);
+SoughtCall sought_by(const MemoObject* memo, const Call& call, Py_hash_t hash) {
+  return {table_hash(hash), memo->space, call, memo->typed != 0, hash};
 }
 
 // ---------------------------------------------------------------- Memo
@@ -123,12 +128,11 @@ PyObject* memo_call(PyObject* object, PyObject* const* arguments, std::size_t fl
   const Py_hash_t hash = hash_call(self->space, call);
   if (hash == -1) [[unlikely]]
     return nullptr;
-  PyObject* space = self->space;
-  PyObject* value = read(self->cache, SoughtCall{table_hash(hash), space, call, self->typed != 0});
+  PyObject* value = read(self->cache, sought_by(self, call, hash));
   if (value != nullptr) [[likely]]
     return value;
   if (PyErr_Occurred() != nullptr) return nullptr;
-  PyObject* key = make_key(self, call, hash);
+  PyObject* key = sought_by(self, call, hash).object();
   if (key == nullptr) return nullptr;
   std::vector<PyObject*> forwarded;
   try {
@@ -159,7 +163,7 @@ PyObject* memo_key(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
   const Call call{arguments, count + (keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords)),
                   keywords};
   const Py_hash_t hash = hash_call(as_memo(self)->space, call);
-  return hash == -1 ? nullptr : make_key(as_memo(self), call, hash);
+  return hash == -1 ? nullptr : sought_by(as_memo(self), call, hash).object();
 }
 
 // A memo is known by its module and name, as a function is.
@@ -284,7 +288,7 @@ PyObject* key_compare(PyObject* a, PyObject* b, int operation) {
   }
   const CallKeyObject* key = as_key(b);
   const Call call{key->arguments, Py_SIZE(key), key->keywords};
-  const int equal = SoughtCall{0, key->space, call, key->typed}.equals(a);
+  const int equal = SoughtCall{0, key->space, call, key->typed, 0}.equals(a);
   return equal < 0 ? nullptr : PyBool_FromLong((equal == 1) == (operation == Py_EQ));
 }
 

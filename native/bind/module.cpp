@@ -5,6 +5,7 @@ NB_MODULE(_native, module) {
   augury::bind_cache(module);
   augury::bind_memo(module);
   augury::bind_policies(module);
+  augury::bind_recording(module);
   augury::bind_simulation(module);
   augury::bind_trace(module);
 }

@@ -1,6 +1,7 @@
 """The native core. Nothing here is public but through `augury`."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, Generic, TypeVar, overload
 
@@ -18,6 +19,18 @@ class Failure:
     error: Exception
     def __init__(self, error: Exception) -> None: ...
 
+class Recording:
+    def __init__(
+        self, capacity: int, sample: float, variables: tuple[ContextVar[Any], ...]
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def capacity(self) -> int: ...
+    def attach(self) -> int: ...
+    def drain(self, most: int, /) -> tuple[list[Any], bytes]: ...
+    def counts(self, source: int, /) -> tuple[int, int]: ...
+    def close(self) -> None: ...
+
 class Cache(Generic[K, V]):
     def __init__(
         self,
@@ -29,6 +42,8 @@ class Cache(Generic[K, V]):
         weigher: Callable[[K, V], int] | None,
         listener: Callable[[K, V, int], object] | None,
         clock: Callable[[], float] | None,
+        recording: Recording | None,
+        source: int,
     ) -> None: ...
     @property
     def capacity(self) -> int: ...
@@ -88,7 +103,7 @@ class Cache(Generic[K, V]):
     def _statistics(
         self,
     ) -> tuple[int, int, int, int, int, int, int, int, int, int, int, int]: ...
-    def _count_load(self, ns: int, succeeded: bool, /) -> None: ...
+    def _count_load(self, ns: int, succeeded: bool, key: K, /) -> None: ...
     def _store_loaded(
         self,
         key: K,

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any, Never, TypeVar, cast
 
 from augury import _native
+from augury.accesslog.recorder import NamedRecorder, Recorder, attach
 from augury.errors import ConfigurationError
 from augury.events import Cause, Stats
 from augury.loading import DEFAULT, NOTHING, Default, LoadOptions, Ttl, aload, load
@@ -59,6 +60,9 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
         the system's monotonic clock. Tests pass their own.
     seed
         Of the random choices that some policies make.
+    record
+        Where a sample of the accesses is recorded: an `augury.accesslog.Recorder`, or its
+        ``named("...")``. By default nowhere.
 
     Raises
     ------
@@ -83,7 +87,7 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
     ['a', 'c']
     """
 
-    __slots__ = ("_policy",)
+    __slots__ = ("_policy", "_record")
 
     def __init__(
         self,
@@ -95,6 +99,7 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
         on_evict: Callable[[K, V, Cause], object] | None = None,
         clock: Callable[[], float] | None = None,
         seed: int = 1,
+        record: Recorder | NamedRecorder | None = None,
     ) -> None:
         self._policy = parse(policy)
         if describe(self._policy.name).offline:
@@ -112,6 +117,8 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
             def listener(key: K, value: V, cause: int) -> None:
                 told(key, value, _CAUSES[cause])
 
+        recording, source = (None, 0) if record is None else attach(record)
+        self._record = record  # which records for as long as it is referred to
         super().__init__(
             capacity,
             self._policy.name,
@@ -121,6 +128,8 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
             weigher,
             listener,
             clock,
+            recording,
+            source,
         )
 
     @property

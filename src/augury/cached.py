@@ -230,9 +230,10 @@ def cached(
 class _Space:
     """Names one decorated function among those that share a cache."""
 
-    __slots__ = ("name",)
+    __slots__ = ("module", "name")
 
     def __init__(self, function: Callable[..., object]) -> None:
+        self.module = getattr(function, "__module__", None)
         self.name = getattr(function, "__qualname__", repr(function))
 
     def __repr__(self) -> str:

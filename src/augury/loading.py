@@ -211,7 +211,7 @@ def load(
                         flight.value = loader()
                     finally:
                         spent = time.perf_counter_ns() - started
-                        cache._count_load(spent, flight.value is not NOTHING)
+                        cache._count_load(spent, flight.value is not NOTHING, key)
                     options.store(cache, key, flight.value, flight)
                 return cast("V", flight.value)
         except BaseException as error:
@@ -326,7 +326,7 @@ async def _fly(
             try:
                 value = await loader()
             finally:
-                cache._count_load(time.perf_counter_ns() - started, value is not NOTHING)
+                cache._count_load(time.perf_counter_ns() - started, value is not NOTHING, key)
             options.store(cache, key, value, flight)
         flight.land(value, None)
     except BaseException as error:

@@ -22,7 +22,7 @@ ROWS = [
     {"integrations", "service", "distributed", "demo", "bench"},
     {"cli"},
 ]
-WITHIN = {("cache", "loading"), ("cached", "cache"), ("cached", "loading")}
+WITHIN = {("accesslog", "keys"), ("cache", "loading"), ("cached", "cache"), ("cached", "loading")}
 
 NATIVE_ALLOWED = {
     "core": {"core"},

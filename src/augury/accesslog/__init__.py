@@ -6,6 +6,7 @@ describes the formats.
 
 from augury.accesslog.malformed import Malformed
 from augury.accesslog.profile import Profile, profile
+from augury.accesslog.recorder import NamedRecorder, Recorder, RecorderStats
 from augury.accesslog.spool import Spool, SpooledChunk
 from augury.accesslog.trace import Chunk, InMemoryTrace, Trace, read_trace, requests_of
 
@@ -13,7 +14,10 @@ __all__ = [
     "Chunk",
     "InMemoryTrace",
     "Malformed",
+    "NamedRecorder",
     "Profile",
+    "Recorder",
+    "RecorderStats",
     "Spool",
     "SpooledChunk",
     "Trace",

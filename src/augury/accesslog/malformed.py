@@ -55,11 +55,27 @@ class Malformed:
     """Those of them that were well-formed, but no reads: writes, deletions, other methods."""
     examples: list[Example] = field(default_factory=list)
     """The first few malformed ones."""
+    duplicates: int = 0
+    """Recorded accesses found twice, and left out the second time: of a file that was copied."""
+    clock_jumps: int = 0
+    """How often the clock of a recorded log went back, or ahead by more than a second that did not
+    pass; the times are put right."""
+    unrecorded: int = 0
+    """Accesses that the recorder says it has lost."""
 
     @property
     def share(self) -> float:
         """Malformed lines as a share of all, from 0.0 to 1.0."""
         return self.count / self.total if self.total else 0.0
+
+    def counts(self) -> dict[str, int]:
+        """Return what `augury inspect --json` prints of it."""
+        return {
+            "malformed": self.count,
+            "duplicates": self.duplicates,
+            "clock_jumps": self.clock_jumps,
+            "unrecorded": self.unrecorded,
+        }
 
     def saw(self, lines: int) -> None:
         """Count lines, good or bad, that were looked at."""

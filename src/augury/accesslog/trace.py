@@ -16,9 +16,10 @@ from augury.accesslog import digest
 from augury.accesslog.chunk import LONGEST, Chunk
 from augury.accesslog.compression import SUFFIXES, ByteStream
 from augury.accesslog.formats import Format, Head, find, formats, recognise
-from augury.accesslog.formats.contract import HEAD
+from augury.accesslog.formats.contract import HEAD, Folder
 from augury.accesslog.lines import BOM
 from augury.accesslog.malformed import Malformed
+from augury.accesslog.sessions import cache_folder
 from augury.errors import ConfigurationError, TraceError
 
 __all__ = ["Chunk", "InMemoryTrace", "Trace", "read_trace", "requests_of"]
@@ -27,13 +28,13 @@ _ROLES = ("key", "size", "time")
 
 
 class Trace:
-    """Requests in a file. Made by `read_trace`."""
+    """Requests in a file, or in a folder of files. Made by `read_trace`."""
 
     def __init__(
         self, path: Path, format: Format, columns: Mapping[str, str], max_malformed: float
     ) -> None:
         self.path = path
-        """The file."""
+        """The file or folder."""
         self.format = format.name
         """The name of its format."""
         self.malformed = Malformed()
@@ -66,14 +67,13 @@ class Trace:
         """
         malformed = self.malformed = Malformed()
         requests = 0
-        with ByteStream(self.path) as stream:
-            for read in self._format.read(stream, self._columns, malformed):
-                malformed.check_early(self.path, self._max_malformed)
-                requests += len(read)
-                for chunk in read.split():
-                    yield chunk
-                    if progress is not None:
-                        progress(stream.share)
+        for read, share in self._read(malformed):
+            malformed.check_early(self.path, self._max_malformed)
+            requests += len(read)
+            for chunk in read.split():
+                yield chunk
+                if progress is not None:
+                    progress(share)
         malformed.check(self.path, self._max_malformed)
         if not requests:
             raise TraceError(
@@ -83,6 +83,17 @@ class Trace:
             )
         if progress is not None:
             progress(1.0)
+
+    def _read(self, malformed: Malformed) -> Iterator[tuple[Chunk, float]]:
+        """Yield chunks, and how much of the trace was consumed then."""
+        if self._format.read_folder is not None and os.path.isdir(self.path):
+            folder = Folder(self.path)
+            for chunk in self._format.read_folder(folder, malformed):
+                yield chunk, folder.share
+            return
+        with ByteStream(self.path) as stream:
+            for chunk in self._format.read(stream, self._columns, malformed):
+                yield chunk, stream.share
 
 
 class InMemoryTrace:
@@ -126,7 +137,8 @@ def read_trace(
     Parameters
     ----------
     path
-        The file. Compression by gzip, xz or zstd is recognised from its first bytes.
+        The file. Compression by gzip, xz or zstd is recognised from its first bytes. Or a folder
+        that an `augury.accesslog.Recorder` has written to.
     format
         The name of its format; by default it is recognised from its content and name.
     columns
@@ -163,6 +175,11 @@ def read_trace(
         raise ConfigurationError(f"columns names {unknown[0]!r}; there are: {', '.join(_ROLES)}")
     wanted = None if format is None else find(format)
     path = Path(path)
+    if os.path.isdir(path) and (wanted is None or wanted.read_folder is not None):
+        path = cache_folder(path)
+        if columns:
+            raise ConfigurationError(f"{path}: is a folder of recorded files; leave columns out")
+        return Trace(path, wanted or find("recorded"), columns, max_malformed)
     with ByteStream(path) as stream:
         data = stream.read(HEAD)
     if not data:

@@ -45,7 +45,7 @@ def command(
     if png is not None:
         _plot(found, png)
     if json:
-        print_json({"format": opened.format, **found.as_dict()})
+        print_json({"format": opened.format, **opened.malformed.counts(), **found.as_dict()})
     else:
         console.print(_table(found, trace.name, opened.format))
         _draw(found)

@@ -16,7 +16,8 @@ TraceArgument = Annotated[
     Path,
     typer.Argument(
         metavar="TRACE",
-        help="A file of requests: CSV, Parquet, web-server log, MONITOR output, a key a line...",
+        help="A file of requests: CSV, Parquet, web-server log, MONITOR output, a key a line...; "
+        "or a folder that was recorded.",
     ),
 ]
 FormatOption = Annotated[
@@ -60,6 +61,19 @@ def _column(written: str) -> tuple[str, str]:
 
 def report_malformed(malformed: Malformed) -> None:
     """Tell on stderr what could not be read."""
+    if malformed.duplicates:
+        notes.print(f"left out {malformed.duplicates:,} duplicates", style="yellow")
+    if malformed.clock_jumps:
+        jumps = "a jump" if malformed.clock_jumps == 1 else f"{malformed.clock_jumps:,} jumps"
+        notes.print(
+            f"put right the times after {jumps} of the clock",
+            style="yellow",
+        )
+    if malformed.unrecorded:
+        notes.print(
+            f"the recorder lost {malformed.unrecorded:,} accesses that are not in this trace",
+            style="yellow",
+        )
     if malformed.count:
         notes.print(
             f"left out {malformed.count:,} malformed of {malformed.total:,} lines, of which:",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from augury.accesslog.chunk import Chunk
 from augury.accesslog.compression import ByteStream
@@ -49,6 +50,15 @@ class Head:
         return sum(map(bool, map(is_one, self.lines))) / len(self.lines) if self.lines else 0.0
 
 
+@dataclass(slots=True)
+class Folder:
+    """A folder of files that are one trace."""
+
+    path: Path
+    share: float = 0.0
+    """How much of it has been consumed, from 0.0 to 1.0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """A trace format. Each module of this package has one, as `FORMAT`."""
@@ -64,3 +74,5 @@ class Format:
     Chunks may have any length."""
     has_columns: bool = False
     """Whether its columns are named, so that the user may say which is the key."""
+    read_folder: Callable[[Folder, Malformed], Iterator[Chunk]] | None = None
+    """Reads a folder as one trace, if the format has such."""
