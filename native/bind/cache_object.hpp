@@ -205,13 +205,17 @@ void drop_expired(CacheObject* self, Slot slot);
 }
 
 template <class Sought>
-void count_miss(CacheObject* self, const Sought& sought) {
-  ++self->statistics.misses;
-  if (!self->recorded.takes(sought.hash)) [[likely]]
-    return;
+[[gnu::noinline]] void record_miss(CacheObject* self, const Sought& sought) {
   PyObject* key = sought.object();
   record_access(self, key, {});
   Py_XDECREF(key);
+}
+
+template <class Sought>
+void count_miss(CacheObject* self, const Sought& sought) {
+  ++self->statistics.misses;
+  if (self->recorded.takes(sought.hash)) [[unlikely]]
+    record_miss(self, sought);
 }
 
 // Ends a read that found this entry, which is not expired.
