@@ -13,12 +13,11 @@
 namespace augury {
 
 // New entries pass through a small FIFO queue; those asked for again there get into the main queue,
-// a CLOCK, and so do keys that return soon enough after they came. S3-FIFO takes a ghost for soon
-// as long as it remembers it, whatever the cache holds. Here soon is measured by the main queue
-// itself: by how long its oldest entry has been there since it was last spared. Where main entries
-// stay long a key may take as long to return; where they are hardly spared, only one that returns
-// at once would be kept long enough to be asked for again. (LIRS compares the same two times, of
-// requests; these are counted in misses, so that a hit writes one byte.)
+// a CLOCK, and so do keys that return soon enough after they came. S3-FIFO takes any ghost for soon
+// enough, however long the main queue keeps its entries. Here that is compared: if the oldest main
+// entry was put in front t ago, a key has to return within a multiple of t, or what leaves for it
+// would be asked for sooner. (LIRS compares the same two times. There they are counted in
+// requests, here in new keys, so that a hit writes one byte.)
 //
 // kLastTime: from there on times start anew (a test sets it low).
 template <std::uint32_t kLastTime>
@@ -27,6 +26,7 @@ class TwoStage final : public Policy {
   struct Setting {
     double small;          // share of the capacity for the small queue
     double reach;          // how long a key may take to return, as a share of the main queue's age
+    double ghosts;         // and in new keys for each entry of the cache
     std::uint8_t promote;  // hits in the small queue that lead to the main queue
   };
 
@@ -34,6 +34,8 @@ class TwoStage final : public Policy {
       : residents_(residents), setting_(setting) {
     resize(capacity);
   }
+
+  [[nodiscard]] std::size_t size() const { return small_.size() + main_.size(); }
 
   // Another setting holds from now on: the queues grow and shrink as entries leave, so nothing is
   // moved.
@@ -47,12 +49,10 @@ class TwoStage final : public Policy {
   }
 
   void miss(const Request& request) override {
-    if (now_ == kLastTime) [[unlikely]]
-      restart();
-    ++now_;
-    ghosts_.reserve(kGhosts * residents_.size());
+    ghosts_.reserve(kGhosts * size());
     const std::uint32_t came = ghosts_.take(request.hash);
-    returned_ = came != 0 && (main_.empty() || now_ - came <= setting_.reach * main_age());
+    returned_ = came != 0 && now_ - came <= reach();
+    if (!returned_) tick();
   }
 
   Slot evict() override {
@@ -110,9 +110,8 @@ class TwoStage final : public Policy {
         if (nodes_[slot].time > now_) throw std::logic_error("two-stage: a time from the future");
       };
     };
-    if (small_.recount(in(0)) + main_.recount(in(1)) != residents_.size()) {
-      throw std::logic_error("two-stage: miscounted");
-    }
+    small_.recount(in(0));
+    main_.recount(in(1));
     ghosts_.validate(now_);
   }
   [[nodiscard]] std::size_t bytes() const override {
@@ -121,7 +120,7 @@ class TwoStage final : public Policy {
 
  private:
   static constexpr std::uint8_t kMostHits = 3;
-  static constexpr std::size_t kGhosts = 2;  // remembered for each entry
+  static constexpr std::size_t kGhosts = 3;  // remembered for each entry
 
   struct Node {
     Links links;
@@ -133,7 +132,12 @@ class TwoStage final : public Policy {
   };
 
   Queue<Node>& queue_of(Slot slot) { return states_[slot].in_main ? main_ : small_; }
-  [[nodiscard]] double main_age() const { return now_ - nodes_[main_.back()].time; }
+  // Within how many new keys a key has to return.
+  [[nodiscard]] double reach() const {
+    const double most = setting_.ghosts * static_cast<double>(size());
+    return main_.empty() ? most
+                         : std::min(most, setting_.reach * (now_ - nodes_[main_.back()].time));
+  }
 
   void push_main(Slot slot) {
     states_[slot] = {.hits = 0, .in_main = 1};
@@ -144,6 +148,12 @@ class TwoStage final : public Policy {
   void measure() {
     small_limit_ = share_of(capacity_, setting_.small);
     main_limit_ = capacity_ - std::min(capacity_, small_limit_);
+  }
+
+  void tick() {
+    if (now_ == kLastTime) [[unlikely]]
+      restart();
+    ++now_;
   }
 
   // Brings all times forward; what was long ago becomes equally long ago.
@@ -166,7 +176,7 @@ class TwoStage final : public Policy {
   Weight capacity_ = 0;
   Weight small_limit_ = 0;
   Weight main_limit_ = 0;
-  std::uint32_t now_ = 0;  // misses so far
+  std::uint32_t now_ = 1;  // new keys so far, and one
   bool full_ = false;      // something was evicted at this capacity
   bool returned_ = false;  // the request that missed is of a ghost, and soon enough
   Slab<Node> nodes_;
