@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -22,12 +23,13 @@
 namespace augury {
 
 // All candidates are settings of the same queues, so a change of rule moves no entry: the queues
-// grow into it as entries come and go. One of them is S3-FIFO's own rule, which guards the others.
+// grow into it as entries come and go. That motion costs misses: a candidate has to be ahead by
+// more than chance explains, and by more hits than a share of the entries that would move.
 //
 // Shadows start with all keys, and halve their sample as long as they hold too many entries. So a
 // small cache has whole shadows, and a large one is judged before it is full. Whole ones would cost
 // more than the cache itself: as long as nothing changes they watch more and more seldom, until
-// they see as much as a sample of one key in 16 does all the time.
+// they see one request in 32. A change of the live cache's own miss ratio wakes them.
 //
 // kLastTime: see TwoStage.
 template <std::uint32_t kLastTime>
@@ -61,6 +63,7 @@ class AutoWithTimes final : public Policy {
 
   void miss(const Request& request) override {
     live_.miss(request);
+    ++misses_;
     if (rests()) return;
     if (sampled(request.hash)) observe(request);
   }
@@ -99,17 +102,19 @@ class AutoWithTimes final : public Policy {
       Setting{.small = 0.1, .reach = 0.7, .ghosts = kAll, .promote = 2},   // good for most
       Setting{.small = 0.01, .reach = 0.7, .ghosts = kAll, .promote = 2},  // loops and scans
       Setting{.small = 0.25, .reach = 1.4, .ghosts = kAll, .promote = 2},  // what was new lately
-      Setting{.small = 0.1, .reach = kAll, .ghosts = 1, .promote = 2},     // S3-FIFO
+      Setting{.small = 0.9, .reach = 0.7, .ghosts = kAll, .promote = 1},   // nothing but recency
   };
   static constexpr std::size_t kMany = kCandidates.size();
   static constexpr std::size_t kFirst = 0;
-  static constexpr double kDeviations = 2;            // of chance, that a change of rule takes
-  static constexpr double kKept = 0.9;                // what a request counts a round later
+  static constexpr double kDeviations = 2;  // of chance, that a change of rule takes
+  static constexpr double kMotion = 0.4;    // misses for each entry that would have to move
+  static constexpr double kKept = 0.9;      // what a request counts a round later
   static constexpr std::size_t kShadowEntries = 512;  // keys in the shadows before they are halved
   static constexpr int kMostHalvings = 4;
   static constexpr std::uint64_t kRound = 3;  // requests an entry of the shadows, to a decision
   static constexpr int kBurst = 8;            // rounds without a change of rule, to a rest
-  static constexpr std::uint64_t kMostRest = (1u << kMostHalvings) - 1;  // bursts
+  static constexpr double kChange = 0.05;     // of the live cache's miss ratio, that ends a rest
+  static constexpr std::uint64_t kMostRest = 31;  // bursts, of a whole shadow
 
   [[nodiscard]] bool sampled(std::uint64_t hash) const {
     return std::countl_zero(hash * salt_ | 1) >= halvings_;
@@ -120,8 +125,9 @@ class AutoWithTimes final : public Policy {
 
   // Whether the shadows see nothing of this request.
   bool rests() {
+    ++requests_;
     if (rest_ == 0) return !adapts_;
-    --rest_;
+    if (--rest_ == 0) look_up();
     return true;
   }
 
@@ -133,10 +139,11 @@ class AutoWithTimes final : public Policy {
   }
 
   void end_round() {
-    const std::uint64_t length = std::exchange(observed_, 0);
+    observed_ = 0;
     // What the shadows hold after a rest is old: the first round does not count.
     if (!std::exchange(warm_, true)) return;
-    const std::size_t best = contest_.best(ruling_, kDeviations);
+    const std::size_t best =
+        contest_.best(ruling_, kDeviations, [this](std::size_t i) { return motion(i); });
     contest_.age(kKept);
     if (best != ruling_) {
       ruling_ = best;
@@ -145,16 +152,41 @@ class AutoWithTimes final : public Policy {
       patience_ = 0;
     } else if (++quiet_ == kBurst) {
       quiet_ = 0;
-      rest(length * kBurst);
+      rest();
     }
   }
 
-  // Rests for longer each time, in bursts of that many sampled requests.
-  void rest(std::uint64_t burst) {
-    const std::uint64_t most = kMostRest >> halvings_;
-    patience_ = std::min(2 * patience_ + 1, most);
-    rest_ = (patience_ * burst) << halvings_;
+  // How many entries of a shadow would have to leave one queue for the other: each may be missed.
+  [[nodiscard]] double motion(std::size_t to) const {
+    const double share = std::abs(kCandidates[to].small - kCandidates[ruling_].small);
+    return kMotion * share * static_cast<double>(live_.size() >> halvings_);
+  }
+
+  // Rests for more bursts each time.
+  void rest() {
+    patience_ = std::min(2 * patience_ + 1, kMostRest >> halvings_);
+    rests_ = patience_;
+    burst_ = requests_;
+    ratio_ = miss_ratio();
+    rest_ = rests_ == 0 ? 0 : burst_;
     warm_ = rest_ == 0;
+  }
+
+  // After each burst of a rest: goes on with it unless what is requested has changed.
+  void look_up() {
+    const bool changed = std::abs(miss_ratio() - ratio_) > kChange;
+    if (changed) {
+      patience_ = 0;
+      contest_.age(0);
+    } else if (--rests_ != 0) {
+      rest_ = burst_;
+    }
+  }
+
+  // Since it was last asked for.
+  double miss_ratio() {
+    return static_cast<double>(std::exchange(misses_, 0)) /
+           static_cast<double>(std::exchange(requests_, 0));
   }
 
   void halve() {
@@ -171,9 +203,14 @@ class AutoWithTimes final : public Policy {
   std::size_t ruling_ = kFirst;  // candidate
   std::uint64_t observed_ = 0;   // sampled requests in this round
   int quiet_ = 0;                // rounds since the rule changed, or since the last rest
-  std::uint64_t patience_ = 0;   // bursts that the last rest took
-  std::uint64_t rest_ = 0;       // requests that the shadows will not see
-  bool warm_ = true;             // the shadows hold what they would without rests
+  std::uint64_t requests_ = 0;   // to the live cache, since miss_ratio() was taken
+  std::uint64_t misses_ = 0;
+  double ratio_ = 0;            // before this rest
+  std::uint64_t patience_ = 0;  // bursts that the last rest took
+  std::uint64_t rests_ = 0;     // bursts that this one takes yet
+  std::uint64_t burst_ = 0;     // requests
+  std::uint64_t rest_ = 0;      // requests to the end of this burst of rest
+  bool warm_ = true;            // the shadows hold what they would without rests
   Queues live_;
   Contest<kMany> contest_;
   Shadows<Queues, kMany> shadows_{capacity_, kCandidates};

@@ -33,14 +33,16 @@ class Contest {
     }
   }
 
-  // The one furthest ahead of `leader`, if by more than chance explains; otherwise `leader`.
-  [[nodiscard]] std::size_t best(std::size_t leader, double deviations) const {
+  // The one furthest ahead of `leader`, if by more than chance explains, and by more hits than
+  // cost(candidate); otherwise `leader`.
+  template <class Cost>
+  [[nodiscard]] std::size_t best(std::size_t leader, double deviations, Cost&& cost) const {
     std::size_t best = leader;
     double most = 0;
     for (std::size_t i = 0; i < kCandidates; ++i) {
       const double lead = wins_[i][leader] - wins_[leader][i];
       const double noise = std::sqrt(wins_[i][leader] + wins_[leader][i]);
-      if (lead > most && lead > deviations * noise) {
+      if (lead > most && lead > deviations * noise && lead > cost(i)) {
         most = lead;
         best = i;
       }

@@ -50,6 +50,7 @@ class TwoStage final : public Policy {
 
   void miss(const Request& request) override {
     ghosts_.reserve(kGhosts * size());
+    if (!small_.empty()) ghosts_.prefetch(residents_.hash(small_.back()));  // likely to leave
     const std::uint32_t came = ghosts_.take(request.hash);
     returned_ = came != 0 && now_ - came <= reach();
     if (!returned_) tick();

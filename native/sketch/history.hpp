@@ -43,6 +43,11 @@ class History {
     }
   }
 
+  // Asks memory for what push() or take() of that key will need.
+  void prefetch(std::uint64_t hash) const {
+    if (lines_.size() != 0) __builtin_prefetch(&lines_[reduce(print_of(hash), lines())], 1);
+  }
+
   // Adds a key that is not there; time > 0.
   void push(std::uint64_t hash, std::uint32_t time) { put(print_of(hash), time); }
 
