@@ -2,6 +2,7 @@
 #pragma once
 
 #include "policy/arc.hpp"
+#include "policy/auto.hpp"
 #include "policy/belady.hpp"
 #include "policy/clock.hpp"
 #include "policy/fifo.hpp"
@@ -26,6 +27,7 @@ struct PolicyList {};
 
 // clang-format off: a line each
 using Catalogue = PolicyList<
+    Auto,
     Fifo,
     Lru,
     Lfu,

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <new>
 #include <stdexcept>
 #include <utility>
@@ -37,10 +37,15 @@ class History {
     for (std::size_t i = 0; i < lines.size(); ++i) lines[i] = {};
     lines_.swap(lines);
     for (std::size_t i = 0; i < lines.size(); ++i) {
-      for (const Place& place : lines[i].places) {
-        if (place.time != 0) put(place.print, place.time);
+      for (std::size_t way = 0; way < kWays; ++way) {
+        if (lines[i].times[way] != 0) put(lines[i].prints[way], lines[i].times[way]);
       }
     }
+  }
+
+  // Asks memory for what push() or take() of that key will need.
+  void prefetch(std::uint64_t hash) const {
+    if (lines_.size() != 0) __builtin_prefetch(&lines_[reduce(print_of(hash), lines())], 1);
   }
 
   // Adds a key that is not there; time > 0.
@@ -49,32 +54,31 @@ class History {
   // Returns the key's time and forgets it; 0 if it is not there.
   std::uint32_t take(std::uint64_t hash) {
     if (lines_.size() == 0) return 0;
-    Line& line = line_of(print_of(hash));
-    std::uint32_t found = 0;  // bit i: in places[i]
-    for (std::uint32_t i = 0; i < kWays; ++i) {
-      const Place& place = line.places[i];
-      const bool is_there = place.time != 0;
-      const bool is_it = place.print == print_of(hash);
-      found |= static_cast<std::uint32_t>(is_there & is_it) << i;
+    const std::uint32_t print = print_of(hash);
+    Line& line = line_of(print);
+    std::uint32_t found = 0;  // bit i: place i; no branch that cannot be predicted
+    for (std::size_t i = 0; i < kWays; ++i) {
+      found |= static_cast<std::uint32_t>(line.prints[i] == print && line.times[i] != 0) << i;
     }
-    return found == 0 ? 0 : std::exchange(line.places[std::countr_zero(found)].time, 0);
+    return found == 0 ? 0 : std::exchange(line.times[std::countr_zero(found)], 0);
   }
 
   // Sets each time to change(time).
   template <class Change>
   void each_time(Change&& change) {
     for (std::size_t i = 0; i < lines_.size(); ++i) {
-      for (Place& place : lines_[i].places) {
-        if (place.time != 0) place.time = change(place.time);
+      for (std::uint32_t& time : lines_[i].times) {
+        if (time != 0) time = change(time);
       }
     }
   }
 
   void validate(std::uint32_t latest) const {
     for (std::size_t i = 0; i < lines_.size(); ++i) {
-      for (const Place& place : lines_[i].places) {
-        if (place.time > latest) throw std::logic_error("history: a time from the future");
-        if (place.time != 0 && reduce(place.print, lines()) != i) {
+      for (std::size_t way = 0; way < kWays; ++way) {
+        const std::uint32_t time = lines_[i].times[way];
+        if (time > latest) throw std::logic_error("history: a time from the future");
+        if (time != 0 && reduce(lines_[i].prints[way], lines()) != i) {
           throw std::logic_error("history: in another line");
         }
       }
@@ -84,12 +88,9 @@ class History {
  private:
   static constexpr std::size_t kWays = 8;
 
-  struct Place {
-    std::uint32_t print = 0;  // upper half of the hash
-    std::uint32_t time = 0;   // 0: empty
-  };
   struct Line {
-    Place places[kWays];
+    std::uint32_t prints[kWays] = {};  // upper halves of the hashes
+    std::uint32_t times[kWays] = {};   // 0: empty
   };
 
   static std::uint32_t print_of(std::uint64_t hash) {
@@ -101,13 +102,12 @@ class History {
   void put(std::uint32_t print, std::uint32_t time) {
     if (lines_.size() == 0) return;
     Line& line = line_of(print);
-    // Which is the oldest cannot be predicted: no branch, so the index goes along in the lower
-    // bits.
-    std::uint64_t oldest = std::numeric_limits<std::uint64_t>::max();
-    for (std::uint64_t i = 0; i < kWays; ++i) {
-      oldest = std::min(oldest, std::uint64_t{line.places[i].time} << 32 | i);
+    std::uint64_t oldest = std::uint64_t{line.times[0]} * kWays;  // its time, and which it is
+    for (std::size_t i = 1; i < kWays; ++i) {
+      oldest = std::min(oldest, std::uint64_t{line.times[i]} * kWays + i);
     }
-    line.places[oldest % kWays] = {.print = print, .time = time};
+    line.prints[oldest % kWays] = print;
+    line.times[oldest % kWays] = time;
   }
 
   Slab<Line> lines_;

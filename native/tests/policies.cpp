@@ -73,6 +73,7 @@ int main(int count, char** names) {
     if (wanted) exercise(entry.make, entry.description);
   }
   // These have to survive their clocks starting anew, which they do once in 2^31 requests or more.
+  exercise_restarts<augury::AutoWithTimes<900>>();
   exercise_restarts<augury::LirsWithStamps<4000>>();
   exercise_restarts<augury::GdsfWithStamps<4000>>();
   exercise_restarts<augury::HyperbolicWithTimes<900>>();

@@ -121,7 +121,7 @@ def test_tells_malformed_lines(trace: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--policy", "lur"], "unknown policy 'lur'; there are: fifo, lru"),
+        (["--policy", "lur"], "unknown policy 'lur'; there are: auto, fifo"),
         (["--policy", ""], "cannot read policy ''"),
         (["--policy", "lru,"], "cannot read policy ''"),
         (["--policy", "s3fifo(small=2)"], "small of policy 's3fifo' must be from 0 to 1, not 2"),

@@ -1,0 +1,190 @@
+// The queues that `auto` tunes: those of S3-FIFO, with ghosts that are judged by how long they were
+// away.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <stdexcept>
+
+#include "policy/policy.hpp"
+#include "policy/queue.hpp"
+#include "sketch/history.hpp"
+
+namespace augury {
+
+// New entries pass through a small FIFO queue; those asked for again there get into the main queue,
+// a CLOCK, and so do keys that return soon enough after they came. S3-FIFO takes any ghost for soon
+// enough, however long the main queue keeps its entries. Here that is compared: if the oldest main
+// entry was put in front t ago, a key has to return within a multiple of t, or what leaves for it
+// would be asked for sooner. (LIRS compares the same two times. There they are counted in
+// requests, here in new keys, so that a hit writes one byte.)
+//
+// kLastTime: from there on times start anew (a test sets it low).
+template <std::uint32_t kLastTime>
+class TwoStage final : public Policy {
+ public:
+  struct Setting {
+    double small;          // share of the capacity for the small queue
+    double reach;          // how long a key may take to return, as a share of the main queue's age
+    double ghosts;         // and in new keys for each entry of the cache
+    std::uint8_t promote;  // hits in the small queue that lead to the main queue
+  };
+
+  TwoStage(const Residents& residents, Weight capacity, const Setting& setting)
+      : residents_(residents), setting_(setting) {
+    resize(capacity);
+  }
+
+  [[nodiscard]] std::size_t size() const { return small_.size() + main_.size(); }
+
+  // Another setting holds from now on: the queues grow and shrink as entries leave, so nothing is
+  // moved.
+  void tune(const Setting& setting) {
+    setting_ = setting;
+    measure();
+  }
+
+  void hit(Slot slot, const Request&) override {
+    states_[slot].hits += states_[slot].hits < kMostHits;
+  }
+
+  void miss(const Request& request) override {
+    ghosts_.reserve(kGhosts * size());
+    if (!small_.empty()) ghosts_.prefetch(residents_.hash(small_.back()));  // likely to leave
+    const std::uint32_t came = ghosts_.take(request.hash);
+    returned_ = came != 0 && now_ - came <= reach();
+    if (!returned_) tick();
+  }
+
+  Slot evict() override {
+    full_ = true;
+    if (main_.weight() <= main_limit_ || main_.empty()) {
+      while (!small_.empty()) {
+        const Slot slot = small_.pop_back();
+        if (states_[slot].hits < setting_.promote) {
+          ghosts_.push(residents_.hash(slot), nodes_[slot].time);
+          return slot;
+        }
+        push_main(slot);
+      }
+    }
+    Slot slot = main_.back();
+    while (states_[slot].hits != 0) {
+      --states_[slot].hits;
+      nodes_[slot].time = now_;
+      main_.move_to_front(slot);
+      slot = main_.back();
+    }
+    main_.unlink(slot);
+    return slot;
+  }
+
+  void insert(Slot slot, const Request&) override {
+    nodes_.ensure(slot);
+    states_.ensure(slot);
+    // Until the cache has been full once, what the small queue has no room for goes to the main
+    // one.
+    if (returned_ || (!full_ && small_.weight() >= small_limit_)) {
+      push_main(slot);
+    } else {
+      states_[slot] = {.hits = 0, .in_main = 0};
+      nodes_[slot].time = now_;
+      small_.push_front(slot);
+    }
+    returned_ = false;
+  }
+
+  void remove(Slot slot) override { queue_of(slot).unlink(slot); }
+  void reweighed(Slot slot, Weight old) override { queue_of(slot).reweighed(slot, old); }
+
+  void resize(Weight capacity) override {
+    capacity_ = capacity;
+    full_ = false;
+    measure();
+  }
+
+  void validate() const override {
+    const auto in = [this](unsigned main) {
+      return [this, main](Slot slot) {
+        if (states_[slot].in_main != main) throw std::logic_error("two-stage: in the other queue");
+        if (states_[slot].hits > kMostHits) throw std::logic_error("two-stage: too many hits");
+        if (nodes_[slot].time > now_) throw std::logic_error("two-stage: a time from the future");
+      };
+    };
+    small_.recount(in(0));
+    main_.recount(in(1));
+    ghosts_.validate(now_);
+  }
+  [[nodiscard]] std::size_t bytes() const override {
+    return nodes_.bytes() + states_.bytes() + ghosts_.bytes();
+  }
+
+ private:
+  static constexpr std::uint8_t kMostHits = 3;
+  static constexpr std::size_t kGhosts = 3;  // remembered for each entry
+
+  struct Node {
+    Links links;
+    std::uint32_t time;  // in the small queue: it came; in the main queue: it was last put in front
+  };
+  struct State {
+    std::uint8_t hits : 2;
+    std::uint8_t in_main : 1;
+  };
+
+  Queue<Node>& queue_of(Slot slot) { return states_[slot].in_main ? main_ : small_; }
+  // Within how many new keys a key has to return.
+  [[nodiscard]] double reach() const {
+    const double most = setting_.ghosts * static_cast<double>(size());
+    return main_.empty() ? most
+                         : std::min(most, setting_.reach * (now_ - nodes_[main_.back()].time));
+  }
+
+  void push_main(Slot slot) {
+    states_[slot] = {.hits = 0, .in_main = 1};
+    nodes_[slot].time = now_;
+    main_.push_front(slot);
+  }
+
+  void measure() {
+    small_limit_ = share_of(capacity_, setting_.small);
+    main_limit_ = capacity_ - std::min(capacity_, small_limit_);
+  }
+
+  void tick() {
+    if (now_ == kLastTime) [[unlikely]]
+      restart();
+    ++now_;
+  }
+
+  // Brings all times forward; what was long ago becomes equally long ago.
+  void restart() {
+    constexpr std::uint32_t kStep = kLastTime / 2;
+    const auto earlier = [](std::uint32_t time) {
+      return time > kStep ? time - kStep : std::min<std::uint32_t>(time, 1);
+    };
+    for (const Queue<Node>* queue : {&small_, &main_}) {
+      for (Slot slot = queue->front(); slot != kNone; slot = queue->towards_back(slot)) {
+        nodes_[slot].time = earlier(nodes_[slot].time);
+      }
+    }
+    ghosts_.each_time(earlier);
+    now_ -= kStep;
+  }
+
+  const Residents& residents_;
+  Setting setting_;
+  Weight capacity_ = 0;
+  Weight small_limit_ = 0;
+  Weight main_limit_ = 0;
+  std::uint32_t now_ = 1;  // new keys so far, and one
+  bool full_ = false;      // something was evicted at this capacity
+  bool returned_ = false;  // the request that missed is of a ghost, and soon enough
+  Slab<Node> nodes_;
+  Slab<State> states_;
+  Queue<Node> small_{residents_, nodes_};  // youngest in front, as in main_
+  Queue<Node> main_{residents_, nodes_};
+  History ghosts_;  // with the time they came
+};
+
+}  // namespace augury
