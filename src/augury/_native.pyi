@@ -128,6 +128,26 @@ def describe_policies() -> list[
 ]: ...
 def hash_integers(keys: NDArray[np.uint64]) -> NDArray[np.uint64]: ...
 
+class Model:
+    def __init__(self, kind: str, arrays: Mapping[str, NDArray[Any]]) -> None: ...
+    def score(self, X: NDArray[np.float32]) -> NDArray[np.float32]: ...  # noqa: N803
+    @property
+    def features(self) -> int: ...
+
+FEATURES: int
+
+class FeatureRows:
+    def __init__(self, sample: float, seed: int, start: int, keys: int) -> None: ...
+    def feed(
+        self,
+        ids: NDArray[np.uint32],
+        keys: NDArray[np.uint64],
+        sizes: NDArray[np.uint64] | None = None,
+    ) -> None: ...
+    def finish(
+        self,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint64]]: ...
+
 class Simulation:
     def __init__(
         self,

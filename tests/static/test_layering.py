@@ -22,7 +22,12 @@ ROWS = [
     {"integrations", "service", "distributed", "demo", "bench"},
     {"cli"},
 ]
-WITHIN = {("cache", "loading"), ("cached", "cache"), ("cached", "loading")}
+WITHIN = {
+    ("features", "accesslog"),
+    ("cache", "loading"),
+    ("cached", "cache"),
+    ("cached", "loading"),
+}
 
 NATIVE_ALLOWED = {
     "core": {"core"},
