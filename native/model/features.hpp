@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "core/hash.hpp"
+#include "model/model.hpp"
 #include "sketch/states.hpp"
 
 namespace augury {
@@ -33,6 +34,11 @@ struct Feature {
 };
 inline constexpr std::size_t kFeatures = Feature::kEnd;
 using Row = std::array<float, kFeatures>;
+
+// Throws std::invalid_argument unless the model scores such rows.
+inline void check_serves(const Model& model) {
+  require(model.features() == kFeatures, "the model was trained with other features");
+}
 
 // log2(1 + x) in steps of an eighth, by straight lines between powers of two: exact arithmetic, so
 // that it is the same everywhere.
@@ -99,7 +105,7 @@ class Features {
       key->count += key->count != 0xFFFF;
       key->last = now_;
       key->run = run;
-      key->size = level(size);
+      if (size != 0) key->size = level(size);
     } else {
       Key added;
       added.last = added.first = now_;

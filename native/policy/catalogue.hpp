@@ -7,6 +7,7 @@
 #include "policy/fifo.hpp"
 #include "policy/gdsf.hpp"
 #include "policy/hyperbolic.hpp"
+#include "policy/learned.hpp"
 #include "policy/lfu.hpp"
 #include "policy/lhd.hpp"
 #include "policy/lirs.hpp"
@@ -42,6 +43,7 @@ using Catalogue = PolicyList<
     Gdsf,
     Hyperbolic,
     Lhd,
+    Learned,
     Belady>;
 // clang-format on
 
