@@ -29,6 +29,7 @@ struct Feature {
     kNear,             // four of them
     kFar = kNear + 4,  // four of them
     kNovelty = kFar + 4,
+    kStay,
     kEnd
   };
 };
@@ -49,6 +50,7 @@ inline std::uint8_t level(std::uint64_t x) {
   return static_cast<std::uint8_t>(std::min(static_cast<unsigned>(e) * 8 + eighths, 254U));
 }
 inline constexpr std::uint8_t kUnknown = 255;  // longer ago than can be told, or never
+inline constexpr float kNever = 32;            // stands for it in a row
 inline float octaves(std::uint8_t of) {
   return static_cast<float>(of) / 8;
 }
@@ -119,25 +121,28 @@ class Features {
     ++now_;
   }
 
-  // The row of a key at this moment, before its next request.
-  void row(std::uint64_t number, float* row) const {
+  // The row of a key at this moment, before its next request. `stay`: how long an entry stays in
+  // the cache, in octaves of requests. Times are told in octaves more than that, and rates in
+  // octaves of requests within that time, so that a row means the same to caches of other sizes.
+  void row(std::uint64_t number, float stay, float* row) const {
     static constexpr Key kNobody{};
     const Key* found = keys_.find(mix(number));
     const Key& key = found == nullptr ? kNobody : *found;
     const std::uint32_t age = now_ - key.last;
-    row[Feature::kAge] = octaves(found == nullptr ? kUnknown : level(age));
-    for (std::size_t i = 0; i < 4; ++i) row[Feature::kGap + i] = octaves(key.gaps[i]);
-    row[Feature::kLife] = octaves(found == nullptr ? kUnknown : level(now_ - key.first));
+    row[Feature::kAge] = since(found, stay);
+    for (std::size_t i = 0; i < 4; ++i) row[Feature::kGap + i] = relative(key.gaps[i], stay);
+    row[Feature::kLife] = relative(found == nullptr ? kUnknown : level(now_ - key.first), stay);
     row[Feature::kCount] = octaves(level(key.count));
-    row[Feature::kRecent] = octaves(decayed<kRecentHalf>(key.recent, age));
-    row[Feature::kUsual] = octaves(decayed<kUsualHalf>(key.usual, age));
+    row[Feature::kRecent] = rate(decayed<kRecentHalf>(key.recent, age), kRecentHalf, stay);
+    row[Feature::kUsual] = rate(decayed<kUsualHalf>(key.usual, age), kUsualHalf, stay);
     row[Feature::kSize] = octaves(key.size);
     row[Feature::kRun] = octaves(level(key.run));
-    row[Feature::kBelow] = since(keys_.find(mix(number - 1)));
-    row[Feature::kAbove] = since(keys_.find(mix(number + 1)));
-    tell(near_, number >> kNearBits, row + Feature::kNear);
-    tell(far_, number >> kFarBits, row + Feature::kFar);
+    row[Feature::kBelow] = since(keys_.find(mix(number - 1)), stay);
+    row[Feature::kAbove] = since(keys_.find(mix(number + 1)), stay);
+    tell(near_, number >> kNearBits, stay, row + Feature::kNear);
+    tell(far_, number >> kFarBits, stay, row + Feature::kFar);
     row[Feature::kNovelty] = novelty_;
+    row[Feature::kStay] = stay;
   }
 
   [[nodiscard]] std::size_t bytes() const { return keys_.bytes() + near_.bytes() + far_.bytes(); }
@@ -190,18 +195,27 @@ class Features {
     if (gap != kUnknown) group->gap += (octaves(gap) - group->gap) / 16;
   }
 
-  void tell(const States<Group>& groups, std::uint64_t number, float* row) const {
+  void tell(const States<Group>& groups, std::uint64_t number, float stay, float* row) const {
     static constexpr Group kNobody{};
     const Group* found = groups.find(mix(number));
     const Group& group = found == nullptr ? kNobody : *found;
-    row[0] = octaves(found == nullptr ? kUnknown : level(now_ - group.last));
-    row[1] = octaves(decayed<kUsualHalf>(group.rate, now_ - group.last));
+    row[0] = since(found, stay);
+    row[1] = rate(decayed<kUsualHalf>(group.rate, now_ - group.last), kUsualHalf, stay);
     row[2] = group.returns;
-    row[3] = group.gap;
+    row[3] = group.gap - stay;
   }
 
-  [[nodiscard]] float since(const Key* key) const {
-    return octaves(key == nullptr ? kUnknown : level(now_ - key->last));
+  template <class State>
+  [[nodiscard]] float since(const State* state, float stay) const {
+    return relative(state == nullptr ? kUnknown : level(now_ - state->last), stay);
+  }
+
+  static float relative(std::uint8_t of, float stay) {
+    return of == kUnknown ? kNever : octaves(of) - stay;
+  }
+  // A count of which half is lost every 2^half requests.
+  static float rate(float count, unsigned half, float stay) {
+    return octaves(count) + stay - static_cast<float>(half);
   }
 
   std::uint32_t now_ = 0;

@@ -91,6 +91,8 @@ class Learned final : public Policy {
       members_.remove(slot);
       throw;
     }
+    ++inserted_;
+    if (stay_ < members_.size()) stay_ = members_.size();
     nodes_[slot] = {request.number, features_.now(), true};
     fresh_[fresh_next_++ % kFresh] = slot;
     features_.limit(std::max(
@@ -146,8 +148,19 @@ class Learned final : public Policy {
     members_.remove(slot);
   }
 
+  // By Little's law: entries, divided by how many come with each request.
+  void measure_stay() {
+    const std::uint32_t requests = features_.now() - measured_;
+    if (requests >= std::max(members_.size(), 64U)) {
+      stay_ = static_cast<double>(members_.size()) * requests / std::max(inserted_, 1U);
+      measured_ = features_.now();
+      inserted_ = 0;
+    }
+  }
+
   // Scores the new entries and some drawn from all, and keeps the worst.
   [[gnu::noinline]] void consider() {
+    measure_stay();
     left_ = std::min(evictions_, std::max(members_.size() / 8, 1U));
     std::array<Slot, kDrawn + kFresh> slots;
     std::size_t count = 0;
@@ -160,10 +173,11 @@ class Learned final : public Policy {
     count = static_cast<std::size_t>(
         std::unique(slots.begin(), slots.begin() + static_cast<std::ptrdiff_t>(count)) -
         slots.begin());
+    const float stay = octaves(level(static_cast<std::uint64_t>(stay_)));
     std::array<float, (kDrawn + kFresh) * kFeatures> rows;
     std::array<float, kDrawn + kFresh> scores;
     for (std::size_t i = 0; i < count; ++i) {
-      features_.row(nodes_[slots[i]].number, rows.data() + i * kFeatures);
+      features_.row(nodes_[slots[i]].number, stay, rows.data() + i * kFeatures);
     }
     model_->score({rows.data(), count * kFeatures}, {scores.data(), count});
     std::erase_if(pool_, [&](const Candidate& candidate) {
@@ -181,6 +195,9 @@ class Learned final : public Policy {
   }
 
   std::uint32_t evictions_;
+  double stay_ = 1;             // requests that an entry is in the cache for, on average
+  std::uint32_t measured_ = 0;  // when that was found
+  std::uint32_t inserted_ = 0;  // since then
   double history_;
   S3Fifo fifo_;
   Random random_;

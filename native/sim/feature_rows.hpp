@@ -14,8 +14,9 @@
 
 namespace augury {
 
-// After a request, with probability `sample`, a row of its key is taken at an age drawn from 1 to
-// the requests so far, each octave as likely as another, unless it is asked for again before. So
+// After a request, with probability `sample`, a time that entries stay in the cache is drawn, up to
+// the requests so far, and then a row of its key is taken at an age of up to eight times that, each
+// octave as likely as another, unless it is asked for again before. So
 // rows are of keys that are silent at that age, as entries are that a cache thinks of evicting, and
 // what they are is decided by the past alone: labels are not biased.
 class FeatureRows {
@@ -41,9 +42,11 @@ class FeatureRows {
       features_.request(numbers[id], sizes.empty() ? 0 : sizes[i]);
       last_[id] = now_++;
       if (uniform() < sample_) {
-        const double age = std::exp2(uniform() * std::log2(static_cast<double>(now_) + 1));
+        const double past = std::log2(static_cast<double>(now_) + 1);
+        const auto stay = static_cast<float>(std::floor(uniform() * past * 8) / 8);
+        const double age = std::exp2(uniform() * (stay + kBeyond));
         if (due_.full()) due_.reserve(2 * due_.size() + 64);
-        due_.push({now_ - 1 + static_cast<std::uint64_t>(age), now_ - 1, id});
+        due_.push({now_ - 1 + static_cast<std::uint64_t>(age), now_ - 1, id, stay});
       }
     }
   }
@@ -72,10 +75,13 @@ class FeatureRows {
     std::uint64_t time;
     std::uint64_t last;  // request for the key
     std::uint32_t id;
+    float stay;
   };
   struct Sooner {
     bool operator()(const Due& a, const Due& b) const { return a.time < b.time; }
   };
+
+  static constexpr float kBeyond = 3;  // octaves that an entry may be older than `stay`
 
   static float distance(std::uint64_t requests) {
     return static_cast<float>(std::log2(1.0 + static_cast<double>(requests)));
@@ -93,7 +99,7 @@ class FeatureRows {
     const Due due = due_.front();
     if (last_[due.id] != due.last || now_ < start_) return;
     rows_.resize(rows_.size() + kFeatures);
-    features_.row(numbers[due.id], rows_.data() + rows_.size() - kFeatures);
+    features_.row(numbers[due.id], due.stay, rows_.data() + rows_.size() - kFeatures);
     labels_.push_back(std::nanf(""));
     censored_.push_back(0);
     moments_.push_back(now_);

@@ -73,7 +73,7 @@ class States {
 
  private:
   static constexpr std::size_t kWays = 8;
-  static constexpr std::size_t kFirst = 64;  // places
+  static constexpr std::size_t kFirst = 1024;  // places
 
   struct Line {
     std::array<State, kWays> states{};

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from augury.accesslog import Spool
 
-UNKNOWN = 31.875
+UNKNOWN = 32.0
 """Stands for a time that is longer ago than can be told, and for what never was."""
 
 
@@ -34,7 +34,8 @@ class Feature:
     meaning: str
 
 
-_OCTAVES = "log2(1 + requests)"
+_OCTAVES = "log2(requests / stay)"
+_WITHIN = "log2(1 + requests), in that time"
 
 FEATURES: tuple[Feature, ...] = (
     Feature("age", _OCTAVES, "since the key was last asked for"),
@@ -59,6 +60,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("far_returns", "share", "of the requests for those, that were not the first of a key"),
     Feature("far_gap", _OCTAVES, "between two requests for one of those, on average"),
     Feature("novelty", "share", "of the last requests, that were the first of a key"),
+    Feature("stay", "log2(1 + requests)", "how long an entry stays in the cache, on average"),
 )
 """In the order of a row. Octaves are read off straight lines between powers of two."""
 
@@ -93,13 +95,14 @@ def rows(
     stop: int | None = None,
     sample: float = 1.0,
     seed: int = 1,
-    keys: int | None = None,
+    keys: int = 1 << 22,
 ) -> Rows:
     """Take rows from a trace, with what came of them.
 
-    After a request, a row of its key is taken at an age of 1 request up to all so far, each octave
-    as likely as another, unless the key is asked for again before. So rows are of keys that are
-    silent at that age, as entries are that a cache may evict. Nothing in a row comes from after its
+    After a request, a time that entries stay in a cache is drawn, the feature ``stay``, and a row of
+    the key is taken at an age of up to eight times that, each octave as likely as another, unless
+    the key is asked for again before. So rows are of keys that are silent at that age, as entries
+    are that a cache of any size may evict. Nothing in a row comes from after its
     index, and no label from after `stop`.
 
     Parameters
@@ -116,7 +119,7 @@ def rows(
     seed
         Of the random choices.
     keys
-        How many keys are remembered; by default all.
+        About how many keys are remembered. They take 70 bytes each, as they appear.
 
     Raises
     ------
@@ -139,7 +142,7 @@ def rows(
         )
     if not 0.0 < sample <= 1.0:
         raise ConfigurationError(f"sample must be above 0 and up to 1, not {sample:g}")
-    source = _native.FeatureRows(sample, seed, start, keys or 4 * spool.distinct + 64)
+    source = _native.FeatureRows(sample, seed, start, keys)
     done = 0
     for chunk in spool.chunks():
         part = slice(0, end - done)
