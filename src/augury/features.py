@@ -99,11 +99,11 @@ def rows(
 ) -> Rows:
     """Take rows from a trace, with what came of them.
 
-    After a request, a time that entries stay in a cache is drawn, the feature ``stay``, and a row of
-    the key is taken at an age of up to eight times that, each octave as likely as another, unless
-    the key is asked for again before. So rows are of keys that are silent at that age, as entries
-    are that a cache of any size may evict. Nothing in a row comes from after its
-    index, and no label from after `stop`.
+    After a request, a time that entries stay in a cache is drawn, the feature ``stay``, and a row
+    of the key is taken at an age of up to eight times that, each octave as likely as another,
+    unless the key is asked for again before. So rows are of keys that are silent at that age, as
+    entries are that a cache of any size may evict. Nothing in a row comes from after its index, and
+    no label from after `stop`.
 
     Parameters
     ----------

@@ -24,12 +24,13 @@ def level(x: int) -> float:
 
 
 def octaves(count: float) -> float:
-    m, e = math.frexp(np.float32(1 + count))
+    m, e = math.frexp(float(np.float32(1 + count)))
     return e + 2 * m - 2
 
 
 def decayed(count: float, gap: int, half: int) -> float:
-    return count * (1 - (gap % 2**half) / 2**half / 2) / 2 ** (gap >> half)
+    left: float = 0.5 ** (gap >> half)
+    return count * (1 - (gap % 2**half) / 2**half / 2) * left
 
 
 @dataclass
@@ -114,7 +115,10 @@ def trace(requests: int = 6000, keys: int = 100) -> list[int]:
     popular = (keys * random.random(requests) ** 3).astype(int)
     runs = np.arange(requests) // 3 % 60 + 5000
     kind = random.integers(3, size=requests)
-    return np.where(kind == 0, runs, np.where(kind == 1, popular, popular * 1000)).tolist()
+    keys_asked: list[int] = np.where(
+        kind == 0, runs, np.where(kind == 1, popular, popular * 1000)
+    ).tolist()
+    return keys_asked
 
 
 def test_native_rows_are_those_of_the_reference() -> None:
