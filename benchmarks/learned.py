@@ -37,9 +37,10 @@ def examples(spool: Spool, stop: int) -> tuple[NDArray[np.float32], NDArray[np.f
     parts = []
     for seed in range(3):
         taken = rows(spool, stop=stop, sample=min(1.0, ROWS / 3 / stop), seed=seed + 1)
-        wait = np.exp2(taken.label - taken.X[:, STAY])
-        # Of rows whose key did not come again, those too near to the end tell nothing.
-        told = (taken.X[:, STAY] >= 4) & (~taken.censored | (wait >= 2))
+        stay = np.exp2(taken.X[:, STAY])
+        wait = np.exp2(taken.label) / stay
+        # Where less than twice `stay` remains, only who comes soon would be told from the others.
+        told = (stay >= 16) & (stop - taken.index.astype(np.float64) >= 2 * stay)
         worth = 1 / (1 + np.where(taken.censored, 3 * wait, wait))
         parts.append((taken.X[told], worth[told].astype(np.float32)))
     x = np.concatenate([part[0] for part in parts])

@@ -30,7 +30,7 @@ def octaves(count: float) -> float:
 
 def decayed(count: float, gap: int, half: int) -> float:
     left: float = 0.5 ** (gap >> half)
-    return count * (1 - (gap % 2**half) / 2**half / 2) * left
+    return float(count * (1 - (gap % 2**half) / 2**half / 2) * left)
 
 
 @dataclass
