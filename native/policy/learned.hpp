@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -43,6 +45,7 @@ class Learned final : public Policy {
         fifo_(setup),
         random_(setup.seed),
         features_(0) {
+    pool_.reserve(kPool + kDrawn + kFresh);  // so that evict() never needs memory
     use_model(setup.model);
     resize(setup.capacity);
   }
@@ -186,7 +189,10 @@ class Learned final : public Policy {
                                 candidate.slot);
     });
     for (std::size_t i = 0; i < count; ++i) {
-      pool_.push_back({scores[i], slots[i], nodes_[slots[i]].asked});
+      // What has no order leaves first; sorting needs one.
+      const float score =
+          std::isnan(scores[i]) ? std::numeric_limits<float>::infinity() : scores[i];
+      pool_.push_back({score, slots[i], nodes_[slots[i]].asked});
     }
     std::sort(pool_.begin(), pool_.end());
     if (pool_.size() > kPool) {
