@@ -1,0 +1,16 @@
+"""Trained models: their files, versions of them in a registry, and why they score as they do."""
+
+from augury.models.artefact import Artefact, from_bytes, load_model
+from augury.models.card import ModelCard
+from augury.models.contributions import contributions
+from augury.models.registry import Registry, Version
+
+__all__ = [
+    "Artefact",
+    "ModelCard",
+    "Registry",
+    "Version",
+    "contributions",
+    "from_bytes",
+    "load_model",
+]
