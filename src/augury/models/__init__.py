@@ -2,11 +2,12 @@
 
 from augury.models.artefact import Artefact, from_bytes, load_model
 from augury.models.card import ModelCard
-from augury.models.contributions import contributions
 from augury.models.registry import Registry, Version
+from augury.models.shapley import Contributions, contributions
 
 __all__ = [
     "Artefact",
+    "Contributions",
     "ModelCard",
     "Registry",
     "Version",

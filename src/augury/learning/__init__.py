@@ -1,0 +1,22 @@
+"""Learns from a trace when keys are asked for again, and measures what that is worth.
+
+rows (`augury.features`) -> `labels` -> `fits` -> `evaluation` -> artefact (`augury.models`).
+"""
+
+from augury.learning.evaluation import Evaluation, evaluate, probability
+from augury.learning.explanation import Explanation, explain
+from augury.learning.fits import fit_names
+from augury.learning.training import Lesson, learn, prepare, train
+
+__all__ = [
+    "Evaluation",
+    "Explanation",
+    "Lesson",
+    "evaluate",
+    "explain",
+    "fit_names",
+    "learn",
+    "prepare",
+    "probability",
+    "train",
+]
