@@ -15,8 +15,9 @@ NATIVE = ROOT / "native"
 ROWS = [
     {"errors", "events", "_native"},
     {"keys", "policies", "accesslog", "features"},
+    {"models"},
     {"simulation"},
-    {"models", "tiers", "sources", "sizing"},
+    {"tiers", "sources", "sizing"},
     {"learning", "prefetch", "inference", "answers"},
     {"loading", "cache", "cached"},
     {"integrations", "service", "distributed", "demo", "bench"},
