@@ -31,8 +31,6 @@ def card(**changed: object) -> ModelCard:
         rows=400,
         censored=0.25,
         horizon=250.0,
-        residence=20.0,
-        capacity=10,
         calibration=(1.0, -0.5),
         scores={"validation": {"roc_auc": 0.75}},
         parameters={"C": 1.0},

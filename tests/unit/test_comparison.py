@@ -24,7 +24,7 @@ KEYS = popular_and_scans(20_000)
 
 @pytest.fixture(scope="module")
 def artefact() -> Artefact:
-    return augury.learn(KEYS, capacity=100)
+    return augury.learn(KEYS)
 
 
 def constant(score: float) -> Artefact:
@@ -45,7 +45,7 @@ def test_the_learned_policy_misses_less_than_those_that_cannot_know(artefact: Ar
 def test_compares_models_with_policies() -> None:
     told: list[float] = []
     with Spool(requests_of(KEYS)) as spool:
-        lesson = prepare(spool, capacity=100, name="scans")
+        lesson = prepare(spool, name="scans")
         found = compare(spool, lesson, ["tree", "logistic"], ["50", "100"], progress=told.append)
     assert [each.artefact.card.model for each in found.candidates] == ["tree", "logistic"]
     assert told == sorted(told)
@@ -131,12 +131,11 @@ def test_drift_where_the_requests_change(watched: Drift) -> None:
 
 def test_errors_that_shrink_are_no_drift(artefact: Artefact, watched: Drift) -> None:
     taken = rows(popular_and_scans(8_000, seed=3))
-    residence = artefact.card.residence
     said = probability(artefact.score(taken.X), artefact.card.calibration) >= 0.5
     right = np.arange(len(said)) >= len(said) // 2
 
     def happened(again: NDArray[np.bool_]) -> Rows:
-        label = np.log2(np.where(again, residence / 2, residence * 4)).astype(np.float32)
+        label = np.where(again, 0, taken.X[:, -1] + 2).astype(np.float32)
         return Rows(taken.X, label, np.zeros_like(taken.censored), taken.index)
 
     assert not watched.observe(happened(said == right), 1 << 20)

@@ -53,13 +53,6 @@ def command(
             help="Of the caches to test with: entries (5000) or percent of the distinct keys (1%).",
         ),
     ] = "1%,5%,10%,20%",
-    capacity: Annotated[
-        str,
-        typer.Option(
-            metavar="SIZE",
-            help="Of the cache that classifiers learn for: entries, or percent of the keys.",
-        ),
-    ] = "10%",
     rows: Annotated[int, typer.Option(metavar="N", help="The most rows to learn from.")] = 100_000,
     seed: Annotated[int, typer.Option(help="Of all random choices.")] = 1,
     format: FormatOption = None,
@@ -83,9 +76,7 @@ def command(
         progress(f"Learning from {trace.name}") as tell,
         Spool(opened, progress=lambda share: tell(share * 0.1)) as spool,
     ):
-        lesson = prepare(
-            spool, until=until, capacity=capacity, rows=rows, seed=seed, name=trace.name
-        )
+        lesson = prepare(spool, until=until, rows=rows, seed=seed, name=trace.name)
         tell(0.2)
         compared = compare(
             spool, lesson, names, sizes, progress=lambda share: tell(0.2 + 0.8 * share)

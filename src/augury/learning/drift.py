@@ -73,7 +73,7 @@ class Drift:
             The number of requests in that log.
         """
         card = self._artefact.card
-        judged = labels.judged(rows, 0, stop, stop, card.residence)
+        judged = labels.judged(rows, 0, stop, stop)
         predicted = probability(self._artefact.score(judged.rows), card.calibration)
         grown = False
         for error in ((predicted - judged.again) ** 2).tolist():

@@ -39,7 +39,7 @@ class Evaluation:
     brier: float
     """Mean squared error of the probabilities; 0 is best, positive * (1 - positive) is chance."""
     error: float | None
-    """Median absolute error of the predicted time, in powers of two, over rows asked for again."""
+    """Median absolute error of the predicted time, in octaves, over rows asked for again."""
     reliability: tuple[tuple[float, float, int], ...]
     """Of rows with about the same predicted probability: its mean, the share that were of the
     class, and how many they are."""

@@ -26,7 +26,7 @@ class Influence:
     unit: str
     """Of the feature."""
     importance: float
-    """Mean absolute contribution to the score (Shapley value), in powers of two of requests."""
+    """Mean absolute contribution to the score (Shapley value), in octaves of time."""
     dependence: tuple[tuple[float, float], ...]
     """Value of the feature, and the mean score if every row had that value (partial dependence,
     Friedman 2001), at quantiles of the feature."""
@@ -37,7 +37,7 @@ class Explanation:
     """What a model goes by."""
 
     expected: float
-    """The score when nothing is known: log2 of the requests until the next access."""
+    """The score when nothing is known: log2 of the time to the next request, in stays."""
     influences: tuple[Influence, ...]
     """The features, from the most important."""
 

@@ -1,5 +1,9 @@
 """What a model learns from a row: when the key is asked for again, and whether that is in time.
 
+A row says how long entries stay in the cache that asks (the feature ``stay``). Times are relative
+to that, as the features are, so that what was learned of one size of cache and one trace serves
+others: 0 is the time at which LRU would evict a key that is not asked for, 1 twice as long.
+
 The end of a period hides the next request of many rows. Such a row says only "not yet", and it
 says the less, the nearer to the end it is. Dropping those rows would make every key look popular;
 taking "not yet" for "never" would make the last keys look dead. Here times are told apart up to a
@@ -17,16 +21,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from augury.errors import LearningError
+from augury.features import FEATURES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from augury.accesslog import Spool
     from augury.features import Rows
 
 _BEYOND = 1.0  # added to the logarithm of the horizon where the next request is beyond it
 _HEAVIEST = 10.0  # weight of a row, so that a few late ones do not decide
-_BINS = 1024  # of times between requests, spaced geometrically
+_FARTHEST = 6.0  # octaves of stay: to evict, later is late, and sooner soon
+_STAY = [feature.name for feature in FEATURES].index("stay")
 LEAST_ROWS = 100
 """Rows that any model needs."""
 
@@ -38,7 +43,8 @@ class Training:
     rows: NDArray[np.float32]
     """Features, one row a request."""
     time: NDArray[np.float32]
-    """log2(1 + requests that pass before the key's); 1 more than at the horizon if beyond it."""
+    """log2((1 + requests that pass before the key's) / (1 + stay)), from -6 to 6; 1 more than at
+    the horizon if beyond it."""
     again: NDArray[np.bool_]
     """Whether that is before LRU would evict a key that is not asked for."""
     weight: NDArray[np.float32]
@@ -52,18 +58,16 @@ class Judged:
     rows: NDArray[np.float32]
     again: NDArray[np.bool_]
     time: NDArray[np.float32]
-    """log2(1 + requests that pass before the key's); infinite if nobody knows."""
+    """log2((1 + requests that pass before the key's) / (1 + stay)); infinite if nobody knows."""
 
 
-def training(rows: Rows, start: int, stop: int, residence: float) -> Training:
+def training(rows: Rows, start: int, stop: int) -> Training:
     """Label rows with what was known when request `stop` had not come yet.
 
     Parameters
     ----------
     rows
         Of requests from `start` on; later ones than `stop` are left out.
-    residence
-        Requests within which a key has to be asked for again, from `residence`.
 
     Raises
     ------
@@ -81,34 +85,35 @@ def training(rows: Rows, start: int, stop: int, residence: float) -> Training:
             "give a longer trace, or more of it (--until)"
         )
     check_finite(features)
-    time = time[kept]
+    time, stay = time[kept], features[kept, _STAY]
     capped = np.minimum(time, horizon)
+    relative = np.log2(capped) - stay + np.where(time > horizon, _BEYOND, 0)
     shorter = np.searchsorted(np.sort(followed), capped)
     return Training(
         features[kept],
-        np.where(time <= horizon, np.log2(capped), np.log2(horizon) + _BEYOND).astype(np.float32),
-        time <= min(residence, horizon),
+        np.clip(relative, -_FARTHEST, _FARTHEST).astype(np.float32),
+        time <= np.minimum(np.exp2(stay), horizon),
         np.minimum(len(followed) / np.maximum(1, len(followed) - shorter), _HEAVIEST).astype(
             np.float32
         ),
     )
 
 
-def judged(rows: Rows, start: int, end: int, stop: int, residence: float) -> Judged:
-    """Return the rows of requests from `start` up to `end` that were followed for long enough.
+def judged(rows: Rows, start: int, end: int, stop: int) -> Judged:
+    """Return the rows of requests from `start` up to `end` that were followed for their stay.
+
+    All of them, asked for again or not: leaving out only those that were not would favour the
+    popular.
 
     Parameters
     ----------
     stop
         The first request that nothing is known of; at least `end`.
-    residence
-        Requests that each row has to be followed for, asked for again or not: leaving out only
-        those that were not would favour the popular.
     """
-    index = rows.index.astype(np.float64)
-    followed = (index >= start) & (index < end) & (stop - index > residence)
-    time = _times(rows, stop)[followed]
-    return Judged(rows.X[followed], time <= residence, np.log2(time).astype(np.float32))
+    index, stay = rows.index.astype(np.float64), rows.X[:, _STAY]
+    followed = (index >= start) & (index < end) & (stop - index > np.exp2(stay))
+    relative = np.log2(_times(rows, stop)[followed]) - stay[followed]
+    return Judged(rows.X[followed], relative <= 0, relative.astype(np.float32))
 
 
 def horizon_of(start: int, stop: int) -> float:
@@ -119,8 +124,6 @@ def horizon_of(start: int, stop: int) -> float:
 def check_finite(features: NDArray[np.float32]) -> None:
     """Raise a `LearningError` if a feature is no number."""
     if not np.isfinite(features).all():
-        from augury.features import FEATURES
-
         bad = int(np.argmin(np.isfinite(features).all(axis=0)))
         raise LearningError(f"feature {FEATURES[bad].name} is not a number in some rows")
 
@@ -130,42 +133,3 @@ def _times(rows: Rows, stop: int) -> NDArray[np.float64]:
     times = np.where(rows.censored, np.inf, np.exp2(rows.label.astype(np.float64)).round())
     times[rows.index + times > stop] = np.inf
     return times
-
-
-def residence(spool: Spool, stop: int, capacity: int) -> float:
-    """Measure for how many requests LRU keeps an entry that is not asked for again.
-
-    That is the time in which `capacity` distinct keys are asked for, on the average over all
-    windows of the trace's first `stop` requests: the inverse of the average footprint (Xiang et
-    al., HOTL: a higher order theory of locality, ASPLOS 2013). One pass, constant memory.
-
-    Returns
-    -------
-    float
-        Requests, at most `stop`: nothing is evicted if all keys fit.
-    """
-    edges = np.unique(np.geomspace(1, stop, _BINS).round().astype(np.int64))
-    counts, sums = np.zeros(len(edges) + 1), np.zeros(len(edges) + 1)
-    start = distinct = 0
-    for chunk in spool.chunks(next_access=True):
-        count = min(len(chunk.ids), stop - start)
-        if count <= 0:
-            break
-        at = np.arange(start, start + count)
-        assert chunk.next is not None
-        ids = chunk.ids[:count].astype(np.int64)
-        known = np.maximum.accumulate(np.concatenate(([distinct - 1], ids)))
-        firsts = at[known[1:] > known[:-1]] + 1
-        # The time to the next access, or to the end; and that from the beginning to the first.
-        for times in (np.minimum(chunk.next[:count], stop) - at, firsts):
-            bins = np.searchsorted(edges, times)
-            counts += np.bincount(bins, minlength=len(counts))
-            sums += np.bincount(bins, times, minlength=len(counts))
-        distinct = int(known[-1]) + 1
-        start += count
-    longer = counts.sum() - np.cumsum(counts)[:-1]
-    time_longer = sums.sum() - np.cumsum(sums)[:-1]
-    footprint = distinct - (time_longer - longer * edges) / (start - edges + 1)
-    if capacity >= distinct:
-        return float(stop)
-    return float(np.interp(capacity, footprint, edges))

@@ -20,7 +20,6 @@ from augury.learning.evaluation import Evaluation, calibrate, evaluate
 from augury.learning.fits import Fit, load_fit
 from augury.models import Artefact, ModelCard
 from augury.policies import check_seed
-from augury.simulation import capacity_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,10 +47,6 @@ class Lesson:
     """Of requests before that, with labels as known at it."""
     future: Rows
     """Of the others, to test with."""
-    capacity: int
-    """Entries of the cache of which the class speaks."""
-    residence: float
-    """Requests that an entry stays there unused."""
     seed: int
 
 
@@ -60,7 +55,6 @@ def learn(
     model: str = "gbm",
     *,
     until: float = 0.5,
-    capacity: str | float = "10%",
     rows: int = _ROWS,
     seed: int = 1,
     progress: Callable[[float], object] | None = None,
@@ -79,10 +73,6 @@ def learn(
         ``"mlp"`` (PyTorch) or ``"online"`` (river).
     until
         The share of the requests to learn from, more than 0, at most 1.
-    capacity
-        Entries, or percent of the distinct keys, of the cache that classifiers learn for: they
-        tell keys that are asked for again before it would evict them. Models of time do not
-        depend on it.
     rows
         The most requests to learn from, sampled at random.
     seed
@@ -108,7 +98,7 @@ def learn(
     load_fit(model)  # before long work
     tell = progress or (lambda _: None)
     with spooled(trace, lambda share: tell(share * 0.3)) as spool:
-        lesson = prepare(spool, until=until, capacity=capacity, rows=rows, seed=seed)
+        lesson = prepare(spool, until=until, rows=rows, seed=seed)
     tell(0.6)
     artefact, _ = train(lesson, model, lambda share: tell(0.6 + 0.4 * share))
     return artefact
@@ -130,7 +120,6 @@ def prepare(
     spool: Spool,
     *,
     until: float = 0.5,
-    capacity: str | float = "10%",
     rows: int = _ROWS,
     seed: int = 1,
     name: str = "requests in memory",
@@ -148,13 +137,10 @@ def prepare(
         raise LearningError(
             f"there are {stop:,} requests to learn from, and a model needs {labels.LEAST_ROWS:,}"
         )
-    entries = capacity_of(capacity, spool.distinct, by_bytes=False)
-    # The class needs rows that are followed for that long.
-    stay = min(labels.residence(spool, stop, entries), labels.horizon_of(0, stop) / 2)
     sample = min(1.0, rows / stop)
     past = features.rows(spool, stop=stop, sample=sample, seed=seed)
     future = features.rows(spool, start=stop, sample=sample, seed=seed)
-    return Lesson(name, spool.requests, stop, past, future, entries, stay, seed)
+    return Lesson(name, spool.requests, stop, past, future, seed)
 
 
 def train(
@@ -167,7 +153,7 @@ def train(
     fit = load_fit(model)
     tell = progress or (lambda _: None)
     validation, calibration = _validate(lesson, model, tell)
-    training = labels.training(lesson.past, 0, lesson.stop, lesson.residence)
+    training = labels.training(lesson.past, 0, lesson.stop)
     fitted = _fitted(fit, training, lesson.seed)
     random = np.random.default_rng(lesson.seed)
     background = training.rows[
@@ -185,8 +171,6 @@ def train(
         rows=len(training.rows),
         censored=float(lesson.past.censored.mean()),
         horizon=labels.horizon_of(0, lesson.stop),
-        residence=lesson.residence,
-        capacity=lesson.capacity,
         calibration=calibration,
         scores={"validation": validation.scores()} if validation else {},
         parameters=dict(fitted.parameters),
@@ -195,9 +179,7 @@ def train(
     )
     artefact = Artefact(fitted.kind, dict(fitted.arrays), card, explanation)
     _check_equal(artefact, fitted, training.rows[:_CHECKED])
-    test = labels.judged(
-        lesson.future, lesson.stop, lesson.requests, lesson.requests, lesson.residence
-    )
+    test = labels.judged(lesson.future, lesson.stop, lesson.requests, lesson.requests)
     tested = evaluate(artefact.score(test.rows), test, calibration)
     if tested is not None:
         artefact.card.scores["test"] = tested.scores()
@@ -219,11 +201,11 @@ def _validate(
     truth: list[labels.Judged] = []
     for fold in range(1, _FOLDS + 1):
         start, end = fold * quarter, min((fold + 1) * quarter, lesson.stop)
-        judged = labels.judged(lesson.past, start, end, lesson.stop, lesson.residence)
+        judged = labels.judged(lesson.past, start, end, lesson.stop)
         if not len(judged.again):
             continue
         try:
-            training = labels.training(lesson.past, 0, start, lesson.residence)
+            training = labels.training(lesson.past, 0, start)
             fitted = _fitted(fit, training, lesson.seed)
         except LearningError:
             continue

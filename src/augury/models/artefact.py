@@ -111,7 +111,8 @@ class Artefact:
         Returns
         -------
         array of float32
-            Of each row, the logarithm to base 2 of the number of requests until its key's next.
+            Of each row, the logarithm to base 2 of the time to its key's next request, in times
+            that entries stay in the cache: 0 if LRU would just not keep it for so long.
         """
         return self.native.score(np.ascontiguousarray(rows, np.float32))
 

@@ -27,13 +27,9 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the sampled rows of which the period's end hid the next request, 0.0 to 1.0."""
     horizon: float
     """Requests beyond which no next access was told apart from never."""
-    residence: float
-    """Requests that an unused entry stays in an LRU cache of `capacity`: the bound of the class
-    "is asked for again before it would be evicted"."""
-    capacity: int
-    """Entries of that cache."""
     calibration: tuple[float, float]
-    """Intercept a and slope b of the probability of that class, 1 / (1 + exp(-(a + b * score)))."""
+    """Intercept a and slope b of the probability that a key is asked for again before LRU would
+    evict it, 1 / (1 + exp(-(a + b * score)))."""
     scores: dict[str, dict[str, float]]
     """Of ``"validation"`` (forward-chaining, within the period) and, if there is something after
     the period, ``"test"``: accuracy, precision, recall, f1, roc_auc, brier ..."""

@@ -52,7 +52,7 @@ def contributions(artefact: Artefact, rows: NDArray[np.float32]) -> Contribution
     Returns
     -------
     Contributions
-        In the score's unit, the logarithm to base 2 of requests. Exact for trees and linear
+        In the score's unit, octaves of time. Exact for trees and linear
         models, sampled for networks.
     """
     rows = np.atleast_2d(np.asarray(rows, np.float32))
