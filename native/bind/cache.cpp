@@ -1,5 +1,6 @@
 // The type augury._native.Cache: dict-like access at dict's speed, by raw type slots.
 #include <Python.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <structmember.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "bind/cache_docs.hpp"
 #include "bind/cache_object.hpp"
 #include "bind/cache_write.hpp"
+#include "model/features.hpp"
 
 namespace augury {
 
@@ -404,6 +406,26 @@ PyObject* cache_new(PyTypeObject* type, PyObject*, PyObject*) {
   return reinterpret_cast<PyObject*>(self);
 }
 
+PyObject* cache_use_model(PyObject* object, PyObject* given) {
+  CacheObject* self = as_cache(object);
+  if (!is_ready(self)) return nullptr;
+  std::shared_ptr<Model> model;
+  if (given != Py_None && !nanobind::try_cast(nanobind::handle(given), model)) {
+    raise_configuration_error("use_model() takes a native model or None");
+    return nullptr;
+  }
+  try {
+    if (model != nullptr) check_serves(*model);
+    // The cache that clear() makes has it, too.
+    self->plan->model = model;
+    self->cache->use_model(std::move(model));
+  } catch (const std::invalid_argument& error) {
+    raise_configuration_error(error.what());
+    return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
 PyObject* none_to_null(PyObject* object) {
   return object == Py_None ? nullptr : Py_NewRef(object);
 }
@@ -544,6 +566,7 @@ PyMethodDef cache_methods[] = {
     {"popitem", cache_popitem, METH_NOARGS, kPopitemDoc},
     {"setdefault", cfunction(cache_setdefault), METH_FASTCALL, kSetdefaultDoc},
     {"clear", cache_clear, METH_NOARGS, kClearDoc},
+    {"use_model", cache_use_model, METH_O, kUseModelDoc},
     {"resize", cache_resize, METH_O, kResizeDoc},
     {"ttl", cache_ttl, METH_O, kTtlDoc},
     {"reset_stats", cache_reset_stats, METH_NOARGS, kResetStatsDoc},

@@ -217,6 +217,19 @@ Examples
 >>> cache.capacity, len(cache)
 (2, 2))";
 
+inline constexpr char kUseModelDoc[] =
+    R"(use_model($self, model, /)
+--
+
+Let another model decide from now on; None for none.
+
+Only policies that learn ask a model. What they remember of keys stays, and no read waits.
+
+Raises
+------
+ConfigurationError
+    If the model was trained with other features.)";
+
 inline constexpr char kTtlDoc[] =
     R"(ttl($self, key, /)
 --

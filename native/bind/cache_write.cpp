@@ -1,6 +1,7 @@
 #include "bind/cache_write.hpp"
 
 #include "bind/arguments.hpp"
+#include "bind/key_number.hpp"
 
 namespace augury {
 
@@ -99,8 +100,8 @@ bool overwrite(CacheObject* self, Slot slot, const Write& write, const Terms& te
 
 void insert(CacheObject* self, const Write& write, const Terms& terms, Dropped& dropped) {
   ++self->changes;  // even a failed insertion may have moved the table
-  self->cache->insert(terms.hash, {write.key, write.value}, terms.weight, terms.deadline, terms.now,
-                      [&](Entry entry) {
+  self->cache->insert(terms.hash, number_of(write.key, terms.hash), {write.key, write.value},
+                      terms.weight, terms.deadline, terms.now, [&](Entry entry) {
                         ++self->statistics.evictions;
                         dropped.add(entry, Cause::kSize);
                       });

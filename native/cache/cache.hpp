@@ -28,6 +28,7 @@ struct Plan {
   std::string policy;
   std::map<std::string, double, std::less<>> parameters;
   std::uint64_t seed = 1;
+  std::shared_ptr<const Model> model = nullptr;
 };
 
 class Cache {
@@ -38,7 +39,8 @@ class Cache {
         policy_(make_policy(plan.policy, {.residents = engine_.residents(),
                                           .capacity = plan.capacity,
                                           .seed = plan.seed,
-                                          .parameters = &plan.parameters})) {
+                                          .parameters = &plan.parameters,
+                                          .model = plan.model})) {
     if (policy_ == nullptr) throw std::invalid_argument("unknown policy: " + plan.policy);
   }
 
@@ -71,15 +73,16 @@ class Cache {
   // Stores a key that is not there. Calls dropped(entry) for each entry that has to leave. Returns
   // kNone, and changes nothing, if the weight exceeds the capacity. Throws std::bad_alloc or
   // std::length_error; the new entry is not stored then, though others may have left.
+  // `number`: see Request.
   template <class Dropped>
-  Slot insert(std::uint64_t hash, Entry entry, Weight weight, std::int64_t deadline,
-              std::int64_t now, Dropped&& dropped) {
+  Slot insert(std::uint64_t hash, std::uint64_t number, Entry entry, Weight weight,
+              std::int64_t deadline, std::int64_t now, Dropped&& dropped) {
     if (weight > capacity()) return kNone;
     table_.prepare([&](Slot slot) { return this->hash(slot); });
     entries_.ensure(slots());
     entries_[slots()] = {nullptr, nullptr};  // free, should the policy throw
     if (deadline != TimerWheel::kForever) wheel_.prepare(slots());
-    const Slot slot = engine_.admit(*policy_, {.hash = hash, .weight = weight},
+    const Slot slot = engine_.admit(*policy_, {.hash = hash, .weight = weight, .number = number},
                                     [&](Slot victim) { dropped(forget(victim)); });
     entries_[slot] = entry;
     table_.insert(hash, slot);
@@ -126,6 +129,9 @@ class Cache {
   void advance(std::int64_t now, bool exact, Expired&& expired) {
     wheel_.advance(now, exact, [&](Slot slot) { expired(remove(slot)); });
   }
+
+  // See Policy::use_model.
+  void use_model(std::shared_ptr<const Model> model) { policy_->use_model(std::move(model)); }
 
   // Memory held, in bytes, without that of keys and values.
   [[nodiscard]] std::size_t bytes() const {

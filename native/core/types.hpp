@@ -18,6 +18,9 @@ using Weight = std::uint64_t;
 struct Request {
   std::uint64_t hash = 0;  // of the key, well mixed; equal keys have equal hashes
   Weight weight = 1;
+  // The key as a number that is near to those of keys that are like it; of a miss only.
+  std::uint64_t number = 0;
+  std::uint64_t size = 0;  // bytes, or 0: unknown
   // Index of the next request for the same key, counted as requests are; only the simulator knows.
   std::int64_t next = kNever;
 

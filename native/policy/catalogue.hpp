@@ -8,6 +8,7 @@
 #include "policy/fifo.hpp"
 #include "policy/gdsf.hpp"
 #include "policy/hyperbolic.hpp"
+#include "policy/learned.hpp"
 #include "policy/lfu.hpp"
 #include "policy/lhd.hpp"
 #include "policy/lirs.hpp"
@@ -44,6 +45,7 @@ using Catalogue = PolicyList<
     Gdsf,
     Hyperbolic,
     Lhd,
+    Learned,
     Belady>;
 // clang-format on
 

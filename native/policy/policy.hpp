@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "core/residents.hpp"
 #include "core/types.hpp"
+#include "model/model.hpp"
 
 namespace augury {
 
@@ -36,6 +38,9 @@ struct Setup {
   std::uint64_t seed = 1;
   // Every parameter of the policy's description, each within its bounds.
   const std::map<std::string, double, std::less<>>* parameters = nullptr;
+  // Scores rows of Features: the higher, the later the key is asked for. Policies that learn work
+  // without one as well.
+  std::shared_ptr<const Model> model = nullptr;
 
   [[nodiscard]] double parameter(const Parameter& which) const {
     if (parameters == nullptr) return which.standard;
@@ -78,6 +83,9 @@ class Policy {
 
   // The capacity has changed; the caller evicts what is too much afterwards.
   virtual void resize(Weight /*capacity*/) {}
+
+  // From now on, this model decides; nullptr: none does. It scores rows of Features.
+  virtual void use_model(std::shared_ptr<const Model> /*model*/) {}
 
   // Recounts every invariant; throws std::logic_error naming the broken one.
   virtual void validate() const {}

@@ -18,8 +18,10 @@ namespace augury {
 // appearance.
 struct Requests {
   std::span<const std::uint32_t> ids;
-  std::span<const std::uint64_t> hashes;    // by id
-  std::span<const std::uint64_t> sizes;     // by request, or empty: all 1
+  std::span<const std::uint64_t> hashes;  // by id
+  std::span<const std::uint64_t> sizes;   // by request, or empty: all 1
+  std::span<const std::uint64_t> keys =
+      {};  // by id, or empty: the hashes serve. See Request::number
   std::span<const std::int64_t> next = {};  // by request, or empty: unknown. See Request::next
 };
 
@@ -38,6 +40,7 @@ class Simulation {
   Simulation& operator=(const Simulation&) = delete;
 
   virtual void feed(const Requests& requests) = 0;
+  virtual void use_model(std::shared_ptr<const Model> model) = 0;
   virtual void validate() const = 0;
   [[nodiscard]] virtual std::size_t bytes() const = 0;
   [[nodiscard]] virtual std::size_t entries() const = 0;
@@ -55,13 +58,19 @@ class SimulationOf final : public Simulation {
  public:
   // `weighed`: capacity is in bytes; otherwise every request weighs 1.
   SimulationOf(Weight capacity, bool weighed, std::uint64_t seed,
-               const std::map<std::string, double, std::less<>>& parameters)
+               const std::map<std::string, double, std::less<>>& parameters,
+               std::shared_ptr<const Model> model)
       : engine_(capacity),
         weighed_(weighed),
         policy_({.residents = engine_.residents(),
                  .capacity = capacity,
                  .seed = seed,
-                 .parameters = &parameters}) {}
+                 .parameters = &parameters,
+                 .model = std::move(model)}) {}
+
+  void use_model(std::shared_ptr<const Model> model) override {
+    policy_.use_model(std::move(model));
+  }
 
   void feed(const Requests& requests) override {
     grow(requests.hashes.size());
@@ -88,12 +97,17 @@ class SimulationOf final : public Simulation {
   void replay(const Requests& requests) {
     const std::size_t count = requests.ids.size();
     const bool oracle = !requests.next.empty();
+    const std::span<const std::uint64_t> keys =
+        requests.keys.empty() ? requests.hashes : requests.keys;
     std::uint64_t misses = 0;
     for (std::size_t i = 0; i < count; ++i) {
       if (i + kAhead < count) __builtin_prefetch(&slots_[requests.ids[i + kAhead]]);
       const std::uint32_t id = requests.ids[i];
       Request request{.hash = requests.hashes[id]};
-      if constexpr (kSized) counts_.bytes += requests.sizes[i];
+      if constexpr (kSized) {
+        request.size = requests.sizes[i];
+        counts_.bytes += request.size;
+      }
       if constexpr (kWeighed) request.weight = requests.sizes[i] == 0 ? 1 : requests.sizes[i];
       if (oracle) request.next = requests.next[i];
       const Slot slot = slots_[id];
@@ -102,6 +116,7 @@ class SimulationOf final : public Simulation {
         continue;
       }
       ++misses;
+      request.number = keys[id];
       if constexpr (kSized) counts_.missed_bytes += requests.sizes[i];
       const Slot taken =
           engine_.admit(policy_, request, [&](Slot victim) { slots_[ids_[victim]] = kNone; });
@@ -135,10 +150,12 @@ class SimulationOf final : public Simulation {
 // Returns nullptr for an unknown policy.
 inline std::unique_ptr<Simulation> make_simulation(
     std::string_view policy, Weight capacity, bool weighed, std::uint64_t seed,
-    const std::map<std::string, double, std::less<>>& parameters) {
+    const std::map<std::string, double, std::less<>>& parameters,
+    std::shared_ptr<const Model> model) {
   std::unique_ptr<Simulation> simulation;
   with_policy(Catalogue{}, policy, [&]<class P>() {
-    simulation = std::make_unique<SimulationOf<P>>(capacity, weighed, seed, parameters);
+    simulation =
+        std::make_unique<SimulationOf<P>>(capacity, weighed, seed, parameters, std::move(model));
   });
   return simulation;
 }

@@ -100,7 +100,7 @@ class CacheExercise {
     Slot slot = kNone;
     try {
       allocations_left = failing ? static_cast<std::int64_t>(random_.below(4)) : -1;
-      slot = cache_.insert(hash(key), {pointer(key), pointer(record.value)}, record.weight,
+      slot = cache_.insert(hash(key), key, {pointer(key), pointer(record.value)}, record.weight,
                            record.deadline, now_, [this](Entry entry) { drop(entry); });
       allocations_left = -1;
     } catch (const std::bad_alloc&) {

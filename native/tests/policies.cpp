@@ -3,6 +3,7 @@
 //
 // g++ -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover -Wall -Wextra -Wpedantic
 //     -Werror -Inative native/tests/policies.cpp -Wl,--wrap=realloc -o policies && ./policies
+#include <cmath>
 #include <cstring>
 
 #include "core/random.hpp"
@@ -61,6 +62,33 @@ void exercise_restarts() {
   exercise([](const Setup& setup) { return std::make_unique<P>(setup); }, P::kDescription);
 }
 
+// Scores by one feature; by some, nothing is told apart, or there is no score.
+class ByFeature final : public Model {
+ public:
+  explicit ByFeature(std::size_t feature) : Model(kFeatures), feature_(feature) {}
+  void score(std::span<const float> rows, std::span<float> out) const override {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i] = feature_ == kFeatures ? std::nanf("") : rows[i * kFeatures + feature_];
+    }
+  }
+
+ private:
+  std::size_t feature_;
+};
+
+void exercise_models() {
+  for (const std::size_t feature : {std::size_t{Feature::kAge}, std::size_t{Feature::kNovelty},
+                                    std::size_t{Feature::kCount}, kFeatures}) {
+    const auto model = std::make_shared<const ByFeature>(feature);
+    exercise(
+        [&](Setup setup) {
+          setup.model = model;
+          return std::make_unique<Learned>(setup);
+        },
+        Learned::kDescription);
+  }
+}
+
 }  // namespace
 }  // namespace augury::tests
 
@@ -72,6 +100,7 @@ int main(int count, char** names) {
     for (int i = 1; i < count; ++i) wanted |= entry.description.name == names[i];
     if (wanted) exercise(entry.make, entry.description);
   }
+  exercise_models();
   // These have to survive their clocks starting anew, which they do once in 2^31 requests or more.
   exercise_restarts<augury::AutoWithTimes<900>>();
   exercise_restarts<augury::LirsWithStamps<4000>>();

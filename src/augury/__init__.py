@@ -7,10 +7,13 @@ from augury.cache import Cache
 from augury.cached import CachedFunction, CacheInfo, cached
 from augury.errors import AuguryError
 from augury.events import Cause, Stats
+from augury.learning import learn
+from augury.models import Artefact, load_model
 from augury.policies import Policy
 from augury.simulation import SimulationResult, simulate, simulate_many
 
 __all__ = [
+    "Artefact",
     "AuguryError",
     "Cache",
     "CacheInfo",
@@ -21,6 +24,8 @@ __all__ = [
     "Stats",
     "Trace",
     "cached",
+    "learn",
+    "load_model",
     "read_trace",
     "simulate",
     "simulate_many",

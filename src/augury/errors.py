@@ -36,5 +36,13 @@ class TraceError(AuguryError, ValueError):
     """A trace is empty, truncated, of an unknown format or has too many malformed records."""
 
 
+class ArtefactError(AuguryError, ValueError):
+    """A file of a model is damaged, of another version, for other features, or no such file."""
+
+
+class LearningError(AuguryError, ValueError):
+    """A trace has too little in it, or nothing at all, that a model could learn from."""
+
+
 class LoadCycleError(AuguryError, RuntimeError):
     """A loader waits, directly or through other threads, for its own result."""

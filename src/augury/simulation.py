@@ -12,17 +12,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from augury import _native
 from augury.accesslog import InMemoryTrace, Spool, Trace, requests_of
 from augury.errors import ConfigurationError
 from augury.policies import Policy, check_seed, describe, parse
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from augury.accesslog.spool import SpooledChunk
+    from augury.models import Artefact
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +118,7 @@ def simulate(
     by_bytes: bool = False,
     warm: float = 0.0,
     seed: int = 1,
+    model: Artefact | None = None,
 ) -> SimulationResult:
     """Replay a trace through one policy at one size.
 
@@ -139,6 +137,8 @@ def simulate(
         The first share of the requests that only warms the cache and is not counted, from 0 to 1.
     seed
         Of the random choices that some policies make.
+    model
+        For policy ``"learned"``: from `augury.learn` or `augury.load_model`.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def simulate(
     (4, 0.667)
     """
     return simulate_many(
-        trace, [policy], [capacity], by_bytes=by_bytes, warm=warm, seed=seed, jobs=1
+        trace, [policy], [capacity], by_bytes=by_bytes, warm=warm, seed=seed, model=model, jobs=1
     )[0]
 
 
@@ -166,6 +166,7 @@ def simulate_many(
     by_bytes: bool = False,
     warm: float = 0.0,
     seed: int = 1,
+    model: Artefact | None = None,
     jobs: int | None = None,
     progress: Callable[[float], object] | None = None,
 ) -> list[SimulationResult]:
@@ -175,7 +176,7 @@ def simulate_many(
     ----------
     policies, capacities
         As for `simulate`; every policy is run at every capacity.
-    trace, by_bytes, warm, seed
+    trace, by_bytes, warm, seed, model
         As for `simulate`.
     jobs
         Threads to use; as many as there are processors by default.
@@ -199,7 +200,7 @@ def simulate_many(
         if by_bytes and not spool.sized:
             raise ConfigurationError("the trace has no sizes; simulate by entries, not by bytes")
         runs = [
-            _Run(policy, capacity_of(size, whole, by_bytes=by_bytes), by_bytes, seed)
+            _Run(policy, capacity_of(size, whole, by_bytes=by_bytes), by_bytes, seed, model)
             for policy in chosen
             for size in capacities
         ]
@@ -224,7 +225,9 @@ def _spooled(
 class _Run:
     """One policy at one size."""
 
-    def __init__(self, policy: Policy, capacity: int, by_bytes: bool, seed: int) -> None:
+    def __init__(
+        self, policy: Policy, capacity: int, by_bytes: bool, seed: int, model: Artefact | None
+    ) -> None:
         self._policy = policy
         self._capacity = capacity
         self._seconds = 0.0
@@ -235,23 +238,25 @@ class _Run:
             weighed=by_bytes,
             seed=seed,
             parameters=dict(policy.parameters),
+            model=model.native if model is not None else None,
         )
 
-    def feed(self, chunk: SpooledChunk, hashes: NDArray[np.uint64], warm: int) -> None:
+    def feed(self, chunk: SpooledChunk, spool: Spool, warm: int) -> None:
         """Replay a chunk, of which the first `warm` requests do not count."""
         started = time.perf_counter()
         if warm:
-            self._feed(chunk, hashes, slice(0, warm))
+            self._feed(chunk, spool, slice(0, warm))
             self._simulation.reset_counts()
-        self._feed(chunk, hashes, slice(warm, None))
+        self._feed(chunk, spool, slice(warm, None))
         self._seconds += time.perf_counter() - started
 
-    def _feed(self, chunk: SpooledChunk, hashes: NDArray[np.uint64], part: slice) -> None:
+    def _feed(self, chunk: SpooledChunk, spool: Spool, part: slice) -> None:
         self._simulation.feed(
             chunk.ids[part],
-            hashes,
+            spool.hashes,
             chunk.sizes[part] if chunk.sizes is not None else None,
             chunk.next[part] if chunk.next is not None and self.offline else None,
+            spool.keys,
         )
 
     def result(self) -> SimulationResult:
@@ -278,7 +283,7 @@ def _replay(
     with ThreadPoolExecutor(jobs or os.cpu_count()) as threads:
         for chunk in spool.chunks(next_access=any(run.offline for run in runs)):
             uncounted = min(max(warming - done, 0), len(chunk.ids))
-            for fed in [threads.submit(run.feed, chunk, spool.hashes, uncounted) for run in runs]:
+            for fed in [threads.submit(run.feed, chunk, spool, uncounted) for run in runs]:
                 fed.result()
             done += len(chunk.ids)
             progress(done / spool.requests)

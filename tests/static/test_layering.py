@@ -15,14 +15,21 @@ NATIVE = ROOT / "native"
 ROWS = [
     {"errors", "events", "_native"},
     {"keys", "policies", "accesslog", "features"},
+    {"models"},
     {"simulation"},
-    {"models", "tiers", "sources", "sizing"},
+    {"tiers", "sources", "sizing"},
     {"learning", "prefetch", "inference", "answers"},
     {"loading", "cache", "cached"},
     {"integrations", "service", "distributed", "demo", "bench"},
     {"cli"},
 ]
-WITHIN = {("accesslog", "keys"), ("cache", "loading"), ("cached", "cache"), ("cached", "loading")}
+WITHIN = {
+    ("accesslog", "keys"),
+    ("features", "accesslog"),
+    ("cache", "loading"),
+    ("cached", "cache"),
+    ("cached", "loading"),
+}
 
 NATIVE_ALLOWED = {
     "core": {"core"},

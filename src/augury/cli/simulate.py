@@ -21,8 +21,11 @@ from augury.cli.trace import (
     open_trace,
     report_malformed,
 )
+from augury.errors import ConfigurationError
+from augury.models import load_model
 from augury.simulation import SimulationResult, simulate_many
 
+_TRAINED = {"learned", "auto"}  # policies that use a model
 _BETWEEN_POLICIES = re.compile(r",(?![^(]*\))")
 
 
@@ -60,6 +63,12 @@ def command(
         int | None,
         typer.Option(metavar="N", help="Threads; by default as many as processors.", min=1),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="For policy learned: what augury learn wrote.", show_default=False
+        ),
+    ] = None,
     format: FormatOption = None,
     column: ColumnOption = None,
     max_malformed: MalformedOption = 0.01,
@@ -70,6 +79,9 @@ def command(
     chosen = policies.names() if policy.strip() == "all" else _BETWEEN_POLICIES.split(policy)
     parsed = [policies.parse(each) for each in chosen]
     sizes = [each.strip() for each in size.split(",")]
+    loaded = None if model is None else load_model(model)
+    if loaded is not None and not any(each.name in _TRAINED for each in parsed):
+        raise ConfigurationError("--model is for policy learned; name it in --policy")
     if png is not None:
         writable(png)
     opened = open_trace(trace, format, column, max_malformed)
@@ -81,6 +93,7 @@ def command(
             by_bytes=by_bytes,
             warm=warm,
             seed=seed,
+            model=loaded,
             jobs=jobs,
             progress=tell,
         )

@@ -1,0 +1,133 @@
+// Rows to train from: features of keys at moments of a trace, and when they are asked for next.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "core/heap.hpp"
+#include "core/random.hpp"
+#include "core/types.hpp"
+#include "model/features.hpp"
+
+namespace augury {
+
+// After a request, with probability `sample`, a time that entries stay in the cache is drawn, up to
+// the requests so far, and then a row of its key is taken at an age of up to eight times that, each
+// octave as likely as another, unless it is asked for again before. So
+// rows are of keys that are silent at that age, as entries are that a cache thinks of evicting, and
+// what they are is decided by the past alone: labels are not biased.
+class FeatureRows {
+ public:
+  // Rows of moments before request `start` are left out.
+  FeatureRows(double sample, std::uint64_t seed, std::uint64_t start, std::size_t keys)
+      : sample_(sample), start_(start), random_(seed), features_(keys) {
+    if (!(sample > 0 && sample <= 1))
+      throw std::invalid_argument("sample must be above 0, up to 1");
+  }
+
+  // `numbers`: the keys, by id. `sizes`: by request, or empty.
+  void feed(std::span<const std::uint32_t> ids, std::span<const std::uint64_t> numbers,
+            std::span<const std::uint64_t> sizes) {
+    grow(numbers.size());
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      while (!due_.empty() && due_.front().time <= now_) {
+        take(numbers);
+        due_.pop();
+      }
+      const std::uint32_t id = ids[i];
+      resolve(id);
+      features_.request(numbers[id], sizes.empty() ? 0 : sizes[i]);
+      last_[id] = now_++;
+      if (uniform() < sample_) {
+        const double past = std::log2(static_cast<double>(now_) + 1);
+        const auto stay = static_cast<float>(std::floor(uniform() * past * 8) / 8);
+        const double age = std::exp2(uniform() * (stay + kBeyond));
+        if (due_.full()) due_.reserve(2 * due_.size() + 64);
+        due_.push({now_ - 1 + static_cast<std::uint64_t>(age), now_ - 1, id, stay});
+      }
+    }
+  }
+
+  // No more requests come: labels of keys that were not asked for again are when at the earliest
+  // that may be.
+  void finish() {
+    for (std::size_t at = 0; at < labels_.size(); ++at) {
+      if (std::isnan(labels_[at])) {
+        labels_[at] = distance(now_ - moments_[at]);
+        censored_[at] = 1;
+      }
+    }
+    for (std::size_t id = 0; id < open_.size(); ++id) open_[id] = kNone;
+  }
+
+  [[nodiscard]] std::span<const float> rows() const { return rows_; }
+  // log2(1 + requests before the one for the key)
+  [[nodiscard]] std::span<const float> labels() const { return labels_; }
+  [[nodiscard]] std::span<const std::uint8_t> censored() const { return censored_; }
+  // The request before which a row was taken.
+  [[nodiscard]] std::span<const std::uint64_t> moments() const { return moments_; }
+
+ private:
+  struct Due {
+    std::uint64_t time;
+    std::uint64_t last;  // request for the key
+    std::uint32_t id;
+    float stay;
+  };
+  struct Sooner {
+    bool operator()(const Due& a, const Due& b) const { return a.time < b.time; }
+  };
+
+  static constexpr float kBeyond = 3;  // octaves that an entry may be older than `stay`
+
+  static float distance(std::uint64_t requests) {
+    return static_cast<float>(std::log2(1.0 + static_cast<double>(requests)));
+  }
+  double uniform() { return static_cast<double>(random_.next() >> 11) * 0x1p-53; }
+
+  void grow(std::size_t keys) {
+    const std::size_t before = open_.size();
+    if (keys <= before) return;
+    open_.resize(keys, kNone);
+    last_.resize(keys, 0);
+  }
+
+  void take(std::span<const std::uint64_t> numbers) {
+    const Due due = due_.front();
+    if (last_[due.id] != due.last || now_ < start_) return;
+    rows_.resize(rows_.size() + kFeatures);
+    features_.row(numbers[due.id], due.stay, rows_.data() + rows_.size() - kFeatures);
+    labels_.push_back(std::nanf(""));
+    censored_.push_back(0);
+    moments_.push_back(now_);
+    before_.push_back(open_[due.id]);
+    open_[due.id] = static_cast<std::uint32_t>(labels_.size() - 1);
+  }
+
+  // The key's rows get their labels.
+  void resolve(std::uint32_t id) {
+    for (std::uint32_t at = open_[id]; at != kNone; at = before_[at]) {
+      labels_[at] = distance(now_ - moments_[at]);
+    }
+    open_[id] = kNone;
+  }
+
+  double sample_;
+  std::uint64_t start_;
+  Random random_;
+  Features features_;
+  std::uint64_t now_ = 0;
+  Heap<Due, Sooner> due_;
+  std::vector<std::uint32_t> open_;  // by id: its last row without a label, or kNone
+  std::vector<std::uint64_t> last_;  // by id: its last request
+  std::vector<float> rows_;
+  std::vector<float> labels_;
+  std::vector<std::uint8_t> censored_;
+  std::vector<std::uint64_t> moments_;
+  std::vector<std::uint32_t> before_;  // by row: the open row before it of the same key
+};
+
+}  // namespace augury

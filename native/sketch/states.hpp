@@ -1,0 +1,128 @@
+// Remembers some state of many keys in bounded memory, resident or not.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <new>
+#include <stdexcept>
+#include <type_traits>
+
+#include "core/hash.hpp"
+#include "core/slab.hpp"
+
+namespace augury {
+
+// A table of lines of eight places. A key has one line, where it takes the place of the one that
+// was not asked for the longest. So it forgets about in order of age, like History, which is the
+// same for a single time.
+//
+// State has `print`, the upper half of the key's hash, and `last`, a time of 32 bits that may wrap.
+// Only 32 bits of a hash are kept: a key that is not there is taken for one that is with
+// probability 2^-29. Nothing here throws: what there is no memory for is not remembered.
+template <class State>
+  requires std::is_trivially_copyable_v<State>
+class States {
+ public:
+  // Grows, with the keys it is given, up to `most` keys or a little more.
+  explicit States(std::size_t most) : most_(most) {}
+
+  [[nodiscard]] std::size_t bytes() const { return lines_.bytes(); }
+  void limit(std::size_t most) { most_ = most; }
+
+  // The state of a key, or nullptr.
+  [[nodiscard]] const State* find(std::uint64_t hash) const {
+    if (lines_.size() == 0) return nullptr;
+    const std::uint32_t print = print_of(hash);
+    const Line& line = lines_[line_of(print)];
+    for (std::uint32_t way = 0; way < kWays; ++way) {
+      if (line.states[way].print == print) return &line.states[way];
+    }
+    return nullptr;
+  }
+  State* find(std::uint64_t hash) {
+    return const_cast<State*>(static_cast<const States*>(this)->find(hash));
+  }
+
+  // Remembers a key that is not there. Valid until the next call; nullptr without memory.
+  State* add(std::uint64_t hash, const State& state, std::uint32_t now) noexcept {
+    if (used_ >= places() / 2 && places() < most_) grow(now);
+    if (lines_.size() == 0) return nullptr;
+    State added = state;
+    added.print = print_of(hash);
+    return put(added, now);
+  }
+
+  void clear() {
+    for (std::size_t i = 0; i < lines_.size(); ++i) lines_[i] = {};
+    used_ = 0;
+  }
+
+  void validate() const {
+    std::size_t used = 0;
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+      for (const State& state : lines_[i].states) {
+        used += state.print != 0;
+        if (state.print != 0 && line_of(state.print) != i) {
+          throw std::logic_error("states: in another line");
+        }
+      }
+    }
+    if (used != used_) throw std::logic_error("states: miscounted");
+  }
+
+ private:
+  static constexpr std::size_t kWays = 8;
+  static constexpr std::size_t kFirst = 1024;  // places
+
+  struct Line {
+    std::array<State, kWays> states{};
+  };
+
+  // Never 0, which marks an empty place.
+  static std::uint32_t print_of(std::uint64_t hash) {
+    return std::max(static_cast<std::uint32_t>(hash >> 32), 1U);
+  }
+  [[nodiscard]] std::size_t line_of(std::uint32_t print) const {
+    return reduce(print, static_cast<std::uint32_t>(lines_.size()));
+  }
+  [[nodiscard]] std::size_t places() const { return lines_.size() * kWays; }
+
+  State* put(const State& state, std::uint32_t now) noexcept {
+    Line& line = lines_[line_of(state.print)];
+    State* oldest = &line.states[0];
+    for (State& place : line.states) {
+      if (place.print == 0) {
+        oldest = &place;
+        break;
+      }
+      if (now - place.last > now - oldest->last) oldest = &place;
+    }
+    used_ += oldest->print == 0;
+    *oldest = state;
+    return oldest;
+  }
+
+  void grow(std::uint32_t now) noexcept {
+    Slab<Line> lines;
+    try {
+      lines.reserve(std::min(std::max(2 * places(), kFirst), most_) / kWays + 1);
+    } catch (const std::bad_alloc&) {
+      return;
+    }
+    for (std::size_t i = 0; i < lines.size(); ++i) lines[i] = {};
+    lines_.swap(lines);
+    used_ = 0;
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      for (const State& state : lines[i].states) {
+        if (state.print != 0) put(state, now);
+      }
+    }
+  }
+
+  std::size_t most_;
+  std::size_t used_ = 0;
+  Slab<Line> lines_;
+};
+
+}  // namespace augury

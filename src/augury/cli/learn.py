@@ -1,0 +1,166 @@
+"""`augury learn`: trains models on the first part of a trace, and tests them on the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+
+from augury.accesslog import Spool
+from augury.cli.terminal import console, print_json, progress, writable
+from augury.cli.trace import (
+    ColumnOption,
+    FormatOption,
+    JsonOption,
+    MalformedOption,
+    PngOption,
+    TraceArgument,
+    open_trace,
+    report_malformed,
+)
+from augury.errors import ConfigurationError
+from augury.learning import Comparison, compare, fit_names, prepare
+
+_METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "brier")
+
+
+def command(
+    trace: TraceArgument,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="Where the model is written.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help=f"Separated by commas: {', '.join(fit_names())}; or all. Of several the best in "
+            "validation is written.",
+        ),
+    ] = "gbm",
+    until: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE", help="First share of the requests, to learn from; the rest tests."
+        ),
+    ] = 0.5,
+    size: Annotated[
+        str,
+        typer.Option(
+            metavar="SIZES",
+            help="Of the caches to test with: entries (5000) or percent of the distinct keys (1%).",
+        ),
+    ] = "1%,5%,10%,20%",
+    rows: Annotated[int, typer.Option(metavar="N", help="The most rows to learn from.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Of all random choices.")] = 1,
+    format: FormatOption = None,
+    column: ColumnOption = None,
+    max_malformed: MalformedOption = 0.01,
+    json: JsonOption = False,
+    png: PngOption = None,
+) -> None:
+    """Train models on the first part of a trace, test them on the rest, and write the best."""
+    names = fit_names() if model.strip() == "all" else [name.strip() for name in model.split(",")]
+    sizes = [each.strip() for each in size.split(",")]
+    if not 0.0 < until < 1.0:
+        raise ConfigurationError(f"until must be more than 0 and less than 1, not {until:g}")
+    if output.is_dir() or not output.absolute().parent.is_dir():
+        what = "is a folder" if output.is_dir() else "is in a folder that does not exist"
+        raise ConfigurationError(f"cannot write {output}: it {what}")
+    if png is not None:
+        writable(png)
+    opened = open_trace(trace, format, column, max_malformed)
+    with (
+        progress(f"Learning from {trace.name}") as tell,
+        Spool(opened, progress=lambda share: tell(share * 0.1)) as spool,
+    ):
+        lesson = prepare(spool, until=until, rows=rows, seed=seed, name=trace.name)
+        tell(0.2)
+        compared = compare(
+            spool, lesson, names, sizes, progress=lambda share: tell(0.2 + 0.8 * share)
+        )
+    report_malformed(opened.malformed)
+    best = compared.best.artefact
+    best.save(output)
+    if png is not None:
+        _plot(compared, png)
+    if json:
+        card = msgspec.to_builtins(best.card)
+        print_json({"file": str(output), "card": card, **compared.as_dict()})
+        return
+    rest = lesson.requests - lesson.stop
+    console.print(
+        f"Learned from {lesson.stop:,} requests; all figures are of the {rest:,} after those",
+        style="italic",
+        highlight=False,
+    )
+    console.print(_predictions(compared))
+    console.print(_misses(compared))
+    console.print(f"{best.card.model} written to {output}", markup=False, highlight=False)
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _predictions(compared: Comparison) -> Table:
+    table = Table(title="Asked for again before LRU would evict it?", title_justify="left")
+    table.add_column("model")
+    for name in _METRICS:
+        table.add_column(name.replace("roc_auc", "ROC-AUC").replace("f1", "F1"), justify="right")
+    for each in compared.candidates:
+        values = each.test.as_dict() if each.test else {}
+        table.add_row(each.artefact.card.model, *(_shown(values.get(name)) for name in _METRICS))
+    return table
+
+
+def _misses(compared: Comparison) -> Table:
+    table = Table(title="Miss ratio by capacity", title_justify="left")
+    table.add_column("policy")
+    fifo = compared.of_policy("fifo")
+    for size, result in zip(compared.sizes, fifo, strict=True):
+        shown = f"{result.capacity:,}"
+        table.add_column(shown if size == str(result.capacity) else f"{size}\n{shown}")
+    table.add_column("gap to\nBelady")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    rows = [(f"learned ({each.artefact.card.model})", each.results) for each in compared.candidates]
+    rows += [
+        ("lru", compared.of_policy("lru")),
+        (f"{compared.best_fixed} (best fixed)", compared.of_policy(compared.best_fixed)),
+        ("belady", compared.of_policy("belady")),
+    ]
+    for name, results in rows:
+        ratios = (f"{result.miss_ratio:.4f}" for result in results)
+        table.add_row(name, *ratios, _shown(compared.gap(results)))
+    return table
+
+
+def _plot(compared: Comparison, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    misses, reliability = figure.subplots(1, 2)
+    for each in compared.candidates:
+        name = each.artefact.card.model
+        points = [(result.capacity, result.miss_ratio) for result in each.results]
+        misses.plot(*zip(*sorted(points), strict=True), marker="o", markersize=3, label=name)
+        if each.test is not None:
+            said, happened, _ = zip(*each.test.reliability, strict=True)
+            reliability.plot(said, happened, marker="o", markersize=3, label=name)
+    for policy in dict.fromkeys(("lru", compared.best_fixed, "belady")):
+        points = [(result.capacity, result.miss_ratio) for result in compared.of_policy(policy)]
+        misses.plot(*zip(*sorted(points), strict=True), linestyle="--", label=policy)
+    misses.set_xscale("log")
+    misses.set_ylim(bottom=0)
+    misses.set_xlabel("capacity in entries")
+    misses.set_ylabel("miss ratio")
+    reliability.plot((0, 1), (0, 1), color="grey", linewidth=0.8)
+    reliability.set_xlabel("predicted probability of another request in time")
+    reliability.set_ylabel("share asked for again in time")
+    for axes in (misses, reliability):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,30 @@
+"""Learns from a trace when keys are asked for again, and measures what that is worth.
+
+rows (`augury.features`) -> `labels` -> `fits` -> `evaluation` -> artefact (`augury.models`).
+"""
+
+from augury.learning.comparison import Comparison, compare
+from augury.learning.drift import Drift, Trial, challenge, retrain
+from augury.learning.evaluation import Evaluation, evaluate, probability
+from augury.learning.explanation import Explanation, explain
+from augury.learning.fits import fit_names
+from augury.learning.training import Lesson, learn, prepare, train
+
+__all__ = [
+    "Comparison",
+    "Drift",
+    "Evaluation",
+    "Explanation",
+    "Lesson",
+    "Trial",
+    "challenge",
+    "compare",
+    "evaluate",
+    "explain",
+    "fit_names",
+    "learn",
+    "prepare",
+    "probability",
+    "retrain",
+    "train",
+]

@@ -1,0 +1,90 @@
+"""A neural network, by PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from augury.learning.fitting import Fitted, standard
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from augury.learning.labels import Training
+
+TITLE = "neural network"
+PACKAGE = "torch"
+EXTRA = "torch"
+
+_PARAMETERS = {"hidden": 32, "steps": 2_000, "batch": 512, "learning_rate": 3e-3, "decay": 1e-4}
+
+
+def fit(training: Training, seed: int) -> Fitted:
+    """Fit two hidden layers to the time to the next access, by Huber's loss."""
+    import torch
+
+    mean, scale = standard(training.rows)
+    hidden = int(_PARAMETERS["hidden"])
+    with torch.random.fork_rng(devices=[]), _one_thread():  # nobody else's random numbers change
+        torch.manual_seed(seed)
+        network = torch.nn.Sequential(
+            torch.nn.Linear(training.rows.shape[1], hidden),
+            torch.nn.ReLU(),
+            torch.nn.Linear(hidden, hidden),
+            torch.nn.ReLU(),
+            torch.nn.Linear(hidden, 1),
+        )
+        # Starting from the mean, the layers have only the differences to learn.
+        torch.nn.init.constant_(
+            network[-1].bias, float(np.average(training.time, weights=training.weight))
+        )
+        _train(network, training, (training.rows - mean) / scale)
+    layers = [layer for layer in network if isinstance(layer, torch.nn.Linear)]
+    arrays: dict[str, NDArray[Any]] = {"mean": mean, "scale": scale}
+    for at, layer in enumerate(layers):
+        arrays[f"weights{at}"] = layer.weight.detach().numpy().copy()
+        arrays[f"bias{at}"] = layer.bias.detach().numpy().copy()
+
+    def predict(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            scores = network(torch.from_numpy((rows - mean) / scale))[:, 0]
+        return np.asarray(scores.numpy())
+
+    return Fitted("mlp", arrays, predict, _PARAMETERS)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """More would spend their time waiting for one another: the layers are small."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train(network: Any, training: Training, standardised: NDArray[np.float32]) -> None:
+    import torch
+
+    rows = torch.from_numpy(standardised)
+    time = torch.from_numpy(training.time.astype(np.float32))
+    weight = torch.from_numpy(training.weight.astype(np.float32))
+    steps, batch = int(_PARAMETERS["steps"]), min(int(_PARAMETERS["batch"]), len(rows))
+    rate = _PARAMETERS["learning_rate"]
+    optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=_PARAMETERS["decay"])
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
+    for _ in range(steps):
+        chosen = torch.randint(len(rows), (batch,))
+        optimiser.zero_grad()
+        off = torch.nn.functional.huber_loss(
+            network(rows[chosen])[:, 0], time[chosen], reduction="none"
+        )
+        (off * weight[chosen]).mean().backward()
+        optimiser.step()
+        schedule.step()

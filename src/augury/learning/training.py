@@ -1,0 +1,255 @@
+"""From a trace to a model in a file: rows, labels, fit, validation, artefact."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from augury import features
+from augury.accesslog import InMemoryTrace, Spool, Trace, requests_of
+from augury.errors import ConfigurationError, LearningError
+from augury.learning import labels
+from augury.learning.evaluation import Evaluation, calibrate, evaluate
+from augury.learning.fits import Fit, load_fit
+from augury.models import Artefact, ModelCard
+from augury.policies import check_seed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from augury.features import Rows
+    from augury.learning.fitting import Fitted
+
+_ROWS = 100_000
+_FOLDS = 3
+_BACKGROUND = 256  # rows kept for explanations
+_CHECKED = 2_000  # rows on which native scores are compared with the library's
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """What all models of a comparison learn from, read from the trace once."""
+
+    name: str
+    """Of the trace."""
+    requests: int
+    """Of the whole trace."""
+    stop: int
+    """First request that nothing is learned from."""
+    past: Rows
+    """Of requests before that, with labels as known at it."""
+    future: Rows
+    """Of the others, to test with."""
+    seed: int
+
+
+def learn(
+    trace: Spool | Trace | InMemoryTrace | Iterable[int | str],
+    model: str = "gbm",
+    *,
+    until: float = 0.5,
+    rows: int = _ROWS,
+    seed: int = 1,
+    progress: Callable[[float], object] | None = None,
+) -> Artefact:
+    """Learn from the first part of a trace when keys are asked for again.
+
+    What comes after that part is not looked at but to test: neither the features, nor their
+    scaling, nor any choice depends on it.
+
+    Parameters
+    ----------
+    trace
+        From `augury.read_trace`, or the keys of the requests in order.
+    model
+        ``"gbm"`` (LightGBM), ``"forest"``, ``"tree"``, ``"svm"``, ``"logistic"`` (scikit-learn),
+        ``"mlp"`` (PyTorch) or ``"online"`` (river).
+    until
+        The share of the requests to learn from, more than 0, at most 1.
+    rows
+        The most requests to learn from, sampled at random.
+    seed
+        Of all random choices.
+    progress
+        Called with the share done, from 0.0 to 1.0.
+
+    Returns
+    -------
+    Artefact
+        The model; its card has scores of a forward-chaining validation within the part learned
+        from, and of the rest.
+
+    Raises
+    ------
+    LearningError
+        If the trace has too little in it to learn from.
+    ConfigurationError
+        If a parameter makes no sense.
+    MissingExtraError
+        If the library that fits the model is not installed.
+    """
+    load_fit(model)  # before long work
+    tell = progress or (lambda _: None)
+    with spooled(trace, lambda share: tell(share * 0.3)) as spool:
+        lesson = prepare(spool, until=until, rows=rows, seed=seed)
+    tell(0.6)
+    artefact, _ = train(lesson, model, lambda share: tell(0.6 + 0.4 * share))
+    return artefact
+
+
+def spooled(
+    trace: Spool | Trace | InMemoryTrace | Iterable[int | str],
+    progress: Callable[[float], object],
+) -> AbstractContextManager[Spool]:
+    """Return the spool of a trace, to be closed by who opened it."""
+    if isinstance(trace, Spool):
+        return nullcontext(trace)
+    if not isinstance(trace, Trace | InMemoryTrace):
+        trace = requests_of(trace)
+    return Spool(trace, progress=progress)
+
+
+def prepare(
+    spool: Spool,
+    *,
+    until: float = 0.5,
+    rows: int = _ROWS,
+    seed: int = 1,
+    name: str = "requests in memory",
+) -> Lesson:
+    """Read from a trace what `train` needs; parameters as for `learn`."""
+    if not 0.0 < until <= 1.0:
+        raise ConfigurationError(f"until must be more than 0 and at most 1, not {until:g}")
+    if rows < labels.LEAST_ROWS:
+        raise ConfigurationError(f"rows must be at least {labels.LEAST_ROWS}, not {rows}")
+    check_seed(seed)
+    if spool.distinct < 2:
+        raise LearningError("all requests are for one key, so that there is nothing to choose")
+    stop = int(spool.requests * until)
+    if stop < labels.LEAST_ROWS:
+        raise LearningError(
+            f"there are {stop:,} requests to learn from, and a model needs {labels.LEAST_ROWS:,}"
+        )
+    sample = min(1.0, rows / stop)
+    past = features.rows(spool, stop=stop, sample=sample, seed=seed)
+    future = features.rows(spool, start=stop, sample=sample, seed=seed)
+    return Lesson(name, spool.requests, stop, past, future, seed)
+
+
+def train(
+    lesson: Lesson, model: str, progress: Callable[[float], object] | None = None
+) -> tuple[Artefact, Evaluation | None]:
+    """Fit one model; return it with its evaluation on the requests after those learned from.
+
+    The evaluation is None if no row there was followed for long enough.
+    """
+    fit = load_fit(model)
+    tell = progress or (lambda _: None)
+    validation, calibration = _validate(lesson, model, tell)
+    training = labels.training(lesson.past, 0, lesson.stop)
+    fitted = _fitted(fit, training, lesson.seed)
+    random = np.random.default_rng(lesson.seed)
+    background = training.rows[
+        random.choice(len(training.rows), min(_BACKGROUND, len(training.rows)), replace=False)
+    ]
+    explanation = {"background": background}
+    if fitted.cover is not None:
+        explanation["cover"] = fitted.cover
+    card = ModelCard(
+        model=model,
+        data=lesson.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        requests=lesson.requests,
+        period=(0, lesson.stop),
+        rows=len(training.rows),
+        censored=float(lesson.past.censored.mean()),
+        horizon=labels.horizon_of(0, lesson.stop),
+        calibration=calibration,
+        scores={"validation": validation.scores()} if validation else {},
+        parameters=dict(fitted.parameters),
+        seed=lesson.seed,
+        versions=_versions(fit.PACKAGE),
+    )
+    artefact = Artefact(fitted.kind, dict(fitted.arrays), card, explanation)
+    _check_equal(artefact, fitted, training.rows[:_CHECKED])
+    test = labels.judged(lesson.future, lesson.stop, lesson.requests, lesson.requests)
+    tested = evaluate(artefact.score(test.rows), test, calibration)
+    if tested is not None:
+        artefact.card.scores["test"] = tested.scores()
+    tell(1.0)
+    return artefact, tested
+
+
+def _validate(
+    lesson: Lesson, model: str, tell: Callable[[float], object]
+) -> tuple[Evaluation | None, tuple[float, float]]:
+    """Forward-chaining: learn from the first 1, 2, 3 quarters, each time predict the next one.
+
+    A fold in which there is nothing to learn, or nothing to predict, is left out. The predictions,
+    made as all later ones are, without the rows themselves, also calibrate the probabilities.
+    """
+    fit = load_fit(model)
+    quarter = lesson.stop // (_FOLDS + 1)
+    scores: list[NDArray[np.float32]] = []
+    truth: list[labels.Judged] = []
+    for fold in range(1, _FOLDS + 1):
+        start, end = fold * quarter, min((fold + 1) * quarter, lesson.stop)
+        judged = labels.judged(lesson.past, start, end, lesson.stop)
+        if not len(judged.again):
+            continue
+        try:
+            training = labels.training(lesson.past, 0, start)
+            fitted = _fitted(fit, training, lesson.seed)
+        except LearningError:
+            continue
+        scores.append(np.asarray(fitted.predict(judged.rows), np.float32))
+        truth.append(judged)
+        tell(0.8 * fold / (_FOLDS + 1))
+    if not scores:
+        return None, calibrate(np.empty(0, np.float32), np.empty(0, np.bool_))
+    together = labels.Judged(
+        *(
+            np.concatenate([getattr(judged, part) for judged in truth])
+            for part in ("rows", "again", "time")
+        )
+    )
+    predicted = np.concatenate(scores)
+    calibration = calibrate(predicted, together.again)
+    return evaluate(predicted, together, calibration), calibration
+
+
+def _fitted(fit: Fit, training: labels.Training, seed: int) -> Fitted:
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+    # One thread: rows are few, and where others compute, too, threads wait for one another. Four
+    # logistic regressions that took 15 s on two busy processors take 1.7 s.
+    with threadpool_limits(1):
+        return fit.fit(training, seed)
+
+
+def _check_equal(artefact: Artefact, fitted: Fitted, rows: NDArray[np.float32]) -> None:
+    """Refuse a model that the cache would score otherwise than the library that fitted it."""
+    native, library = artefact.score(rows), np.asarray(fitted.predict(rows), np.float64)
+    if not np.allclose(native, library, rtol=1e-3, atol=1e-3):
+        raise LearningError(
+            f"{artefact.card.model}: scores differ from its library's by up to "
+            f"{float(np.abs(native - library).max()):g}; its weights may be too large for 32 bits"
+        )
+
+
+def _versions(package: str) -> dict[str, str]:
+    names = {"augury", "numpy", {"sklearn": "scikit-learn"}.get(package, package)}
+    found = {"python": platform.python_version()}
+    for name in sorted(names):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found

@@ -1,0 +1,162 @@
+"""A model's file is read as it was written, or refused with a line that says why."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import augury
+from augury import features
+from augury.errors import ArtefactError
+from augury.models import Artefact, ModelCard, artefact, from_bytes, load_model
+
+F = len(features.FEATURES)
+
+
+def card(**changed: object) -> ModelCard:
+    standard = ModelCard(
+        model="logistic",
+        data="a trace",
+        created="2026-01-01T00:00:00+00:00",
+        requests=1_000,
+        period=(0, 500),
+        rows=400,
+        censored=0.25,
+        horizon=250.0,
+        calibration=(1.0, -0.5),
+        scores={"validation": {"roc_auc": 0.75}},
+        parameters={"C": 1.0},
+        seed=1,
+        versions={"numpy": np.__version__},
+    )
+    return msgspec.structs.replace(standard, **changed)
+
+
+def linear(**changed: NDArray[Any]) -> Artefact:
+    arrays = {
+        "weights": np.arange(F, dtype=np.float32),
+        "bias": np.array([0.5], np.float32),
+        "mean": np.zeros(F, np.float32),
+        "scale": np.ones(F, np.float32),
+    }
+    background = np.random.default_rng(1).normal(size=(20, F)).astype(np.float32)
+    return Artefact("linear", arrays | changed, card(), {"background": background})
+
+
+ROWS = np.random.default_rng(2).normal(size=(50, F)).astype(np.float32)
+
+
+def test_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.model"
+    written = linear()
+    written.save(path)
+    read = augury.load_model(path)
+    assert (read.kind, read.card, read.features) == (written.kind, written.card, written.features)
+    for name, array in written.arrays.items():
+        assert np.array_equal(read.arrays[name], array)
+    assert np.array_equal(read.explanation["background"], written.explanation["background"])
+    assert np.array_equal(read.score(ROWS), written.score(ROWS))
+    assert read.to_bytes() == written.to_bytes() == path.read_bytes()
+    assert not stat.S_IMODE(path.stat().st_mode) & 0o111
+
+
+def test_scores_as_its_arrays_say() -> None:
+    expected = 0.5 + ROWS @ np.arange(F, dtype=np.float32)
+    assert np.allclose(linear().score(ROWS), expected, atol=1e-3)
+
+
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.model"
+    linear().save(path)
+    before = path.read_bytes()
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("no room")))
+    with pytest.raises(OSError, match="no room"):
+        linear(bias=np.array([7], np.float32)).save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def refusal(content: bytes) -> str:
+    with pytest.raises(ArtefactError) as caught:
+        from_bytes(content, "a.model")
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("a.model: ")
+    return line
+
+
+def test_refuses_foreign_bytes() -> None:
+    for content in (b"", b"AUG", b"\x80\x04\x95pickle", b"\0" * 1_000):
+        assert "is not a model of Augury" in refusal(content)
+
+
+def test_refuses_every_truncation() -> None:
+    content = linear().to_bytes()
+    for length in range(8, len(content), 61):
+        assert "is truncated" in refusal(content[:length])
+    assert "is truncated" in refusal(content[:-1])
+
+
+def test_refuses_what_was_added() -> None:
+    assert "is damaged" in refusal(linear().to_bytes() + b"\0")
+
+
+@given(st.data())
+def test_refuses_any_flipped_bit(data: st.DataObject) -> None:
+    content = bytearray(linear().to_bytes())
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at] ^= 1 << data.draw(st.integers(0, 7))
+    assert refusal(bytes(content))
+
+
+def test_refuses_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artefact, "FORMAT", 2)
+    content = linear().to_bytes()
+    monkeypatch.undo()
+    assert "is of format version 2, and this Augury reads 1; train it again" in refusal(content)
+
+
+def test_refuses_other_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = linear().to_bytes()
+    monkeypatch.setattr(features, "schema", lambda: "another")
+    assert "computed otherwise" in refusal(content)
+    monkeypatch.setattr(artefact, "_NAMES", artefact._NAMES[1:])
+    assert "unknown here (age)" in refusal(content)
+    monkeypatch.setattr(artefact, "_NAMES", ("age_of_moon", *linear().features, "age"))
+    assert "lack features (age_of_moon)" in refusal(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("weights", np.array([np.nan] * F, np.float32)),
+        ("weights", np.zeros(F - 1, np.float32)),
+        ("scale", np.zeros(F, np.float32)),
+        ("more", np.zeros(1, np.float32)),
+    ],
+)
+def test_refuses_arrays_that_make_no_model(name: str, array: NDArray[Any]) -> None:
+    assert "arrays make no linear" in refusal(linear(**{name: array}).to_bytes())
+
+
+def test_refuses_a_kind_that_there_is_not() -> None:
+    written = Artefact("oracle", linear().arrays, card())
+    assert "make no oracle" in refusal(written.to_bytes())
+
+
+def test_an_absent_file_is_an_error_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        load_model(tmp_path / "absent")
+
+
+def test_shows_what_it_is() -> None:
+    assert repr(linear()) == "<Artefact logistic (linear) of a trace>"
