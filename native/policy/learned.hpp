@@ -194,7 +194,7 @@ class Learned final : public Policy {
           std::isnan(scores[i]) ? std::numeric_limits<float>::infinity() : scores[i];
       pool_.push_back({score, slots[i], nodes_[slots[i]].asked});
     }
-    std::sort(pool_.begin(), pool_.end());
+    std::sort(pool_.begin(), pool_.end());  // NOLINT(modernize-use-ranges): has but a <
     if (pool_.size() > kPool) {
       pool_.erase(pool_.begin(), pool_.end() - static_cast<std::ptrdiff_t>(kPool));
     }

@@ -85,6 +85,7 @@ class Policy {
   virtual void resize(Weight /*capacity*/) {}
 
   // From now on, this model decides; nullptr: none does. It scores rows of Features.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): policies with a use for it keep it.
   virtual void use_model(std::shared_ptr<const Model> /*model*/) {}
 
   // Recounts every invariant; throws std::logic_error naming the broken one.

@@ -60,7 +60,7 @@ class FeatureRows {
         censored_[at] = 1;
       }
     }
-    for (std::size_t id = 0; id < open_.size(); ++id) open_[id] = kNone;
+    for (auto& row : open_) row = kNone;
   }
 
   [[nodiscard]] std::span<const float> rows() const { return rows_; }
