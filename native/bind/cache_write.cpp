@@ -100,11 +100,13 @@ bool overwrite(CacheObject* self, Slot slot, const Write& write, const Terms& te
 
 void insert(CacheObject* self, const Write& write, const Terms& terms, Dropped& dropped) {
   ++self->changes;  // even a failed insertion may have moved the table
-  self->cache->insert(terms.hash, number_of(write.key, terms.hash), {write.key, write.value},
-                      terms.weight, terms.deadline, terms.now, [&](Entry entry) {
-                        ++self->statistics.evictions;
-                        dropped.add(entry, Cause::kSize);
-                      });
+  Cache& cache = *self->cache;
+  const std::uint64_t number = cache.reads_numbers() ? number_of(write.key, terms.hash) : 0;
+  cache.insert(terms.hash, number, {write.key, write.value}, terms.weight, terms.deadline,
+               terms.now, [&](Entry entry) {
+                 ++self->statistics.evictions;
+                 dropped.add(entry, Cause::kSize);
+               });
   Py_INCREF(write.key);
   Py_INCREF(write.value);
   ++self->statistics.insertions;

@@ -130,6 +130,9 @@ class Cache {
     wheel_.advance(now, exact, [&](Slot slot) { expired(remove(slot)); });
   }
 
+  // See Policy::reads_numbers.
+  [[nodiscard]] bool reads_numbers() const { return policy_->reads_numbers(); }
+
   // See Policy::use_model.
   void use_model(std::shared_ptr<const Model> model) { policy_->use_model(std::move(model)); }
 

@@ -18,7 +18,8 @@ using Weight = std::uint64_t;
 struct Request {
   std::uint64_t hash = 0;  // of the key, well mixed; equal keys have equal hashes
   Weight weight = 1;
-  // The key as a number that is near to those of keys that are like it; of a miss only.
+  // The key as a number that is near to those of keys that are like it; of a miss only, and in a
+  // live cache only for policies that read it.
   std::uint64_t number = 0;
   std::uint64_t size = 0;  // bytes, or 0: unknown
   // Index of the next request for the same key, counted as requests are; only the simulator knows.

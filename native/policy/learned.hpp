@@ -50,6 +50,8 @@ class Learned final : public Policy {
     resize(setup.capacity);
   }
 
+  [[nodiscard]] bool reads_numbers() const override { return true; }
+
   void use_model(std::shared_ptr<const Model> model) override {
     model_ = std::move(model);
     pool_.clear();
