@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from augury._native import Simulation, describe_policies, hash_integers
 
 POLICIES = {description[0]: description for description in describe_policies()}
-OFFLINE = {name for name, _, _, offline, _ in POLICIES.values() if offline}
+OFFLINE = {name for name, _, _, offline, _, _ in POLICIES.values() if offline}
 NEVER = np.iinfo(np.int64).max
 
 every_policy = pytest.mark.parametrize("policy", POLICIES)
@@ -52,10 +52,11 @@ def skewed(requests: int, keys: int, seed: int = 0) -> NDArray[np.uint32]:
 
 @every_policy
 def test_describes_itself(policy: str) -> None:
-    name, title, paper, _, parameters = POLICIES[policy]
+    name, title, paper, offline, parameters, adaptive = POLICIES[policy]
     assert name == name.lower()
     assert title
     assert paper
+    assert not (offline and adaptive)
     assert len({p[0] for p in parameters}) == len(parameters)
     for _, standard, low, high, meaning in parameters:
         assert low <= standard <= high

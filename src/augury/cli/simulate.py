@@ -25,7 +25,6 @@ from augury.errors import ConfigurationError
 from augury.models import load_model
 from augury.simulation import SimulationResult, simulate_many
 
-_TRAINED = {"learned", "auto"}  # policies that use a model
 _BETWEEN_POLICIES = re.compile(r",(?![^(]*\))")
 
 
@@ -80,7 +79,7 @@ def command(
     parsed = [policies.parse(each) for each in chosen]
     sizes = [each.strip() for each in size.split(",")]
     loaded = None if model is None else load_model(model)
-    if loaded is not None and not any(each.name in _TRAINED for each in parsed):
+    if loaded is not None and not any(policies.describe(each.name).adaptive for each in parsed):
         raise ConfigurationError("--model is for policy learned; name it in --policy")
     if png is not None:
         writable(png)
