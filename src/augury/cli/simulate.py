@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -24,8 +23,6 @@ from augury.cli.trace import (
 from augury.errors import ConfigurationError
 from augury.models import load_model
 from augury.simulation import SimulationResult, simulate_many
-
-_BETWEEN_POLICIES = re.compile(r",(?![^(]*\))")
 
 
 def command(
@@ -75,7 +72,7 @@ def command(
     png: PngOption = None,
 ) -> None:
     """Replay a trace through many policies at many sizes."""
-    chosen = policies.names() if policy.strip() == "all" else _BETWEEN_POLICIES.split(policy)
+    chosen = policies.names() if policy.strip() == "all" else policies.split(policy)
     parsed = [policies.parse(each) for each in chosen]
     sizes = [each.strip() for each in size.split(",")]
     loaded = None if model is None else load_model(model)
