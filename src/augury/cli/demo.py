@@ -22,7 +22,8 @@ def command(
         typer.Argument(help=f"What to show: {', '.join(scene_names())}. By default all."),
     ] = None,
     policy: Annotated[
-        str, typer.Option(help="Policies, separated by commas. By default all live ones.")
+        str,
+        typer.Option(help="Policies, separated by commas. By default all live ones but learned."),
     ] = "",
     size: Annotated[
         str, typer.Option(help="Entries of the caches, separated by commas.")
