@@ -6,8 +6,10 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <numbers>
 
 #include "core/hash.hpp"
+#include "model/key_number.hpp"
 #include "model/model.hpp"
 #include "sketch/states.hpp"
 
@@ -30,7 +32,10 @@ struct Feature {
     kFar = kNear + 4,  // four of them
     kNovelty = kFar + 4,
     kStay,
-    kEnd
+    kKin,  // four of them
+    kHour = kKin + 4,
+    kHabit,  // two of them
+    kEnd = kHabit + 2
   };
 };
 inline constexpr std::size_t kFeatures = Feature::kEnd;
@@ -72,24 +77,73 @@ float decayed(float count, std::uint32_t gap) {
   return count * (1 - rest / 2) / static_cast<float>(1U << halves);
 }
 
+inline constexpr std::uint32_t kDay = 86'400;  // seconds
+
+// The times of day that a key is asked for, as the mean direction of the hand of a 24-hour clock
+// (K. V. Mardia, P. E. Jupp, "Directional statistics", 2000), where each request counts a quarter.
+// In quarters of an hour and whole steps of 1/126: an even
+// number, so that no cosine is half-way between two steps and all machines round alike.
+class Habit {
+ public:
+  // `time`: in seconds; 0: unknown, and left out.
+  void add(std::uint32_t time) {
+    if (time == 0) return;
+    const std::size_t at = place(time);
+    x_ = nearer(x_, kHand[at]);
+    y_ = nearer(y_, kHand[at + kQuarter]);
+  }
+
+  // From 1, always at this time of day, to -1, always twelve hours from it; 0: at any, or unknown.
+  [[nodiscard]] float at(std::uint32_t time) const {
+    const std::size_t at = place(time);
+    return static_cast<float>(x_ * kHand[at] + y_ * kHand[at + kQuarter]) / (kLength * kLength);
+  }
+
+ private:
+  static constexpr int kLength = 126;
+  static constexpr std::size_t kSteps = 96;
+  static constexpr std::size_t kQuarter = kSteps / 4;
+
+  static std::size_t place(std::uint32_t time) { return time % kDay / (kDay / kSteps); }
+  static std::int8_t nearer(int from, int to) {
+    const int step = to - from;
+    return static_cast<std::int8_t>(from + (step + (step > 0 ? 2 : -2)) / 4);
+  }
+
+  static inline const std::array<std::int8_t, kSteps + kQuarter> kHand = [] {
+    std::array<std::int8_t, kSteps + kQuarter> hand{};
+    for (std::size_t at = 0; at < hand.size(); ++at) {
+      const double turn = static_cast<double>(at) / kSteps;
+      hand[at] =
+          static_cast<std::int8_t>(std::lround(kLength * std::cos(2 * std::numbers::pi * turn)));
+    }
+    return hand;
+  }();
+
+  std::int8_t x_ = 0;
+  std::int8_t y_ = 0;
+};
+
 // Time is counted in requests, in 32 bits: who is silent for more than 2^32 requests looks young
 // again, and is predicted wrongly.
 class Features {
  public:
   // Remembers at most about `keys` keys.
-  explicit Features(std::size_t keys) : keys_(0), near_(0), far_(0) { limit(keys); }
+  explicit Features(std::size_t keys) : keys_(0), near_(0), far_(0), kin_(0) { limit(keys); }
 
   void limit(std::size_t keys) {
     keys_.limit(keys);
     near_.limit(keys / 4 + 1);
     far_.limit(keys / 16 + 1);
+    kin_.limit(keys / 16 + 1);
   }
 
   [[nodiscard]] std::uint32_t now() const { return now_; }
 
   // `number`: the key, as a number that is near to those of keys that are like it. `size`: bytes,
-  // or 0 if unknown. Ends with the next moment.
-  void request(std::uint64_t number, std::uint64_t size) {
+  // or 0 if unknown. `time`: see Request::time. Ends with the next moment.
+  void request(std::uint64_t number, std::uint64_t size, std::uint32_t time) {
+    time_ = time;
     Key* key = keys_.find(mix(number));
     const Key* below = keys_.find(mix(number - 1));
     const bool follows = below != nullptr && now_ - below->last <= kSoon;
@@ -108,15 +162,18 @@ class Features {
       key->last = now_;
       key->run = run;
       if (size != 0) key->size = level(size);
+      key->habit.add(time);
     } else {
       Key added;
       added.last = added.first = now_;
       added.run = run;
       added.size = level(size);
+      added.habit.add(time);
       keys_.add(mix(number), added, now_);
     }
     join(near_, number >> kNearBits, gap);
     join(far_, number >> kFarBits, gap);
+    join(kin_, namespace_of(number), gap);
     novelty_ += ((known ? 0.0F : 1.0F) - novelty_) / 64;
     ++now_;
   }
@@ -143,13 +200,20 @@ class Features {
     tell(far_, number >> kFarBits, stay, row + Feature::kFar);
     row[Feature::kNovelty] = novelty_;
     row[Feature::kStay] = stay;
+    tell(kin_, namespace_of(number), stay, row + Feature::kKin);
+    row[Feature::kHour] = static_cast<float>(time_ % kDay) / 3600;
+    row[Feature::kHabit] = key.habit.at(time_);
+    row[Feature::kHabit + 1] = key.habit.at(time_ + kDay / 4);
   }
 
-  [[nodiscard]] std::size_t bytes() const { return keys_.bytes() + near_.bytes() + far_.bytes(); }
+  [[nodiscard]] std::size_t bytes() const {
+    return keys_.bytes() + near_.bytes() + far_.bytes() + kin_.bytes();
+  }
   void validate() const {
     keys_.validate();
     near_.validate();
     far_.validate();
+    kin_.validate();
   }
 
  private:
@@ -166,6 +230,7 @@ class Features {
     std::uint16_t count = 1;
     std::uint8_t run = 0;  // keys one below the other that were asked for before
     std::uint8_t size = 0;
+    Habit habit;
     std::array<std::uint8_t, 4> gaps{kUnknown, kUnknown, kUnknown, kUnknown};  // last one first
     float recent = 1;
     float usual = 1;
@@ -219,10 +284,12 @@ class Features {
   }
 
   std::uint32_t now_ = 0;
-  float novelty_ = 1;  // share of the last requests that were for unknown keys
+  std::uint32_t time_ = 0;  // of the last request
+  float novelty_ = 1;       // share of the last requests that were for unknown keys
   States<Key> keys_;
   States<Group> near_;
   States<Group> far_;
+  States<Group> kin_;
 };
 
 }  // namespace augury

@@ -61,6 +61,13 @@ FEATURES: tuple[Feature, ...] = (
     Feature("far_gap", _OCTAVES, "between two requests for one of those, on average"),
     Feature("novelty", "share", "of the last requests, that were the first of a key"),
     Feature("stay", "log2(1 + requests)", "how long an entry stays in the cache, on average"),
+    Feature("kin_age", _OCTAVES, "since any key of the namespace was asked for"),
+    Feature("kin_rate", _OCTAVES, "for those, of which half are forgotten every 16384 requests"),
+    Feature("kin_returns", "share", "of the requests for those, that were not the first of a key"),
+    Feature("kin_gap", _OCTAVES, "between two requests for one of those, on average"),
+    Feature("hour", "hours", "since midnight, UTC, 0 to 24; 0 if unknown"),
+    Feature("habit", "-1 to 1", "its last requests came 12 hours from now to: at this time of day"),
+    Feature("habit_later", "-1 to 1", "the same, of six hours later"),
 )
 """In the order of a row. Octaves are read off straight lines between powers of two."""
 
@@ -147,7 +154,10 @@ def rows(
     for chunk in spool.chunks():
         part = slice(0, end - done)
         source.feed(
-            chunk.ids[part], spool.keys, chunk.sizes[part] if chunk.sizes is not None else None
+            chunk.ids[part],
+            spool.numbers,
+            chunk.sizes[part] if chunk.sizes is not None else None,
+            chunk.times[part] if chunk.times is not None else None,
         )
         done += len(chunk.ids)
         if done >= end:
