@@ -19,9 +19,9 @@
 //
 // Numbers name keys to features only, never to a cache: two keys with one number share what is
 // predicted. Of n opaque keys in a namespace about n^2 / 2^44 pairs do, of keys with two numbers
-// n^2 / 2^34 of those with equal last ones, and numbers that are equal modulo 2^43 or but for
-// leading zeros. Two namespaces share the upper bits with probability 2^-20, and then statistics,
-// but not the numbers of keys. The hash can be collided on purpose.
+// n^2 / 2^34 of those with equal last ones, and numbers that are equal modulo 2^43. Two namespaces
+// share the upper bits with probability 2^-20, and then statistics, but not the numbers of keys.
+// The hash can be collided on purpose.
 #pragma once
 
 #include <array>
@@ -50,11 +50,14 @@ class KeyNumber {
       if (!in_number_) {
         integer(0);
         in_number_ = true;
+        width_ = 0;
+        padded_ = byte == '0';
       }
+      ++width_;
       shape_.last = shape_.last * 10 + (byte - '0');
     } else {
       opaque_ |= in_number_ && kind == Kind::kLetter;
-      in_number_ = false;
+      end_number();
       if (kind == Kind::kDelimiter) {
         end_segment(false);
         word(byte);
@@ -87,11 +90,14 @@ class KeyNumber {
 
   // The number; ends the reading.
   std::uint64_t get() {
+    end_number();
     end_segment(true);
     constexpr std::uint64_t kOneNumber = hash_byte(kHashBasis, '#');
     constexpr std::uint64_t kOneNegative = hash_byte(hash_byte(kHashBasis, '-'), '#');
-    if (shape_.number && shape_.words == kOneNumber) return shape_.last;
-    if (shape_.number && shape_.words == kOneNegative) return 0 - shape_.last;
+    if (shape_.number && shape_.parts == 0) {
+      if (shape_.words == kOneNumber) return shape_.last;
+      if (shape_.words == kOneNegative) return 0 - shape_.last;
+    }
     const std::uint64_t space = mix(shape_.words);
     const std::uint64_t before = mix(space ^ shape_.parts);
     const std::uint64_t place =
@@ -138,6 +144,12 @@ class KeyNumber {
     shape_.number = shape_.any = true;
   }
 
+  // `07` is another key than `7`, but next to `08`.
+  void end_number() {
+    if (in_number_ && padded_ && width_ > 1) shape_.parts = mix(shape_.parts ^ width_);
+    in_number_ = false;
+  }
+
   void end_segment(bool is_last) {
     const bool is_name = !digits_ && length_ != 0 &&
                          (is_value_ || (is_last && (!shape_.any || named_ || length_ > kLongWord)));
@@ -150,14 +162,16 @@ class KeyNumber {
     before_ = shape_;
     raw_ = kHashBasis;
     length_ = 0;
-    in_number_ = digits_ = opaque_ = named_ = is_value_ = false;
+    digits_ = opaque_ = named_ = is_value_ = false;
   }
 
   Shape shape_;
   Shape before_;  // of all up to this segment
   std::uint64_t raw_ = kHashBasis;
   std::uint32_t length_ = 0;
-  bool in_number_ = false;  // the last byte was a digit
+  bool in_number_ = false;   // the last byte was a digit
+  bool padded_ = false;      // the number began with 0
+  std::uint64_t width_ = 0;  // its digits
   // Of the segment:
   bool digits_ = false;
   bool opaque_ = false;
