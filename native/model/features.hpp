@@ -32,9 +32,8 @@ struct Feature {
     kFar = kNear + 4,  // four of them
     kNovelty = kFar + 4,
     kStay,
-    kKin,  // four of them
-    kHour = kKin + 4,
-    kHabit,  // two of them
+    kKin,               // two of them
+    kHabit = kKin + 2,  // two of them
     kEnd = kHabit + 2
   };
 };
@@ -79,49 +78,50 @@ float decayed(float count, std::uint32_t gap) {
 
 inline constexpr std::uint32_t kDay = 86'400;  // seconds
 
-// The times of day that a key is asked for, as the mean direction of the hand of a 24-hour clock
-// (K. V. Mardia, P. E. Jupp, "Directional statistics", 2000), where each request counts a quarter.
-// In quarters of an hour and whole steps of 1/126: an even
-// number, so that no cosine is half-way between two steps and all machines round alike.
+// The time of day at which a key last came back after half a day or more, by the hand of a 24-hour
+// clock. Requests that follow one another sooner show no habit; were they counted, a log of less
+// than a few days would only show how long ago they were.
 class Habit {
  public:
-  // `time`: in seconds; 0: unknown, and left out.
+  Habit() = default;
+  // `time` of the first request: see Request::time.
+  explicit Habit(std::uint32_t time) : hour_(hour(time)) {}
+
   void add(std::uint32_t time) {
     if (time == 0) return;
-    const std::size_t at = place(time);
-    x_ = nearer(x_, kHand[at]);
-    y_ = nearer(y_, kHand[at + kQuarter]);
+    if (static_cast<std::uint16_t>(hour(time) - hour_) >= 12) hand_ = place(time);
+    hour_ = hour(time);
   }
 
-  // From 1, always at this time of day, to -1, always twelve hours from it; 0: at any, or unknown.
+  // The cosine between then and `time`: 1 at the same time of day, -1 twelve hours from it; 0 if it
+  // never came back so.
   [[nodiscard]] float at(std::uint32_t time) const {
-    const std::size_t at = place(time);
-    return static_cast<float>(x_ * kHand[at] + y_ * kHand[at + kQuarter]) / (kLength * kLength);
+    if (hand_ == kNone) return 0;
+    return kCosine[static_cast<std::size_t>(place(time) + kSteps - hand_) % kSteps];
   }
 
  private:
-  static constexpr int kLength = 126;
-  static constexpr std::size_t kSteps = 96;
-  static constexpr std::size_t kQuarter = kSteps / 4;
+  static constexpr std::uint8_t kSteps = 96;  // quarters of an hour
+  static constexpr std::uint8_t kNone = 255;
 
-  static std::size_t place(std::uint32_t time) { return time % kDay / (kDay / kSteps); }
-  static std::int8_t nearer(int from, int to) {
-    const int step = to - from;
-    return static_cast<std::int8_t>(from + (step + (step > 0 ? 2 : -2)) / 4);
+  static std::uint16_t hour(std::uint32_t time) { return static_cast<std::uint16_t>(time / 3600); }
+  static std::uint8_t place(std::uint32_t time) {
+    return static_cast<std::uint8_t>(time % kDay / (kDay / kSteps));
   }
 
-  static inline const std::array<std::int8_t, kSteps + kQuarter> kHand = [] {
-    std::array<std::int8_t, kSteps + kQuarter> hand{};
-    for (std::size_t at = 0; at < hand.size(); ++at) {
+  // In 126ths: an even number, so that none is half-way between two and all machines round alike.
+  static inline const std::array<float, kSteps> kCosine = [] {
+    std::array<float, kSteps> cosine{};
+    for (std::size_t at = 0; at < kSteps; ++at) {
       const double turn = static_cast<double>(at) / kSteps;
-      hand[at] =
-          static_cast<std::int8_t>(std::lround(kLength * std::cos(2 * std::numbers::pi * turn)));
+      cosine[at] =
+          static_cast<float>(std::lround(126 * std::cos(2 * std::numbers::pi * turn))) / 126;
     }
-    return hand;
+    return cosine;
   }();
 
-  std::int8_t x_ = 0;
-  std::int8_t y_ = 0;
+  std::uint16_t hour_ = 0;  // of the last request
+  std::uint8_t hand_ = kNone;
 };
 
 // Time is counted in requests, in 32 bits: who is silent for more than 2^32 requests looks young
@@ -168,7 +168,7 @@ class Features {
       added.last = added.first = now_;
       added.run = run;
       added.size = level(size);
-      added.habit.add(time);
+      added.habit = Habit(time);
       keys_.add(mix(number), added, now_);
     }
     join(near_, number >> kNearBits, gap);
@@ -200,8 +200,9 @@ class Features {
     tell(far_, number >> kFarBits, stay, row + Feature::kFar);
     row[Feature::kNovelty] = novelty_;
     row[Feature::kStay] = stay;
-    tell(kin_, namespace_of(number), stay, row + Feature::kKin);
-    row[Feature::kHour] = static_cast<float>(time_ % kDay) / 3600;
+    const Group& kin = known(kin_, namespace_of(number));
+    row[Feature::kKin] = kin.returns;
+    row[Feature::kKin + 1] = kin.gap - stay;
     row[Feature::kHabit] = key.habit.at(time_);
     row[Feature::kHabit + 1] = key.habit.at(time_ + kDay / 4);
   }
@@ -258,6 +259,12 @@ class Features {
     }
     group->returns += ((gap == kUnknown ? 0.0F : 1.0F) - group->returns) / 16;
     if (gap != kUnknown) group->gap += (octaves(gap) - group->gap) / 16;
+  }
+
+  static const Group& known(const States<Group>& groups, std::uint64_t number) {
+    static constexpr Group kNobody{};
+    const Group* found = groups.find(mix(number));
+    return found == nullptr ? kNobody : *found;
   }
 
   void tell(const States<Group>& groups, std::uint64_t number, float stay, float* row) const {

@@ -61,12 +61,11 @@ FEATURES: tuple[Feature, ...] = (
     Feature("far_gap", _OCTAVES, "between two requests for one of those, on average"),
     Feature("novelty", "share", "of the last requests, that were the first of a key"),
     Feature("stay", "log2(1 + requests)", "how long an entry stays in the cache, on average"),
-    Feature("kin_age", _OCTAVES, "since any key of the namespace was asked for"),
-    Feature("kin_rate", _OCTAVES, "for those, of which half are forgotten every 16384 requests"),
-    Feature("kin_returns", "share", "of the requests for those, that were not the first of a key"),
-    Feature("kin_gap", _OCTAVES, "between two requests for one of those, on average"),
-    Feature("hour", "hours", "since midnight, UTC, 0 to 24; 0 if unknown"),
-    Feature("habit", "-1 to 1", "its last requests came 12 hours from now to: at this time of day"),
+    Feature("kin_returns", "share", "of the requests for its namespace, as near_returns"),
+    Feature("kin_gap", _OCTAVES, "between two requests for a key of its namespace, on average"),
+    Feature(
+        "habit", "-1 to 1", "it comes back 12 hours from now to: at this time of day; 0: neither"
+    ),
     Feature("habit_later", "-1 to 1", "the same, of six hours later"),
 )
 """In the order of a row. Octaves are read off straight lines between powers of two."""

@@ -37,15 +37,12 @@ def decayed(count: float, gap: int, half: int) -> float:
     return float(count * (1 - (gap % 2**half) / 2**half / 2) * left)
 
 
-def hand(time: int) -> tuple[int, int]:
-    """Where the hand of a 24-hour clock points, in steps of 1/126."""
-    turn = time % 86400 // 900 / 96 * 2 * math.pi
-    return round(126 * math.cos(turn)), round(126 * math.cos(turn + math.pi / 2))
+def quarter(time: int) -> int:
+    return time % 86400 // 900
 
 
-def nearer(value: int, to: int) -> int:
-    step = to - value
-    return value + int((step + (2 if step > 0 else -2)) / 4)
+def cosine(quarters: int) -> float:
+    return round(126 * math.cos(quarters / 96 * 2 * math.pi)) / 126
 
 
 @dataclass
@@ -58,7 +55,8 @@ class Key:
     gaps: list[int] = field(default_factory=list)
     recent: float = 1.0
     usual: float = 1.0
-    habit: tuple[int, int] = (0, 0)
+    habit: int | None = None
+    hour: int = 0
 
 
 @dataclass
@@ -99,9 +97,10 @@ class Reference:
             key.usual = 1 + decayed(key.usual, gap, USUAL)
             key.count += 1
             key.last, key.size, key.run = self.now, size, run
-        if time:
-            x, y = hand(time)
-            key.habit = nearer(key.habit[0], x), nearer(key.habit[1], y)
+        away = time // 3600 - key.hour
+        if gap is not None and time and away >= 12:
+            key.habit = quarter(time)
+        key.hour = time // 3600
         for name in self.groups_of(number):
             group = self.groups.get(name)
             if group is None:
@@ -134,10 +133,9 @@ class Reference:
             rate = octaves(decayed(group.rate, self.now - group.last, USUAL)) + stay - USUAL
             levels.append([since(group), rate, group.returns, group.gap - stay])
         near, far, kin = levels
-        row += [*near, *far, self.novelty, stay, *kin, self.time % 86400 / 3600]
+        row += [*near, *far, self.novelty, stay, *kin[2:]]
         for later in (0, 6 * 3600):
-            x, y = hand(self.time + later)
-            row.append((key.habit[0] * x + key.habit[1] * y) / 126**2)
+            row.append(0 if key.habit is None else cosine(quarter(self.time + later) - key.habit))
         return row
 
 

@@ -181,7 +181,7 @@ def text_keys(requests: int = 12_000) -> list[str]:
     return [kinds[key % 3].format(key) for key in of.tolist()]
 
 
-@pytest.mark.parametrize("feature", ["above", "near_age", "kin_gap", "hour", "habit"])
+@pytest.mark.parametrize("feature", ["above", "near_age", "kin_gap", "habit"])
 def test_the_live_cache_decides_as_the_simulation_of_text_with_times(
     tmp_path: Any, feature: str
 ) -> None:
