@@ -114,7 +114,8 @@ def replay(spool: Spool, capacity: int, model: _native.Model) -> tuple[float, fl
         split = min(max(uncounted - done, 0), len(chunk.ids))
         for part in (slice(0, split), slice(split, None)):
             sizes = None if chunk.sizes is None else chunk.sizes[part]
-            simulation.feed(chunk.ids[part], spool.hashes, sizes, None, spool.keys)
+            times = None if chunk.times is None else chunk.times[part]
+            simulation.feed(chunk.ids[part], spool.hashes, sizes, None, spool.numbers, times)
             if part.stop is not None and done + split == uncounted:
                 simulation.reset_counts()
         done += len(chunk.ids)

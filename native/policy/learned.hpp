@@ -60,13 +60,13 @@ class Learned final : public Policy {
   }
 
   void hit(Slot slot, const Request& request) override {
-    features_.request(nodes_[slot].number, request.size);
+    features_.request(nodes_[slot].number, request.size, request.time);
     nodes_[slot].asked = features_.now();
     fifo_.hit(slot, request);
   }
 
   void miss(const Request& request) override {
-    features_.request(request.number, request.size);
+    features_.request(request.number, request.size, request.time);
     fifo_.miss(request);
   }
 

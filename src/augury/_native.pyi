@@ -142,6 +142,7 @@ class Memo(Generic[T]):
 def describe_policies() -> list[
     tuple[str, str, str, bool, list[tuple[str, float, float, float, str]], bool]
 ]: ...
+def key_numbers(keys: list[Any]) -> NDArray[np.uint64]: ...
 def hash_integers(keys: NDArray[np.uint64]) -> NDArray[np.uint64]: ...
 
 class Model:
@@ -159,6 +160,7 @@ class FeatureRows:
         ids: NDArray[np.uint32],
         keys: NDArray[np.uint64],
         sizes: NDArray[np.uint64] | None = None,
+        times: NDArray[np.uint32] | None = None,
     ) -> None: ...
     def finish(
         self,
@@ -182,6 +184,7 @@ class Simulation:
         sizes: NDArray[np.uint64] | None = None,
         next: NDArray[np.int64] | None = None,
         keys: NDArray[np.uint64] | None = None,
+        times: NDArray[np.uint32] | None = None,
     ) -> None: ...
     def reset_counts(self) -> None: ...
     def validate(self) -> None: ...
