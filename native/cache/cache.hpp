@@ -6,6 +6,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "cache/engine.hpp"
@@ -29,6 +30,7 @@ struct Plan {
   std::map<std::string, double, std::less<>> parameters;
   std::uint64_t seed = 1;
   std::shared_ptr<const Model> model = nullptr;
+  std::shared_ptr<Tape> tape = std::make_shared<Tape>();
 };
 
 class Cache {
@@ -40,7 +42,8 @@ class Cache {
                                           .capacity = plan.capacity,
                                           .seed = plan.seed,
                                           .parameters = &plan.parameters,
-                                          .model = plan.model})) {
+                                          .model = plan.model,
+                                          .tape = plan.tape.get()})) {
     if (policy_ == nullptr) throw std::invalid_argument("unknown policy: " + plan.policy);
   }
 
@@ -82,7 +85,12 @@ class Cache {
     entries_.ensure(slots());
     entries_[slots()] = {nullptr, nullptr};  // free, should the policy throw
     if (deadline != TimerWheel::kForever) wheel_.prepare(slots());
-    const Slot slot = engine_.admit(*policy_, {.hash = hash, .weight = weight, .number = number},
+    const Slot slot = engine_.admit(*policy_,
+                                    {.hash = hash,
+                                     .weight = weight,
+                                     .number = number,
+                                     // A cache that does not weigh knows no sizes.
+                                     .size = weight == 1 ? 0 : weight},
                                     [&](Slot victim) { dropped(forget(victim)); });
     entries_[slot] = entry;
     table_.insert(hash, slot);
@@ -135,6 +143,11 @@ class Cache {
 
   // See Policy::use_model.
   void use_model(std::shared_ptr<const Model> model) { policy_->use_model(std::move(model)); }
+
+  // See Policy.
+  bool row(std::uint64_t number, Row& row) const { return policy_->row(number, row); }
+  [[nodiscard]] std::string_view ruling() const { return policy_->ruling(); }
+  [[nodiscard]] Slot next_victim() const { return policy_->next_victim(); }
 
   // Memory held, in bytes, without that of keys and values.
   [[nodiscard]] std::size_t bytes() const {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import (
     Awaitable,
     Callable,
@@ -22,7 +23,8 @@ from augury.accesslog.recorder import NamedRecorder, Recorder, attach
 from augury.errors import ConfigurationError
 from augury.events import Cause, Stats
 from augury.loading import DEFAULT, NOTHING, Default, LoadOptions, Ttl, aload, load
-from augury.policies import Policy, check_seed, describe, parse
+from augury.models import Artefact, load_model
+from augury.policies import Policy, check_learns, check_seed, describe, parse
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -136,6 +138,40 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
     def policy(self) -> Policy:
         """The eviction policy."""
         return self._policy
+
+    def use_model(self, model: Artefact | str | os.PathLike[str] | None) -> None:
+        """Let another model decide from now on.
+
+        What the policy remembers of keys stays, and no read waits: a file is read and checked, and
+        the model built, before one pointer changes.
+
+        Parameters
+        ----------
+        model
+            From `augury.learn`, or the path of its file; None: none decides.
+
+        Raises
+        ------
+        ConfigurationError
+            If the policy has no use for a model, or this is none.
+        ArtefactError
+            If the file is damaged, or of another version; the model in use goes on then.
+        OSError
+            If the file cannot be read.
+
+        Examples
+        --------
+        >>> cache = Cache(10, policy="learned")
+        >>> cache.use_model(None)
+        >>> print(cache.model)
+        None
+        """
+        check_learns(self._policy)
+        if isinstance(model, str | os.PathLike):
+            model = load_model(model)
+        if model is not None and not isinstance(model, Artefact):
+            raise ConfigurationError(f"a model is an Artefact, a path or None, not {model!r}")
+        self._use_model(None if model is None else model.native, model)
 
     def set_many(
         self,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from augury._native import Simulation, describe_policies, hash_integers
 
 POLICIES = {description[0]: description for description in describe_policies()}
-OFFLINE = {name for name, _, _, offline, _ in POLICIES.values() if offline}
+OFFLINE = {name for name, _, _, offline, _, _ in POLICIES.values() if offline}
 NEVER = np.iinfo(np.int64).max
 
 every_policy = pytest.mark.parametrize("policy", POLICIES)
@@ -52,7 +52,7 @@ def skewed(requests: int, keys: int, seed: int = 0) -> NDArray[np.uint32]:
 
 @every_policy
 def test_describes_itself(policy: str) -> None:
-    name, title, paper, _, parameters = POLICIES[policy]
+    name, title, paper, _, _, parameters = POLICIES[policy]
     assert name == name.lower()
     assert title
     assert paper
@@ -118,7 +118,7 @@ def test_keeps_to_bounded_memory(policy: str) -> None:
 @every_policy
 def test_every_parameter_works_at_its_bounds(policy: str) -> None:
     ids = skewed(5_000, 500)
-    for name, _, low, high, _ in POLICIES[policy][4]:
+    for name, _, low, high, _ in POLICIES[policy][5]:
         for value in (low, high):
             for capacity in (1, 2, 30):
                 simulation = replay(policy, capacity, ids, parameters={name: value})

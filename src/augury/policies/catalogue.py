@@ -29,14 +29,18 @@ class Description:
     paper: str
     offline: bool
     """It needs to know the future, so it serves simulations only."""
+    learns: bool
+    """It has a use for a model."""
     parameters: tuple[Parameter, ...]
 
 
 @cache
 def _catalogue() -> dict[str, Description]:
     return {
-        name: Description(name, title, paper, offline, tuple(Parameter(*p) for p in parameters))
-        for name, title, paper, offline, parameters in _native.describe_policies()
+        name: Description(
+            name, title, paper, offline, learns, tuple(Parameter(*p) for p in parameters)
+        )
+        for name, title, paper, offline, learns, parameters in _native.describe_policies()
     }
 
 
