@@ -233,7 +233,7 @@ inline constexpr char kRecordedRequestsDoc[] =
     R"(_recorded_requests($self, /)
 --
 
-Return how many requests are in memory.)";
+Return how many requests are in memory, and how many entries there are.)";
 
 inline constexpr char kTakeRequestsDoc[] =
     R"(_take_requests($self, /)

@@ -58,7 +58,9 @@ PyObject* cache_record_requests(PyObject* object, PyObject* limit) {
 
 PyObject* cache_recorded_requests(PyObject* object, PyObject*) {
   CacheObject* self = as_cache(object);
-  return is_ready(self) ? PyLong_FromSize_t(self->plan->tape->size()) : nullptr;
+  if (!is_ready(self)) return nullptr;
+  return Py_BuildValue("nn", static_cast<Py_ssize_t>(self->plan->tape->size()),
+                       static_cast<Py_ssize_t>(self->cache->size()));
 }
 
 PyObject* cache_take_requests(PyObject* object, PyObject*) {

@@ -22,8 +22,10 @@ from augury import _native
 from augury.accesslog.recorder import NamedRecorder, Recorder, attach
 from augury.errors import ConfigurationError
 from augury.events import Cause, Stats
+from augury.learning.learner import Learner
+from augury.learning.learner import attach as attach_learner
 from augury.loading import DEFAULT, NOTHING, Default, LoadOptions, Ttl, aload, load
-from augury.models import Artefact, load_model
+from augury.models import Artefact, Registry, load_model
 from augury.policies import Policy, check_learns, check_seed, describe, parse
 
 K = TypeVar("K", bound=Hashable)
@@ -62,6 +64,15 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
         the system's monotonic clock. Tests pass their own.
     seed
         Of the random choices that some policies make.
+    model
+        What decides, with a policy that has a use for it such as ``"learned"``: an
+        `augury.Artefact`, the path of its file, or an `augury.models.Registry`, of which the
+        current version is used, now and whenever another one becomes current. None at first, by
+        default.
+    learn
+        Whether a cache with such a policy trains models in the background from its own requests,
+        and uses them once they have won in simulation; see `augury.learning.Learner`. It takes
+        ``pip install 'augury[learn]'`` and goes on without otherwise.
     record
         Where a sample of the accesses is recorded: an `augury.accesslog.Recorder`, or its
         ``named("...")``. By default nowhere.
@@ -70,6 +81,8 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
     ------
     ConfigurationError
         If a parameter has a value that makes no sense.
+    ArtefactError, OSError
+        If the file of the model cannot be used.
 
     Notes
     -----
@@ -89,7 +102,7 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
     ['a', 'c']
     """
 
-    __slots__ = ("_policy", "_record")
+    __slots__ = ("_learner", "_policy", "_record")
 
     def __init__(
         self,
@@ -101,6 +114,8 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
         on_evict: Callable[[K, V, Cause], object] | None = None,
         clock: Callable[[], float] | None = None,
         seed: int = 1,
+        model: Artefact | str | os.PathLike[str] | Registry | None = None,
+        learn: bool = True,
         record: Recorder | NamedRecorder | None = None,
     ) -> None:
         self._policy = parse(policy)
@@ -133,11 +148,31 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
             recording,
             source,
         )
+        self._learner: Learner | None = None
+        if model is not None:
+            check_learns(self._policy)
+        registry = model if isinstance(model, Registry) else None
+        if not isinstance(model, Registry | None):
+            self.use_model(model)
+        if describe(self._policy.name).learns:
+            attach_learner(self, registry, trains=learn)
 
     @property
     def policy(self) -> Policy:
         """The eviction policy."""
         return self._policy
+
+    @property
+    def learner(self) -> Learner | None:
+        """What trains models for this cache, or follows a registry; None if nothing does."""
+        return self._learner
+
+    def _adopt(self, learner: Learner) -> None:
+        if self._learner is not None and not self._learner.closed:
+            raise ConfigurationError(
+                "this cache learns already; make it with learn=False, or close its learner"
+            )
+        self._learner = learner
 
     def use_model(self, model: Artefact | str | os.PathLike[str] | None) -> None:
         """Let another model decide from now on.
