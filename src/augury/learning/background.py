@@ -69,6 +69,7 @@ class Background:
         # Of the two above. Reentrant, as the last reference to anything may end where it is held.
         self._lock = threading.RLock()
         self._woken = threading.Event()
+        self._stopping = False
         self.undisturbed = threading.RLock()
         """Held while nothing must be copied half-way by a fork: imports, files."""
 
@@ -89,7 +90,7 @@ class Background:
             self._woken.clear()
             with self._lock:
                 self._entries = [each for each in self._entries if each.task() is not None]
-                if not self._entries:
+                if self._stopping or not self._entries:
                     self._thread = None
                     return
                 first = min(self._entries, key=lambda each: each.due)
@@ -103,12 +104,12 @@ class Background:
     def stop(self) -> None:
         """End, and wait until it has."""
         with self._lock:
+            self._stopping = True
             thread, entries = self._thread, self._entries
         for each in entries:
             task = each.task()
             if task is not None:
                 task.stop()
-            each.due = 0.0
         self._woken.set()
         if thread is not None:
             thread.join()
