@@ -1,6 +1,5 @@
 // The type augury._native.Cache: dict-like access at dict's speed, by raw type slots.
 #include <Python.h>
-#include <nanobind/stl/shared_ptr.h>
 #include <structmember.h>
 
 #include <algorithm>
@@ -8,9 +7,9 @@
 #include "bind/arguments.hpp"
 #include "bind/bind.hpp"
 #include "bind/cache_docs.hpp"
+#include "bind/cache_learning.hpp"
 #include "bind/cache_object.hpp"
 #include "bind/cache_write.hpp"
-#include "model/features.hpp"
 
 namespace augury {
 
@@ -406,26 +405,6 @@ PyObject* cache_new(PyTypeObject* type, PyObject*, PyObject*) {
   return reinterpret_cast<PyObject*>(self);
 }
 
-PyObject* cache_use_model(PyObject* object, PyObject* given) {
-  CacheObject* self = as_cache(object);
-  if (!is_ready(self)) return nullptr;
-  std::shared_ptr<Model> model;
-  if (given != Py_None && !nanobind::try_cast(nanobind::handle(given), model)) {
-    raise_configuration_error("use_model() takes a native model or None");
-    return nullptr;
-  }
-  try {
-    if (model != nullptr) check_serves(*model);
-    // The cache that clear() makes has it, too.
-    self->plan->model = model;
-    self->cache->use_model(std::move(model));
-  } catch (const std::invalid_argument& error) {
-    raise_configuration_error(error.what());
-    return nullptr;
-  }
-  Py_RETURN_NONE;
-}
-
 PyObject* none_to_null(PyObject* object) {
   return object == Py_None ? nullptr : Py_NewRef(object);
 }
@@ -498,6 +477,7 @@ int cache_traverse(PyObject* object, visitproc visit, void* arg) {
   Py_VISIT(self->clock);
   Py_VISIT(self->flights);
   Py_VISIT(reinterpret_cast<PyObject*>(self->recording));
+  Py_VISIT(self->model);
   if (self->cache == nullptr || !self->may_cycle) return 0;
   for (Slot slot = 0; slot < self->cache->slots(); ++slot) {
     const Entry& entry = self->cache->entry(slot);
@@ -529,6 +509,7 @@ int cache_tp_clear(PyObject* object) {
   Py_CLEAR(self->clock);
   self->recorded = Sampler();
   Py_CLEAR(self->recording);
+  Py_CLEAR(self->model);
   return 0;
 }
 
@@ -566,7 +547,11 @@ PyMethodDef cache_methods[] = {
     {"popitem", cache_popitem, METH_NOARGS, kPopitemDoc},
     {"setdefault", cfunction(cache_setdefault), METH_FASTCALL, kSetdefaultDoc},
     {"clear", cache_clear, METH_NOARGS, kClearDoc},
-    {"use_model", cache_use_model, METH_O, kUseModelDoc},
+    {"_use_model", cfunction(cache_use_model), METH_FASTCALL, kUseModelDoc},
+    {"_record_requests", cache_record_requests, METH_O, kRecordRequestsDoc},
+    {"_recorded_requests", cache_recorded_requests, METH_NOARGS, kRecordedRequestsDoc},
+    {"_take_requests", cache_take_requests, METH_NOARGS, kTakeRequestsDoc},
+    {"_inspect", cache_inspect, METH_O, kInspectDoc},
     {"resize", cache_resize, METH_O, kResizeDoc},
     {"ttl", cache_ttl, METH_O, kTtlDoc},
     {"reset_stats", cache_reset_stats, METH_NOARGS, kResetStatsDoc},
@@ -589,6 +574,8 @@ PyMemberDef cache_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(CacheObject, weakrefs), READONLY, nullptr},
     {"_flights", T_OBJECT_EX, offsetof(CacheObject, flights), READONLY,
      "The board of loads under way: key -> Ticket."},
+    {"model", T_OBJECT, offsetof(CacheObject, model), READONLY,
+     "The model in use: an `augury.Artefact`; None if none decides."},
     {nullptr, 0, 0, 0, nullptr},
 };
 

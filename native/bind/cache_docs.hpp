@@ -218,17 +218,34 @@ Examples
 (2, 2))";
 
 inline constexpr char kUseModelDoc[] =
-    R"(use_model($self, model, /)
+    R"(_use_model($self, model, told, /)
 --
 
-Let another model decide from now on; None for none.
+Let a native model decide from now on; None for none. `told` is what `model` returns then.)";
 
-Only policies that learn ask a model. What they remember of keys stays, and no read waits.
+inline constexpr char kRecordRequestsDoc[] =
+    R"(_record_requests($self, limit, /)
+--
 
-Raises
-------
-ConfigurationError
-    If the model was trained with other features.)";
+Write the next requests that the policy sees to memory, up to so many; forget the former ones.)";
+
+inline constexpr char kRecordedRequestsDoc[] =
+    R"(_recorded_requests($self, /)
+--
+
+Return how many requests are in memory, and how many entries there are.)";
+
+inline constexpr char kTakeRequestsDoc[] =
+    R"(_take_requests($self, /)
+--
+
+Take out the requests in memory, as numbers and weights, and record no more.)";
+
+inline constexpr char kInspectDoc[] =
+    R"(_inspect($self, key, /)
+--
+
+Tell what is known of a key, and leave no trace of it.)";
 
 inline constexpr char kTtlDoc[] =
     R"(ttl($self, key, /)

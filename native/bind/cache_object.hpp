@@ -40,6 +40,7 @@ struct CacheObject {
   bool may_cycle;              // some key or value may refer back to the cache
   std::uint32_t source;        // what the recording knows this cache by
   RecordingObject* recording;  // or nullptr
+  PyObject* model;             // what was told of the model in use, or nullptr
 };
 
 extern PyTypeObject* cache_type;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "cache/engine.hpp"
@@ -31,6 +32,7 @@ struct Plan {
   std::map<std::string, double, std::less<>> parameters;
   std::uint64_t seed = 1;
   std::shared_ptr<const Model> model = nullptr;
+  std::shared_ptr<Tape> tape = std::make_shared<Tape>();
 };
 
 class Cache {
@@ -42,7 +44,8 @@ class Cache {
                                           .capacity = plan.capacity,
                                           .seed = plan.seed,
                                           .parameters = &plan.parameters,
-                                          .model = plan.model})) {
+                                          .model = plan.model,
+                                          .tape = plan.tape.get()})) {
     if (policy_ == nullptr) throw std::invalid_argument("unknown policy: " + plan.policy);
     reads_context_ = policy_->reads_numbers();
   }
@@ -92,6 +95,8 @@ class Cache {
     const Request request{.hash = hash,
                           .weight = weight,
                           .number = number,
+                          // A cache that does not weigh knows no sizes.
+                          .size = weight == 1 ? 0 : weight,
                           .time = reads_context_ ? time() : std::uint32_t{0}};
     const Slot slot =
         engine_.admit(*policy_, request, [&](Slot victim) { dropped(forget(victim)); });
@@ -149,6 +154,11 @@ class Cache {
 
   // See Policy::use_model.
   void use_model(std::shared_ptr<const Model> model) { policy_->use_model(std::move(model)); }
+
+  // See Policy.
+  bool row(std::uint64_t number, Row& row) const { return policy_->row(number, row); }
+  [[nodiscard]] std::string_view ruling() const { return policy_->ruling(); }
+  [[nodiscard]] Slot next_victim() const { return policy_->next_victim(); }
 
   // Memory held, in bytes, without that of keys and values.
   [[nodiscard]] std::size_t bytes() const {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "core/hash.hpp"
@@ -87,6 +88,8 @@ class AutoWithTimes final : public Policy {
     shadows_.resize(sample_of(capacity));
   }
 
+  [[nodiscard]] std::string_view ruling() const override { return kRulings[ruling_]; }
+
   void validate() const override {
     if (live_.size() != residents_.size()) throw std::logic_error("auto: miscounted");
     live_.validate();
@@ -105,6 +108,8 @@ class AutoWithTimes final : public Policy {
       Setting{.small = 0.25, .reach = 1.4, .ghosts = kAll, .promote = 2},  // what was new lately
       Setting{.small = 0.9, .reach = 0.7, .ghosts = kAll, .promote = 1},   // nothing but recency
   };
+  static constexpr std::array<std::string_view, kCandidates.size()> kRulings{
+      "most workloads", "loops and scans", "what is new lately", "nothing but recency"};
   static constexpr std::size_t kMany = kCandidates.size();
   static constexpr std::size_t kFirst = 0;
   static constexpr double kDeviations = 2;  // of chance, that a change of rule takes

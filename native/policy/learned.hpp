@@ -11,6 +11,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -38,10 +39,13 @@ class Learned final : public Policy {
           "caching, NSDI 2020",
       .parameters = kParameters,
       .adaptive = true,
+      .learns = true,
   };
 
   explicit Learned(const Setup& setup)
-      : evictions_(static_cast<std::uint32_t>(setup.parameter(kParameters[0]))),
+      : residents_(setup.residents),
+        tape_(setup.tape),
+        evictions_(static_cast<std::uint32_t>(setup.parameter(kParameters[0]))),
         history_(setup.parameter(kParameters[1])),
         fifo_(setup),
         random_(setup.seed),
@@ -61,12 +65,14 @@ class Learned final : public Policy {
 
   void hit(Slot slot, const Request& request) override {
     features_.request(nodes_[slot].number, request.size, request.time);
+    if (tape_ != nullptr) tape_->push(nodes_[slot].number, residents_.weight(slot));
     nodes_[slot].asked = features_.now();
     fifo_.hit(slot, request);
   }
 
   void miss(const Request& request) override {
     features_.request(request.number, request.size, request.time);
+    if (tape_ != nullptr) tape_->push(request.number, request.weight);
     fifo_.miss(request);
   }
 
@@ -103,6 +109,7 @@ class Learned final : public Policy {
     fresh_[fresh_next_++ % kFresh] = slot;
     features_.limit(std::max(
         kFewest, static_cast<std::size_t>(history_ * static_cast<double>(members_.size()))));
+    next_victim_ = model_ == nullptr || pool_.empty() ? fifo_.next_victim() : pool_.back().slot;
   }
 
   void remove(Slot slot) override {
@@ -112,6 +119,14 @@ class Learned final : public Policy {
 
   void reweighed(Slot slot, Weight old) override { fifo_.reweighed(slot, old); }
   void resize(Weight capacity) override { fifo_.resize(capacity); }
+
+  bool row(std::uint64_t number, Row& row) const override {
+    features_.row(number, octaves(level(static_cast<std::uint64_t>(stay_))), row.data());
+    return true;
+  }
+  [[nodiscard]] std::string_view ruling() const override {
+    return model_ == nullptr ? "queues" : "model";
+  }
 
   void validate() const override {
     fifo_.validate();
@@ -203,6 +218,8 @@ class Learned final : public Policy {
     }
   }
 
+  const Residents& residents_;
+  Tape* tape_;
   std::uint32_t evictions_;
   double stay_ = 1;             // requests that an entry is in the cache for, on average
   std::uint32_t measured_ = 0;  // when that was found

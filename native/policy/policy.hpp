@@ -10,7 +10,9 @@
 
 #include "core/residents.hpp"
 #include "core/types.hpp"
+#include "model/features.hpp"
 #include "model/model.hpp"
+#include "policy/tape.hpp"
 
 namespace augury {
 
@@ -30,6 +32,7 @@ struct Description {
   std::span<const Parameter> parameters = {};
   bool offline = false;   // needs Request::next, which a live cache cannot know
   bool adaptive = false;  // no fixed rule: shadow caches or a model decide
+  bool learns = false;    // has a use for a model
 };
 
 // What a policy is built from.
@@ -42,6 +45,8 @@ struct Setup {
   // Scores rows of Features: the higher, the later the key is asked for. Policies that learn work
   // without one as well.
   std::shared_ptr<const Model> model = nullptr;
+  // Where policies that learn write each request; outlives the policy. nullptr: nowhere.
+  Tape* tape = nullptr;
 
   [[nodiscard]] double parameter(const Parameter& which) const {
     if (parameters == nullptr) return which.standard;
@@ -94,6 +99,12 @@ class Policy {
   // From now on, this model decides; nullptr: none does. It scores rows of Features.
   // NOLINTNEXTLINE(performance-unnecessary-value-param): policies with a use for it keep it.
   virtual void use_model(std::shared_ptr<const Model> /*model*/) {}
+
+  // The row of a key now, whether it is a resident or not. False: the policy computes none.
+  virtual bool row(std::uint64_t /*number*/, Row& /*row*/) const { return false; }
+
+  // Who decides now, in a word or two, of a policy whose decisions change hands.
+  [[nodiscard]] virtual std::string_view ruling() const { return {}; }
 
   // Recounts every invariant; throws std::logic_error naming the broken one.
   virtual void validate() const {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import (
     Awaitable,
     Callable,
@@ -21,8 +22,11 @@ from augury import _native
 from augury.accesslog.recorder import NamedRecorder, Recorder, attach
 from augury.errors import ConfigurationError
 from augury.events import Cause, Stats
+from augury.learning.learner import Learner
+from augury.learning.learner import attach as attach_learner
 from augury.loading import DEFAULT, NOTHING, Default, LoadOptions, Ttl, aload, load
-from augury.policies import Policy, check_seed, describe, parse
+from augury.models import Artefact, Registry, load_model
+from augury.policies import Policy, check_learns, check_seed, describe, parse
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -61,6 +65,15 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
         day from it, then, as of seconds since 1970; else from the system.
     seed
         Of the random choices that some policies make.
+    model
+        What decides, with a policy that has a use for it such as ``"learned"``: an
+        `augury.Artefact`, the path of its file, or an `augury.models.Registry`, of which the
+        current version is used, now and whenever another one becomes current. None at first, by
+        default.
+    learn
+        Whether a cache with such a policy trains models in the background from its own requests,
+        and uses them once they have won in simulation; see `augury.learning.Learner`. It takes
+        ``pip install 'augury[learn]'`` and goes on without otherwise.
     record
         Where a sample of the accesses is recorded: an `augury.accesslog.Recorder`, or its
         ``named("...")``. By default nowhere.
@@ -69,6 +82,8 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
     ------
     ConfigurationError
         If a parameter has a value that makes no sense.
+    ArtefactError, OSError
+        If the file of the model cannot be used.
 
     Notes
     -----
@@ -88,7 +103,7 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
     ['a', 'c']
     """
 
-    __slots__ = ("_policy", "_record")
+    __slots__ = ("_learner", "_policy", "_record")
 
     def __init__(
         self,
@@ -100,6 +115,8 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
         on_evict: Callable[[K, V, Cause], object] | None = None,
         clock: Callable[[], float] | None = None,
         seed: int = 1,
+        model: Artefact | str | os.PathLike[str] | Registry | None = None,
+        learn: bool = True,
         record: Recorder | NamedRecorder | None = None,
     ) -> None:
         self._policy = parse(policy)
@@ -132,11 +149,65 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
             recording,
             source,
         )
+        self._learner: Learner | None = None
+        if model is not None:
+            check_learns(self._policy)
+        registry = model if isinstance(model, Registry) else None
+        if not isinstance(model, Registry | None):
+            self.use_model(model)
+        if describe(self._policy.name).learns:
+            attach_learner(self, registry, trains=learn)
 
     @property
     def policy(self) -> Policy:
         """The eviction policy."""
         return self._policy
+
+    @property
+    def learner(self) -> Learner | None:
+        """What trains models for this cache, or follows a registry; None if nothing does."""
+        return self._learner
+
+    def _adopt(self, learner: Learner) -> None:
+        if self._learner is not None and not self._learner.closed:
+            raise ConfigurationError(
+                "this cache learns already; make it with learn=False, or close its learner"
+            )
+        self._learner = learner
+
+    def use_model(self, model: Artefact | str | os.PathLike[str] | None) -> None:
+        """Let another model decide from now on.
+
+        What the policy remembers of keys stays, and no read waits: a file is read and checked, and
+        the model built, before one pointer changes.
+
+        Parameters
+        ----------
+        model
+            From `augury.learn`, or the path of its file; None: none decides.
+
+        Raises
+        ------
+        ConfigurationError
+            If the policy has no use for a model, or this is none.
+        ArtefactError
+            If the file is damaged, or of another version; the model in use goes on then.
+        OSError
+            If the file cannot be read.
+
+        Examples
+        --------
+        >>> cache = Cache(10, policy="learned")
+        >>> cache.use_model(None)
+        >>> print(cache.model)
+        None
+        """
+        check_learns(self._policy)
+        if isinstance(model, str | os.PathLike):
+            model = load_model(model)
+        if model is not None and not isinstance(model, Artefact):
+            raise ConfigurationError(f"a model is an Artefact, a path or None, not {model!r}")
+        self._use_model(None if model is None else model.native, model)
 
     def set_many(
         self,

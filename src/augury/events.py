@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 class Cause(enum.StrEnum):
@@ -73,3 +74,50 @@ class Stats:
     def miss_ratio(self) -> float:
         """Share of reads that the cache could not answer; 0.0 before the first."""
         return self.misses / self.requests if self.requests else 0.0
+
+
+class Step(enum.StrEnum):
+    """What the learner of a cache did."""
+
+    DEPLOYED = "deployed"
+    """A new model won in simulation, and decides from now on."""
+    KEPT = "kept"
+    """A new model did not win; what decided before goes on."""
+    WITHDRAWN = "withdrawn"
+    """The policy without a model won; no model decides from now on."""
+    DRIFTED = "drifted"
+    """The model in use predicts worse than it did; another one is trained at once."""
+    FOLLOWED = "followed"
+    """Another version became current in the registry, and decides from now on."""
+    FAILED = "failed"
+    """Something could not be done; the cache goes on as before."""
+    UNAVAILABLE = "unavailable"
+    """What training takes is not installed; the cache goes on without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What the learner of a cache did, and why.
+
+    Examples
+    --------
+    >>> print(Learned(Step.KEPT, "no model won", requests=20_000))
+    kept: no model won
+    """
+
+    step: Step
+    """What it did."""
+    reason: str
+    """Why, in one line."""
+    requests: int = 0
+    """Requests that it looked at."""
+    miss_ratios: Mapping[str, float] = field(default_factory=dict)
+    """In simulation of the end of these, at the cache's capacity: of the ``"new"`` model, the model
+    ``"in use"``, and the policy with ``"none"``."""
+    version: int | None = None
+    """Of the model in the registry, if there is one."""
+    cpu_seconds: float = 0.0
+    """Processor time that it took."""
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.reason}"

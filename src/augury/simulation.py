@@ -8,8 +8,9 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from augury import _native
@@ -204,7 +205,13 @@ def simulate_many(
             for policy in chosen
             for size in capacities
         ]
-        _replay(spool, runs, warm, jobs, lambda share: tell(_READING + (1 - _READING) * share))
+        _replay(
+            spool,
+            runs,
+            warm,
+            jobs or os.cpu_count() or 1,
+            lambda share: tell(_READING + (1 - _READING) * share),
+        )
     return [run.result() for run in runs]
 
 
@@ -281,10 +288,16 @@ def _replay(
 ) -> None:
     warming = int(spool.requests * warm)
     done = 0
-    with ThreadPoolExecutor(jobs or os.cpu_count()) as threads:
+    with ExitStack() as stack:
+        # One job is done in the caller's thread, so that its processor time is that thread's.
+        each = (
+            map
+            if jobs == 1
+            else stack.enter_context(ThreadPoolExecutor(jobs or os.cpu_count())).map
+        )
         for chunk in spool.chunks(next_access=any(run.offline for run in runs)):
             uncounted = min(max(warming - done, 0), len(chunk.ids))
-            for fed in [threads.submit(run.feed, chunk, spool, uncounted) for run in runs]:
-                fed.result()
+            for _ in each(partial(_Run.feed, chunk=chunk, spool=spool, warm=uncounted), runs):
+                pass  # until all are done, or one has failed
             done += len(chunk.ids)
             progress(done / spool.requests)

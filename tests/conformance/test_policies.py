@@ -10,7 +10,7 @@ from augury._native import Simulation, describe_policies, hash_integers
 from tests.unit.next_access import following
 
 POLICIES = {description[0]: description for description in describe_policies()}
-OFFLINE = {name for name, _, _, offline, _, _ in POLICIES.values() if offline}
+OFFLINE = {name for name, _, _, offline, *_ in POLICIES.values() if offline}
 
 every_policy = pytest.mark.parametrize("policy", POLICIES)
 
@@ -41,7 +41,7 @@ def skewed(requests: int, keys: int, seed: int = 0) -> NDArray[np.uint32]:
 
 @every_policy
 def test_describes_itself(policy: str) -> None:
-    name, title, paper, offline, parameters, adaptive = POLICIES[policy]
+    name, title, paper, offline, adaptive, _, parameters = POLICIES[policy]
     assert name == name.lower()
     assert title
     assert paper
@@ -108,7 +108,7 @@ def test_keeps_to_bounded_memory(policy: str) -> None:
 @every_policy
 def test_every_parameter_works_at_its_bounds(policy: str) -> None:
     ids = skewed(5_000, 500)
-    for name, _, low, high, _ in POLICIES[policy][4]:
+    for name, _, low, high, _ in POLICIES[policy][-1]:
         for value in (low, high):
             for capacity in (1, 2, 30):
                 simulation = replay(policy, capacity, ids, parameters={name: value})

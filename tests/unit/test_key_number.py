@@ -194,7 +194,7 @@ def test_the_live_cache_decides_as_the_simulation_of_text_with_times(
     now = 0
     # With a time to live the clock is asked with each read.
     cache: Cache[str, int] = Cache(150, policy="learned", ttl=1e9, clock=lambda: now)
-    cache.use_model(model)
+    cache._use_model(model, None)
     missed = 0
     for key, now in zip(keys, times, strict=True):  # noqa: B007 - the clock reads it
         if cache.get(key) is None:

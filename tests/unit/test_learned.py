@@ -88,7 +88,7 @@ def test_the_live_cache_decides_as_the_simulation_does() -> None:
     keys = skewed(20_000, 2_000)
     model = ranking_by("age")
     cache: Cache[int, int] = Cache(150, policy="learned")
-    cache.use_model(model)
+    cache._use_model(model, None)
     missed = 0
     for key in keys.tolist():
         if cache.get(key) is None:
@@ -103,7 +103,7 @@ def test_a_live_cache_changes_models_and_keeps_its_entries() -> None:
     for each in range(40):
         cache[each] = each
         cache[f"user:{each}"] = each
-        cache.use_model(None if each % 3 == 0 else ranking_by("age"))
+        cache._use_model(None if each % 3 == 0 else ranking_by("age"), None)
         cache.validate()
     assert len(cache) == 50
     cache.clear()
@@ -116,7 +116,7 @@ def test_a_live_cache_refuses_what_does_not_score_its_rows() -> None:
     cache: Cache[int, int] = Cache(5, policy="learned")
     for wrong in ("model", 3, ranking_by("age", features=len(FEATURES) + 1)):
         with pytest.raises(ConfigurationError):
-            cache.use_model(wrong)  # type: ignore[arg-type]
+            cache._use_model(wrong, None)  # type: ignore[arg-type]
 
 
 def test_a_simulation_refuses_a_model_of_other_features() -> None:

@@ -104,10 +104,15 @@ class InMemoryTrace:
     format = "memory"
     """The name of its format."""
 
-    def __init__(self, keys: NDArray[np.uint64], names: list[str] | None) -> None:
+    def __init__(
+        self,
+        keys: NDArray[np.uint64],
+        names: list[str] | None = None,
+        sizes: NDArray[np.uint64] | None = None,
+    ) -> None:
         self.malformed = Malformed(total=len(keys))
         """Nothing is malformed."""
-        self._chunk = Chunk(keys, names=names)
+        self._chunk = Chunk(keys, sizes, names=names)
 
     def __len__(self) -> int:
         return len(self._chunk)

@@ -8,6 +8,7 @@ from augury.learning.drift import Drift, Trial, challenge, retrain
 from augury.learning.evaluation import Evaluation, evaluate, probability
 from augury.learning.explanation import Explanation, explain
 from augury.learning.fits import fit_names
+from augury.learning.learner import Learner
 from augury.learning.training import Lesson, learn, prepare, train
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Drift",
     "Evaluation",
     "Explanation",
+    "Learner",
     "Lesson",
     "Trial",
     "challenge",

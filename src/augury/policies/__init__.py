@@ -13,12 +13,13 @@ Policy(name='fifo', parameters={})
 """
 
 from augury.policies.catalogue import Description, Parameter, describe, names
-from augury.policies.spec import Policy, check_seed, parse, split
+from augury.policies.spec import Policy, check_learns, check_seed, parse, split
 
 __all__ = [
     "Description",
     "Parameter",
     "Policy",
+    "check_learns",
     "check_seed",
     "describe",
     "names",

@@ -29,18 +29,22 @@ class Description:
     paper: str
     offline: bool
     """It needs to know the future, so it serves simulations only."""
-    parameters: tuple[Parameter, ...]
     adaptive: bool
     """It has no fixed rule: shadow caches or a model decide."""
+    learns: bool
+    """It has a use for a model."""
+    parameters: tuple[Parameter, ...]
 
 
 @cache
 def _catalogue() -> dict[str, Description]:
     return {
         name: Description(
-            name, title, paper, offline, tuple(Parameter(*p) for p in parameters), adaptive
+            name, title, paper, offline, adaptive, learns, tuple(Parameter(*p) for p in parameters)
         )
-        for name, title, paper, offline, parameters, adaptive in _native.describe_policies()
+        for name, title, paper, offline, adaptive, learns, parameters in (
+            _native.describe_policies()
+        )
     }
 
 

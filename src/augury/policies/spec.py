@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from augury.errors import ConfigurationError
-from augury.policies.catalogue import describe
+from augury.policies.catalogue import describe, names
 
 # Commas in brackets separate a policy's parameters.
 _BETWEEN_POLICIES = re.compile(r",(?![^()]*\))")
@@ -76,6 +76,15 @@ def check_seed(seed: object) -> None:
     """Raise a `ConfigurationError` unless policies can make their random choices from this."""
     if not isinstance(seed, int) or not 0 <= seed < 2**64:
         raise ConfigurationError(f"seed must be an integer from 0 to 2**64 - 1, not {seed!r}")
+
+
+def check_learns(policy: Policy) -> None:
+    """Raise a `ConfigurationError` unless the policy has a use for a model."""
+    if not describe(policy.name).learns:
+        others = ", ".join(repr(name) for name in names() if describe(name).learns)
+        raise ConfigurationError(
+            f"policy {policy.name!r} has no use for a model; choose one that has: {others}"
+        )
 
 
 def parse(written: str | Policy) -> Policy:

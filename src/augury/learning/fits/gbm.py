@@ -51,7 +51,7 @@ def fit(training: Training, seed: int) -> Fitted:
     arrays, cover = forest_of(booster, *training.rows.shape[::-1])
 
     def predict(rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.asarray(booster.predict(rows))
+        return np.asarray(booster.predict(rows, num_threads=1))
 
     return Fitted("forest", arrays, predict, {**_PARAMETERS, "trees": _TREES}, cover)
 

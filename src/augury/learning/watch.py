@@ -1,0 +1,55 @@
+"""Follows the current version of a registry, so that a running cache gets it: back, too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from augury.errors import AuguryError
+from augury.events import Learned, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from augury.models import Artefact, Registry
+
+
+class RegistryWatch:
+    """Notices that another version has become current.
+
+    Parameters
+    ----------
+    registry
+        Where models are published.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._seen: int | None = None
+        self._failed: str | None = None
+
+    def publish(self, artefact: Artefact) -> int:
+        """Make a model current, and return its version; it does not count as another's."""
+        self._seen = self._registry.publish(artefact).number
+        return self._seen
+
+    def look(self, use: Callable[[Artefact], object]) -> Learned | None:
+        """Hand over the current version if it has changed; return what to tell of it, if anything.
+
+        A version that cannot be used is told of once, and the former stays in use.
+        """
+        try:
+            version = self._registry.current()
+            if version is None or version.number == self._seen:
+                return None
+            use(self._registry.load(version.number))
+        except (AuguryError, OSError) as error:
+            told, self._failed = self._failed, str(error)
+            if told == self._failed:
+                return None
+            return Learned(Step.FAILED, f"cannot follow {self._registry.folder}: {error}")
+        self._seen, self._failed = version.number, None
+        return Learned(
+            Step.FOLLOWED,
+            f"version {version.number} of {self._registry.folder} is in use",
+            version=version.number,
+        )
