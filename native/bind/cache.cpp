@@ -551,6 +551,7 @@ PyMethodDef cache_methods[] = {
     {"_record_requests", cache_record_requests, METH_O, kRecordRequestsDoc},
     {"_recorded_requests", cache_recorded_requests, METH_NOARGS, kRecordedRequestsDoc},
     {"_take_requests", cache_take_requests, METH_NOARGS, kTakeRequestsDoc},
+    {"_held", cfunction(cache_held), METH_FASTCALL, kHeldDoc},
     {"_inspect", cache_inspect, METH_O, kInspectDoc},
     {"resize", cache_resize, METH_O, kResizeDoc},
     {"ttl", cache_ttl, METH_O, kTtlDoc},

@@ -241,6 +241,12 @@ inline constexpr char kTakeRequestsDoc[] =
 
 Take out the requests in memory, as numbers and weights, and record no more.)";
 
+inline constexpr char kHeldDoc[] =
+    R"(_held($self, slot, count, /)
+--
+
+Return numbers and weights of the entries in these slots, and the next slot; None at the end.)";
+
 inline constexpr char kInspectDoc[] =
     R"(_inspect($self, key, /)
 --

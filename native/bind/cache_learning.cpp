@@ -80,6 +80,39 @@ PyObject* cache_take_requests(PyObject* object, PyObject*) {
   return nullptr;
 }
 
+PyObject* cache_held(PyObject* object, Arguments arguments, Py_ssize_t count) {
+  CacheObject* self = as_cache(object);
+  if (!is_ready(self) || !check_count("_held", count, 2, 2)) return nullptr;
+  const std::size_t first = PyLong_AsSize_t(arguments[0]);
+  const std::size_t many = PyLong_AsSize_t(arguments[1]);
+  if (PyErr_Occurred() != nullptr) return nullptr;
+  try {
+    const Cache& cache = *self->cache;
+    const std::size_t stop = std::min<std::size_t>(cache.slots(), first + many);
+    auto numbers = std::make_unique_for_overwrite<std::uint64_t[]>(many);
+    auto weights = std::make_unique_for_overwrite<Weight[]>(many);
+    std::size_t size = 0;
+    for (std::size_t at = first; at < stop; ++at) {
+      const auto slot = static_cast<Slot>(at);
+      auto* key = static_cast<PyObject*>(cache.entry(slot).key);
+      if (key == nullptr) continue;
+      numbers[size] = number_of(key, cache.hash(slot));
+      weights[size++] = cache.weight(slot);
+    }
+    const bool is_last = stop == cache.slots() || stop <= first;
+    return nanobind::make_tuple(hand_over(std::move(numbers), size),
+                                hand_over(std::move(weights), size),
+                                is_last ? nanobind::none() : nanobind::cast(stop))
+        .release()
+        .ptr();
+  } catch (nanobind::python_error& error) {
+    error.restore();
+  } catch (...) {
+    set_python_error();
+  }
+  return nullptr;
+}
+
 // (weight or None if the key is not there, remaining seconds or None, row as bytes or None, who
 // rules, (whom it will probably evict next,) or None, what was told of the model)
 PyObject* cache_inspect(PyObject* object, PyObject* key) {

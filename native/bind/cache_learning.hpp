@@ -14,6 +14,10 @@ PyObject* cache_record_requests(PyObject* self, PyObject* limit);
 PyObject* cache_recorded_requests(PyObject* self, PyObject*);
 PyObject* cache_take_requests(PyObject* self, PyObject*);
 
+// (first slot, how many): of the entries in these slots, numbers and weights, and the slot after
+// them, or None if there is none.
+PyObject* cache_held(PyObject* self, Arguments arguments, Py_ssize_t count);
+
 PyObject* cache_inspect(PyObject* self, PyObject* key);
 
 }  // namespace augury

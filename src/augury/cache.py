@@ -22,6 +22,7 @@ from augury import _native
 from augury.accesslog.recorder import NamedRecorder, Recorder, attach
 from augury.errors import ConfigurationError
 from augury.events import Cause, Stats
+from augury.learning.key_explanation import KeyExplanation, explain_key
 from augury.learning.learner import Learner
 from augury.learning.learner import attach as attach_learner
 from augury.loading import DEFAULT, NOTHING, Default, LoadOptions, Ttl, aload, load
@@ -167,6 +168,27 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
     def learner(self) -> Learner | None:
         """What trains models for this cache, or follows a registry; None if nothing does."""
         return self._learner
+
+    def explain(self, key: K) -> KeyExplanation:
+        """Tell why a key is in the cache or not, and leave no trace of the question.
+
+        Returns
+        -------
+        KeyExplanation
+            Whether it is there, its weight and expiry, and who decides; where the policy learns,
+            what is known of the key, when the model expects it to be asked for, and why. Its text
+            is for people, `to_json` for programs.
+
+        Examples
+        --------
+        >>> cache = Cache(10, policy="lru")
+        >>> cache["a"] = 1
+        >>> print(cache.explain("b"))
+        'b' is not in the cache
+        policy lru decides
+        next to leave, probably: 'a'
+        """
+        return explain_key(self, key)
 
     def _adopt(self, learner: Learner) -> None:
         if self._learner is not None and not self._learner.closed:

@@ -8,6 +8,7 @@ from augury.learning.drift import Drift, Trial, challenge, retrain
 from augury.learning.evaluation import Evaluation, evaluate, probability
 from augury.learning.explanation import Explanation, explain
 from augury.learning.fits import fit_names
+from augury.learning.key_explanation import KeyExplanation
 from augury.learning.learner import Learner
 from augury.learning.training import Lesson, learn, prepare, train
 
@@ -16,6 +17,7 @@ __all__ = [
     "Drift",
     "Evaluation",
     "Explanation",
+    "KeyExplanation",
     "Learner",
     "Lesson",
     "Trial",

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from augury import features
 from augury.accesslog import InMemoryTrace, Spool
 from augury.errors import AuguryError, ConfigurationError, MissingExtraError
@@ -37,6 +39,7 @@ _CHECKED = 5_000  # rows that drift is looked for in
 _LOOK = 0.25  # seconds between two looks at a window being recorded
 _WAIT = 2.0  # seconds between two looks otherwise, at the registry, too
 _KEPT = 100  # events
+_SLICE = 4_096  # slots read at once
 
 
 class _Cache(Protocol):
@@ -51,16 +54,32 @@ class _Cache(Protocol):
     def use_model(self, model: Artefact | None) -> None: ...
     def _adopt(self, learner: Learner) -> None: ...
     def _record_requests(self, limit: int, /) -> None: ...
+    def _held(self, slot: int, count: int, /) -> tuple[NDArray[Any], NDArray[Any], int | None]: ...
     def _recorded_requests(self) -> tuple[int, int]: ...
     def _take_requests(self) -> tuple[NDArray[Any], NDArray[Any]]: ...
     def _statistics(self) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """What a cache held when a window began."""
+
+    inserted: int
+    """Entries that had come by then."""
+    numbers: NDArray[np.uint64]
+    weights: NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Window:
     """What a cache was asked for, and how it was set up then."""
 
-    trace: InMemoryTrace
+    numbers: NDArray[np.uint64]
+    """Of the keys asked for."""
+    weights: NDArray[np.uint64]
+    """Of the entries."""
+    held: _Held
+    """What the cache held before."""
     policy: Policy
     capacity: int
     model: Artefact | None
@@ -139,7 +158,7 @@ class Learner:
         self._schedule = Schedule(window)
         self._drift: tuple[Artefact, Drift] | None = None
         self._served = 0
-        self._recording: int | None = None  # entries that had come when it began
+        self._recording: _Held | None = None
         self._events: deque[Learned] = deque(maxlen=_KEPT)
         self._closed = threading.Event()
         cache._adopt(self)
@@ -207,40 +226,31 @@ class Learner:
 
     def _record(self, cache: _Cache, served: int, inserted: int) -> float:
         try:
+            held = _held(cache, inserted)
             cache._record_requests(self._schedule.limit(cache.capacity))
         except MemoryError as error:
             self._tell(Learned(Step.FAILED, f"no memory to record requests in: {error!r}"))
             self._schedule.looked(served, self._schedule.limit(cache.capacity))
             return _WAIT
-        self._recording = inserted
+        self._recording = held
         return _LOOK
 
     def _window(self, cache: _Cache, served: int, inserted: int) -> _Window | None:
         assert self._recording is not None
         recorded, entries = cache._recorded_requests()
-        came = max(0, inserted - self._recording)
+        came = max(0, inserted - self._recording.inserted)
         if not self._schedule.is_enough(recorded, came, entries, cache.capacity):
             return None
-        self._recording = None
+        held, self._recording = self._recording, None
         numbers, weights = cache._take_requests()
-        sizes = None
-        if (weights != 1).any():
-            weights[weights == 1] = 0  # as the cache tells its policy: unknown
-            sizes = weights
-        return _Window(
-            InMemoryTrace(numbers, None, sizes),
-            cache.policy,
-            cache.capacity,
-            cache.model,
-            served,
-        )
+        return _Window(numbers, weights, held, cache.policy, cache.capacity, cache.model, served)
 
     def _study(self, window: _Window) -> None:
         """Train on a window if there is a reason to, and use what wins."""
         pace = Pace(self._share, self._is_unwanted)
-        requests = len(window.trace)
+        requests = len(window.numbers)
         try:
-            with Spool(window.trace) as spool:
+            with Spool(_trace(window.numbers, window.weights)) as spool:
                 told = self._judge(window, spool, pace)
         except Stopped:
             raise
@@ -276,7 +286,7 @@ class Learner:
         if window.model is None:
             del contenders["in use"]
             incumbent = "none"
-        selection = _select(window, spool, contenders, incumbent, pace)
+        selection = _select(window, contenders, incumbent, pace)
         return self._settle(window, selection, incumbent, trained, lesson)
 
     def _doubt(self, window: _Window, spool: Spool, pace: Pace) -> str | None:
@@ -293,7 +303,7 @@ class Learner:
         if drift.observe(rows, spool.requests):
             return f"squared errors of its predictions have grown from {before:.3f}"
         pace()
-        selection = _select(window, spool, {"in use": model, "none": None}, "in use", pace)
+        selection = _select(window, {"in use": model, "none": None}, "in use", pace)
         return "the policy would miss less without it" if selection.best == "none" else None
 
     def _settle(
@@ -305,7 +315,7 @@ class Learner:
         lesson: Lesson,
     ) -> Learned:
         """Put the decision into effect."""
-        requests, ratios = len(window.trace), selection.miss_ratios
+        requests, ratios = len(window.numbers), selection.miss_ratios
         cache = self._cache()
         if cache is None or self.closed:
             raise Stopped
@@ -364,13 +374,41 @@ class Learner:
 
 
 def _select(
-    window: _Window,
-    spool: Spool,
-    contenders: dict[str, Artefact | None],
-    incumbent: str,
-    pace: Pace,
+    window: _Window, contenders: dict[str, Artefact | None], incumbent: str, pace: Pace
 ) -> Selection:
-    return select(spool, window.policy, window.capacity, contenders, incumbent, between=pace)
+    held = window.held
+    trace = _trace(
+        np.concatenate((held.numbers, window.numbers)),
+        np.concatenate((held.weights, window.weights)),
+    )
+    with Spool(trace) as spool:
+        return select(
+            spool,
+            window.policy,
+            window.capacity,
+            contenders,
+            incumbent,
+            held=len(held.numbers),
+            between=pace,
+        )
+
+
+def _trace(numbers: NDArray[np.uint64], weights: NDArray[np.uint64]) -> InMemoryTrace:
+    if not (weights != 1).any():
+        return InMemoryTrace(numbers)
+    # As the cache tells its policy: of an entry that weighs 1, no size is known.
+    return InMemoryTrace(numbers, None, np.where(weights == 1, np.uint64(0), weights))
+
+
+def _held(cache: _Cache, inserted: int) -> _Held:
+    """Return what is in the cache, read bit by bit so that no request waits long."""
+    numbers, weights = [], []
+    at: int | None = 0
+    while at is not None:
+        some, their, at = cache._held(at, _SLICE)
+        numbers.append(some)
+        weights.append(their)
+    return _Held(inserted, np.concatenate(numbers), np.concatenate(weights))
 
 
 def _counts(cache: _Cache) -> tuple[int, int]:

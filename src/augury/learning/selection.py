@@ -40,6 +40,7 @@ def select(
     contenders: Mapping[str, Artefact | None],
     incumbent: str,
     *,
+    held: int = 0,
     warm: float = 0.5,
     between: Callable[[], object] = lambda: None,
 ) -> Selection:
@@ -59,13 +60,18 @@ def select(
         Models by name; None is the policy without a model.
     incumbent
         Which of them is in use.
+    held
+        How many requests at the beginning are for what the live cache held. They fill the caches:
+        an empty one takes so many requests to find what is popular that a policy which is slower
+        at it would seem worse than it is.
     warm
-        The first share of the requests, which a contender may have learned from; it only warms the
-        caches.
+        The first share of the other requests, which a contender may have learned from; it only
+        warms the caches.
     between
         Called after each simulation.
     """
-    edges = np.linspace(int(spool.requests * warm), spool.requests, _BLOCKS + 1).astype(int)
+    first = held + int((spool.requests - held) * warm)
+    edges = np.linspace(first, spool.requests, _BLOCKS + 1).astype(int)
     requests = np.diff(edges)
     misses = {}
     for name, model in contenders.items():
