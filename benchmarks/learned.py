@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("traces", type=Path)
     parser.add_argument("--names", default="", help="only traces that begin so, by commas")
     options = parser.parse_args()
-    fixed = [name for name in policies.names(offline=False) if name != "learned"]
+    fixed = policies.names(offline=False, adaptive=False)
     gaps: dict[str, list[float]] = {name: [] for name in (*fixed, "learned", "best of the fixed")}
     print(f"{'trace':<16}{'size':>6}{'learned':>9}{'s3fifo':>9}{'best':>7}  which           ns")
     for path in sorted(options.traces.glob("*.oracleGeneral.zst")):

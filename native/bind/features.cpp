@@ -23,13 +23,6 @@ void feed(FeatureRows& rows, const Array<std::uint32_t>& ids, const Array<std::u
   rows.feed(view(ids), view(keys), view(sizes), view(times));
 }
 
-template <class T>
-NewArray<T> copy(std::span<const T> values) {
-  auto copied = std::make_unique_for_overwrite<T[]>(values.size());
-  std::copy(values.begin(), values.end(), copied.get());
-  return hand_over(std::move(copied), values.size());
-}
-
 nb::tuple finish(FeatureRows& rows) {
   rows.finish();
   return nb::make_tuple(copy(rows.rows()), copy(rows.labels()), copy(rows.censored()),

@@ -9,7 +9,7 @@ namespace nb = nanobind;
 namespace augury {
 
 void bind_policies(nb::module_& module) {
-  // [(name, title, paper, offline, [(name, standard, low, high, meaning), ...]), ...]
+  // [(name, title, paper, offline, [(name, standard, low, high, meaning), ...], adaptive), ...]
   module.def("describe_policies", [] {
     nb::list policies;
     for_each_description(Catalogue{}, [&](const Description& description) {
@@ -18,7 +18,7 @@ void bind_policies(nb::module_& module) {
         parameters.append(nb::make_tuple(p.name, p.standard, p.low, p.high, p.meaning));
       }
       policies.append(nb::make_tuple(description.name, description.title, description.paper,
-                                     description.offline, parameters));
+                                     description.offline, parameters, description.adaptive));
     });
     return policies;
   });

@@ -37,6 +37,7 @@ class Learned final : public Policy {
           "Song, Berger, Li, Lloyd, Learning relaxed Belady for content distribution network "
           "caching, NSDI 2020",
       .parameters = kParameters,
+      .adaptive = true,
   };
 
   explicit Learned(const Setup& setup)

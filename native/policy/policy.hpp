@@ -28,7 +28,8 @@ struct Description {
   std::string_view title;  // as papers write it
   std::string_view paper;
   std::span<const Parameter> parameters = {};
-  bool offline = false;  // needs Request::next, which a live cache cannot know
+  bool offline = false;   // needs Request::next, which a live cache cannot know
+  bool adaptive = false;  // no fixed rule: shadow caches or a model decide
 };
 
 // What a policy is built from.

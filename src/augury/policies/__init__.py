@@ -13,6 +13,15 @@ Policy(name='fifo', parameters={})
 """
 
 from augury.policies.catalogue import Description, Parameter, describe, names
-from augury.policies.spec import Policy, check_seed, parse
+from augury.policies.spec import Policy, check_seed, parse, split
 
-__all__ = ["Description", "Parameter", "Policy", "check_seed", "describe", "names", "parse"]
+__all__ = [
+    "Description",
+    "Parameter",
+    "Policy",
+    "check_seed",
+    "describe",
+    "names",
+    "parse",
+    "split",
+]

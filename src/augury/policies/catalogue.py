@@ -30,25 +30,42 @@ class Description:
     offline: bool
     """It needs to know the future, so it serves simulations only."""
     parameters: tuple[Parameter, ...]
+    adaptive: bool
+    """It has no fixed rule: shadow caches or a model decide."""
 
 
 @cache
 def _catalogue() -> dict[str, Description]:
     return {
-        name: Description(name, title, paper, offline, tuple(Parameter(*p) for p in parameters))
-        for name, title, paper, offline, parameters in _native.describe_policies()
+        name: Description(
+            name, title, paper, offline, tuple(Parameter(*p) for p in parameters), adaptive
+        )
+        for name, title, paper, offline, parameters, adaptive in _native.describe_policies()
     }
 
 
-def names(*, offline: bool = True) -> list[str]:
+def names(*, offline: bool = True, adaptive: bool = True) -> list[str]:
     """Return the names of all policies, in the catalogue's order.
 
     Parameters
     ----------
     offline
         Whether to include those that serve simulations only.
+    adaptive
+        Whether to include those without a fixed rule: shadow caches or a model decide in them.
+
+    Examples
+    --------
+    >>> set(names()) - set(names(offline=False))
+    {'belady'}
+    >>> sorted(set(names()) - set(names(adaptive=False)))
+    ['auto', 'learned']
     """
-    return [d.name for d in _catalogue().values() if offline or not d.offline]
+    return [
+        d.name
+        for d in _catalogue().values()
+        if (offline or not d.offline) and (adaptive or not d.adaptive)
+    ]
 
 
 def describe(name: str) -> Description:
