@@ -63,10 +63,8 @@ FEATURES: tuple[Feature, ...] = (
     Feature("stay", "log2(1 + requests)", "how long an entry stays in the cache, on average"),
     Feature("kin_returns", "share", "of the requests for its namespace, as near_returns"),
     Feature("kin_gap", _OCTAVES, "between two requests for a key of its namespace, on average"),
-    Feature(
-        "habit", "-1 to 1", "it comes back 12 hours from now to: at this time of day; 0: neither"
-    ),
-    Feature("habit_later", "-1 to 1", "the same, of six hours later"),
+    Feature("habit", "cosine", "of the time of day, less that of its last return after 12 hours"),
+    Feature("habit_later", "cosine", "the same, of six hours later"),
 )
 """In the order of a row. Octaves are read off straight lines between powers of two."""
 
@@ -125,7 +123,7 @@ def rows(
     seed
         Of the random choices.
     keys
-        About how many keys are remembered. They take 70 bytes each, as they appear.
+        About how many keys are remembered. They take 80 bytes each, as they appear.
 
     Raises
     ------
