@@ -215,7 +215,9 @@ class Learner:
             self._schedule.restart()
         self._served = served
         if self._recording is None:
-            if served < self._schedule.start_at:
+            entries = cache._recorded_requests()[1]
+            settled = self._schedule.is_settled(served, inserted, entries, cache.capacity)
+            if served < self._schedule.start_at or not settled:
                 return _WAIT
             return self._record(cache, served, inserted)
         window = self._window(cache, served, inserted)
