@@ -62,7 +62,7 @@ def cell(
     def gap(policy: str) -> float:
         return (results[policy].miss_ratio - belady) / (fifo - belady)
 
-    fixed = [name for name in names(offline=False) if name != "auto"]
+    fixed = names(offline=False, adaptive=False)
     best = min(fixed, key=gap)
     simple = min(results["s3fifo"].miss_ratio, results["lru"].miss_ratio)
     return Cell(

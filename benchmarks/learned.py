@@ -114,7 +114,8 @@ def replay(spool: Spool, capacity: int, model: _native.Model) -> tuple[float, fl
         split = min(max(uncounted - done, 0), len(chunk.ids))
         for part in (slice(0, split), slice(split, None)):
             sizes = None if chunk.sizes is None else chunk.sizes[part]
-            simulation.feed(chunk.ids[part], spool.hashes, sizes, None, spool.keys)
+            times = None if chunk.times is None else chunk.times[part]
+            simulation.feed(chunk.ids[part], spool.hashes, sizes, None, spool.numbers, times)
             if part.stop is not None and done + split == uncounted:
                 simulation.reset_counts()
         done += len(chunk.ids)
@@ -129,7 +130,7 @@ def main() -> None:
     parser.add_argument("traces", type=Path)
     parser.add_argument("--names", default="", help="only traces that begin so, by commas")
     options = parser.parse_args()
-    fixed = [name for name in policies.names(offline=False) if name != "learned"]
+    fixed = policies.names(offline=False, adaptive=False)
     gaps: dict[str, list[float]] = {name: [] for name in (*fixed, "learned", "best of the fixed")}
     print(f"{'trace':<16}{'size':>6}{'learned':>9}{'s3fifo':>9}{'best':>7}  which           ns")
     for path in sorted(options.traces.glob("*.oracleGeneral.zst")):

@@ -132,7 +132,7 @@ def main() -> None:
     wanted = set(filter(None, options.policy.split(",")))
     policies = {
         name: offline
-        for name, _, _, offline, _, _ in describe_policies()
+        for name, _, _, offline, *_ in describe_policies()
         if name in PEERS and (not wanted or name in wanted)
     }
     only = set(filter(None, options.trace.split(",")))

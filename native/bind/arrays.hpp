@@ -4,6 +4,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,6 +35,14 @@ NewArray<T> hand_over(std::unique_ptr<T[]> buffer, std::size_t size) {
   T* data = buffer.release();
   const nanobind::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
   return {data, {size}, owner};
+}
+
+// A new array of the same elements.
+template <class T>
+NewArray<T> copy(std::span<const T> values) {
+  auto copied = std::make_unique_for_overwrite<T[]>(values.size());
+  std::copy(values.begin(), values.end(), copied.get());
+  return hand_over(std::move(copied), values.size());
 }
 
 }  // namespace augury

@@ -11,22 +11,16 @@ namespace augury {
 namespace {
 
 void feed(FeatureRows& rows, const Array<std::uint32_t>& ids, const Array<std::uint64_t>& keys,
-          const std::optional<Array<std::uint64_t>>& sizes) {
-  if (sizes && sizes->size() != ids.size()) {
-    throw std::invalid_argument("ids and sizes must have the same length");
+          const std::optional<Array<std::uint64_t>>& sizes,
+          const std::optional<Array<std::uint32_t>>& times) {
+  if ((sizes && sizes->size() != ids.size()) || (times && times->size() != ids.size())) {
+    throw std::invalid_argument("ids, sizes and times must have the same length");
   }
   const nb::gil_scoped_release unlocked;
   for (const std::uint32_t id : view(ids)) {
     if (id >= keys.size()) throw std::out_of_range("an id has no key");
   }
-  rows.feed(view(ids), view(keys), view(sizes));
-}
-
-template <class T>
-NewArray<T> copy(std::span<const T> values) {
-  auto copied = std::make_unique_for_overwrite<T[]>(values.size());
-  std::copy(values.begin(), values.end(), copied.get());
-  return hand_over(std::move(copied), values.size());
+  rows.feed(view(ids), view(keys), view(sizes), view(times));
 }
 
 nb::tuple finish(FeatureRows& rows) {
@@ -42,7 +36,8 @@ void bind_features(nb::module_& module) {
   nb::class_<FeatureRows>(module, "FeatureRows")
       .def(nb::init<double, std::uint64_t, std::uint64_t, std::size_t>(), nb::arg("sample"),
            nb::arg("seed"), nb::arg("start"), nb::arg("keys"))
-      .def("feed", &feed, nb::arg("ids"), nb::arg("keys"), nb::arg("sizes") = nb::none())
+      .def("feed", &feed, nb::arg("ids"), nb::arg("keys"), nb::arg("sizes") = nb::none(),
+           nb::arg("times") = nb::none())
       .def("finish", &finish);
 }
 

@@ -1,22 +1,22 @@
-// Keys as numbers, which models see neighbours and groups in.
+// Python keys as the numbers of model/key_number.hpp.
 #pragma once
 
 #include <Python.h>
 
 #include <cstdint>
 
+#include "model/key_number.hpp"
+
 namespace augury {
 
-// An integer from 0 to 2^64 - 1 itself, as traces have it; `otherwise` for any other key, which
-// then has no neighbours.
-inline std::uint64_t number_of(PyObject* key, std::uint64_t otherwise) {
-  if (!PyLong_CheckExact(key)) return otherwise;
-  const std::uint64_t number = PyLong_AsUnsignedLongLong(key);
-  if (number == static_cast<std::uint64_t>(-1) && PyErr_Occurred() != nullptr) {
-    PyErr_Clear();
-    return otherwise;
-  }
-  return number;
-}
+// Adds a key of @augury.cached: its function and the arguments. False if it is another kind of key.
+bool add_call(KeyNumber& number, PyObject* key, std::uint64_t otherwise, int depth);
+
+// An integer, text, bytes (numbered as text), and tuples of these; other keys, and other elements,
+// are known by `otherwise` only and have no neighbours. Runs no Python code and raises nothing.
+std::uint64_t number_of(PyObject* key, std::uint64_t otherwise);
+
+// Adds one element of a tuple, or argument of a call.
+void add_element(KeyNumber& number, PyObject* element, std::uint64_t otherwise, int depth);
 
 }  // namespace augury

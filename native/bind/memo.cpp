@@ -6,6 +6,7 @@
 #include "bind/arguments.hpp"
 #include "bind/bind.hpp"
 #include "bind/cache_object.hpp"
+#include "bind/key_number.hpp"
 
 namespace augury {
 namespace {
@@ -361,6 +362,17 @@ PyType_Spec key_spec = {
 };
 
 }  // namespace
+
+bool add_call(KeyNumber& number, PyObject* key, std::uint64_t otherwise, int depth) {
+  if (Py_TYPE(key) != call_key_type) return false;
+  number.space(reinterpret_cast<std::uintptr_t>(as_key(key)->space));
+  number.add('(');
+  for (Py_ssize_t i = 0; i < Py_SIZE(key); ++i) {
+    if (i != 0) number.add(',');
+    add_element(number, as_key(key)->arguments[i], otherwise, depth + 1);
+  }
+  return true;
+}
 
 void bind_memo(nanobind::module_& module) {
   call_key_type = add_type(module, &key_spec, "CallKey");

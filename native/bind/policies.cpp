@@ -9,7 +9,8 @@ namespace nb = nanobind;
 namespace augury {
 
 void bind_policies(nb::module_& module) {
-  // [(name, title, paper, offline, learns, [(name, standard, low, high, meaning), ...]), ...]
+  // [(name, title, paper, offline, adaptive, learns, [(name, standard, low, high, meaning), ...]),
+  //  ...]
   module.def("describe_policies", [] {
     nb::list policies;
     for_each_description(Catalogue{}, [&](const Description& description) {
@@ -18,7 +19,8 @@ void bind_policies(nb::module_& module) {
         parameters.append(nb::make_tuple(p.name, p.standard, p.low, p.high, p.meaning));
       }
       policies.append(nb::make_tuple(description.name, description.title, description.paper,
-                                     description.offline, description.learns, parameters));
+                                     description.offline, description.adaptive, description.learns,
+                                     parameters));
     });
     return policies;
   });

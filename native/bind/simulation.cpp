@@ -19,9 +19,11 @@ namespace {
 void feed(Simulation& simulation, const Array<std::uint32_t>& ids,
           const Array<std::uint64_t>& hashes, const std::optional<Array<std::uint64_t>>& sizes,
           const std::optional<Array<std::int64_t>>& next,
-          const std::optional<Array<std::uint64_t>>& keys) {
-  if ((sizes && sizes->size() != ids.size()) || (next && next->size() != ids.size())) {
-    throw std::invalid_argument("ids, sizes and next must have the same length");
+          const std::optional<Array<std::uint64_t>>& keys,
+          const std::optional<Array<std::uint32_t>>& times) {
+  if ((sizes && sizes->size() != ids.size()) || (next && next->size() != ids.size()) ||
+      (times && times->size() != ids.size())) {
+    throw std::invalid_argument("ids, sizes, next and times must have the same length");
   }
   if (keys && keys->size() < hashes.size()) {
     throw std::invalid_argument("keys and hashes must have the same length");
@@ -30,7 +32,8 @@ void feed(Simulation& simulation, const Array<std::uint32_t>& ids,
                           .hashes = view(hashes),
                           .sizes = view(sizes),
                           .keys = view(keys),
-                          .next = view(next)};
+                          .next = view(next),
+                          .times = view(times)};
   const nb::gil_scoped_release unlocked;
   for (const std::uint32_t id : requests.ids) {
     if (id >= requests.hashes.size()) throw std::out_of_range("an id has no hash");
@@ -70,7 +73,8 @@ void bind_simulation(nb::module_& module) {
            nb::arg("policy"), nb::arg("capacity"), nb::arg("weighed") = false, nb::arg("seed") = 1,
            nb::arg("parameters") = std::map<std::string, double>{}, nb::arg("model") = nb::none())
       .def("feed", &feed, nb::arg("ids"), nb::arg("hashes"), nb::arg("sizes") = nb::none(),
-           nb::arg("next") = nb::none(), nb::arg("keys") = nb::none())
+           nb::arg("next") = nb::none(), nb::arg("keys") = nb::none(),
+           nb::arg("times") = nb::none())
       .def(
           "use_model",
           [](Simulation& s, std::shared_ptr<Model> model) {

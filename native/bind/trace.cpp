@@ -35,13 +35,6 @@ void ask(Reuse& reuse, const Array<std::uint32_t>& ids) {
   reuse.feed(view(ids));
 }
 
-template <class T>
-NewArray<T> copy(std::span<const T> values) {
-  auto copied = std::make_unique_for_overwrite<T[]>(values.size());
-  std::copy(values.begin(), values.end(), copied.get());
-  return hand_over(std::move(copied), values.size());
-}
-
 NewArray<std::uint64_t> bounds() {
   auto highest = std::make_unique_for_overwrite<std::uint64_t[]>(Reuse::kBuckets);
   for (std::uint32_t bucket = 0; bucket < Reuse::kBuckets; ++bucket) {

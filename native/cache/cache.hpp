@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "cache/engine.hpp"
 #include "cache/timer_wheel.hpp"
+#include "core/clock.hpp"
 #include "core/slab.hpp"
 #include "core/table.hpp"
 #include "policy/factory.hpp"
@@ -45,6 +47,7 @@ class Cache {
                                           .model = plan.model,
                                           .tape = plan.tape.get()})) {
     if (policy_ == nullptr) throw std::invalid_argument("unknown policy: " + plan.policy);
+    reads_context_ = policy_->reads_numbers();
   }
 
   [[nodiscard]] std::size_t size() const { return engine_.residents().size(); }
@@ -69,6 +72,10 @@ class Cache {
   }
 
   void hit(Slot slot) {
+    if (reads_context_) [[unlikely]] {
+      engine_.hit(*policy_, slot, {.time = time()});
+      return;
+    }
     static constexpr Request kHit{};
     engine_.hit(*policy_, slot, kHit);
   }
@@ -85,13 +92,14 @@ class Cache {
     entries_.ensure(slots());
     entries_[slots()] = {nullptr, nullptr};  // free, should the policy throw
     if (deadline != TimerWheel::kForever) wheel_.prepare(slots());
-    const Slot slot = engine_.admit(*policy_,
-                                    {.hash = hash,
-                                     .weight = weight,
-                                     .number = number,
-                                     // A cache that does not weigh knows no sizes.
-                                     .size = weight == 1 ? 0 : weight},
-                                    [&](Slot victim) { dropped(forget(victim)); });
+    const Request request{.hash = hash,
+                          .weight = weight,
+                          .number = number,
+                          // A cache that does not weigh knows no sizes.
+                          .size = weight == 1 ? 0 : weight,
+                          .time = reads_context_ ? time() : std::uint32_t{0}};
+    const Slot slot =
+        engine_.admit(*policy_, request, [&](Slot victim) { dropped(forget(victim)); });
     entries_[slot] = entry;
     table_.insert(hash, slot);
     if (deadline != TimerWheel::kForever) wheel_.schedule(slot, deadline, now);
@@ -139,7 +147,10 @@ class Cache {
   }
 
   // See Policy::reads_numbers.
-  [[nodiscard]] bool reads_numbers() const { return policy_->reads_numbers(); }
+  [[nodiscard]] bool reads_numbers() const { return reads_context_; }
+
+  // From now on it is this time, in seconds since 1970; without that, what the system's clock says.
+  void tell_time(std::uint32_t seconds) { told_time_ = seconds; }
 
   // See Policy::use_model.
   void use_model(std::shared_ptr<const Model> model) { policy_->use_model(std::move(model)); }
@@ -178,6 +189,9 @@ class Cache {
   }
 
  private:
+  // See Request::time.
+  [[nodiscard]] std::uint32_t time() const { return told_time_ ? *told_time_ : wall_seconds(); }
+
   // What forget() is going to touch, and whoever releases the key and the value after that.
   // Inlined, or GCC takes it for a function without effect and drops the calls.
   [[gnu::always_inline]] void prefetch(Slot victim) const {
@@ -200,6 +214,8 @@ class Cache {
   Table table_;
   Slab<Entry> entries_;
   TimerWheel wheel_;
+  bool reads_context_ = false;
+  std::optional<std::uint32_t> told_time_;
 };
 
 }  // namespace augury

@@ -1,4 +1,4 @@
-// The clock that expiry uses.
+// Clocks: the one that expiry uses, and the time of day.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,18 @@ inline std::int64_t read_clock(clockid_t clock) {
 // Nanoseconds since some fixed moment; never goes back.
 inline std::int64_t monotonic_ns() {
   return read_clock(CLOCK_MONOTONIC);
+}
+
+// Seconds since 1970, modulo 2^32; to a few milliseconds, for a few nanoseconds.
+inline std::uint32_t wall_seconds() {
+#ifdef CLOCK_REALTIME_COARSE
+  constexpr clockid_t kClock = CLOCK_REALTIME_COARSE;
+#else
+  constexpr clockid_t kClock = CLOCK_REALTIME;
+#endif
+  timespec time;
+  clock_gettime(kClock, &time);
+  return static_cast<std::uint32_t>(time.tv_sec);
 }
 
 // Whether `deadline` has passed. Nearly always answered by the coarse clock, which costs a quarter

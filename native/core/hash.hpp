@@ -14,6 +14,12 @@ constexpr std::uint64_t mix(std::uint64_t x) {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
+// FNV-1a, a byte at a time; begins with kHashBasis, and wants mix() at the end.
+inline constexpr std::uint64_t kHashBasis = 0xCBF29CE484222325u;
+constexpr std::uint64_t hash_byte(std::uint64_t hash, unsigned char byte) {
+  return (hash ^ byte) * 0x100000001B3u;
+}
+
 // Maps a hash to [0, n) by its upper bits, for any n (Lemire, "Fast random integer generation in an
 // interval", 2019).
 constexpr std::uint32_t reduce(std::uint32_t hash, std::uint32_t n) {

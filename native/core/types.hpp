@@ -22,6 +22,8 @@ struct Request {
   // live cache only for policies that read it.
   std::uint64_t number = 0;
   std::uint64_t size = 0;  // bytes, or 0: unknown
+  // Seconds since 1970, modulo 2^32, or 0: unknown; as `number`, of hits, too.
+  std::uint32_t time = 0;
   // Index of the next request for the same key, counted as requests are; only the simulator knows.
   std::int64_t next = kNever;
 

@@ -6,8 +6,10 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <numbers>
 
 #include "core/hash.hpp"
+#include "model/key_number.hpp"
 #include "model/model.hpp"
 #include "sketch/states.hpp"
 
@@ -30,7 +32,9 @@ struct Feature {
     kFar = kNear + 4,  // four of them
     kNovelty = kFar + 4,
     kStay,
-    kEnd
+    kKin,               // two of them
+    kHabit = kKin + 2,  // two of them
+    kEnd = kHabit + 2
   };
 };
 inline constexpr std::size_t kFeatures = Feature::kEnd;
@@ -72,24 +76,74 @@ float decayed(float count, std::uint32_t gap) {
   return count * (1 - rest / 2) / static_cast<float>(1U << halves);
 }
 
+inline constexpr std::uint32_t kDay = 86'400;  // seconds
+
+// The time of day at which a key last came back after half a day or more, by the hand of a 24-hour
+// clock. Requests that follow one another sooner show no habit; were they counted, a log of less
+// than a few days would only show how long ago they were.
+class Habit {
+ public:
+  Habit() = default;
+  // `time` of the first request: see Request::time.
+  explicit Habit(std::uint32_t time) : hour_(hour(time)) {}
+
+  void add(std::uint32_t time) {
+    if (time == 0) return;
+    if (static_cast<std::uint16_t>(hour(time) - hour_) >= 12) hand_ = place(time);
+    hour_ = hour(time);
+  }
+
+  // The cosine between then and `time`: 1 at the same time of day, -1 twelve hours from it; 0 if it
+  // never came back so.
+  [[nodiscard]] float at(std::uint32_t time) const {
+    if (hand_ == kNone) return 0;
+    return kCosine[static_cast<std::size_t>(place(time) + kSteps - hand_) % kSteps];
+  }
+
+ private:
+  static constexpr std::uint8_t kSteps = 96;  // quarters of an hour
+  static constexpr std::uint8_t kNone = 255;
+
+  static std::uint16_t hour(std::uint32_t time) { return static_cast<std::uint16_t>(time / 3600); }
+  static std::uint8_t place(std::uint32_t time) {
+    return static_cast<std::uint8_t>(time % kDay / (kDay / kSteps));
+  }
+
+  // In 126ths: an even number, so that none is half-way between two and all machines round alike.
+  static inline const std::array<float, kSteps> kCosine = [] {
+    std::array<float, kSteps> cosine{};
+    for (std::size_t at = 0; at < kSteps; ++at) {
+      const double turn = static_cast<double>(at) / kSteps;
+      cosine[at] =
+          static_cast<float>(std::lround(126 * std::cos(2 * std::numbers::pi * turn))) / 126;
+    }
+    return cosine;
+  }();
+
+  std::uint16_t hour_ = 0;  // of the last request
+  std::uint8_t hand_ = kNone;
+};
+
 // Time is counted in requests, in 32 bits: who is silent for more than 2^32 requests looks young
 // again, and is predicted wrongly.
 class Features {
  public:
   // Remembers at most about `keys` keys.
-  explicit Features(std::size_t keys) : keys_(0), near_(0), far_(0) { limit(keys); }
+  explicit Features(std::size_t keys) : keys_(0), near_(0), far_(0), kin_(0) { limit(keys); }
 
   void limit(std::size_t keys) {
     keys_.limit(keys);
     near_.limit(keys / 4 + 1);
     far_.limit(keys / 16 + 1);
+    kin_.limit(keys / 16 + 1);
   }
 
   [[nodiscard]] std::uint32_t now() const { return now_; }
 
   // `number`: the key, as a number that is near to those of keys that are like it. `size`: bytes,
-  // or 0 if unknown. Ends with the next moment.
-  void request(std::uint64_t number, std::uint64_t size) {
+  // or 0 if unknown. `time`: see Request::time. Ends with the next moment.
+  void request(std::uint64_t number, std::uint64_t size, std::uint32_t time) {
+    time_ = time;
     Key* key = keys_.find(mix(number));
     const Key* below = keys_.find(mix(number - 1));
     const bool follows = below != nullptr && now_ - below->last <= kSoon;
@@ -108,15 +162,18 @@ class Features {
       key->last = now_;
       key->run = run;
       if (size != 0) key->size = level(size);
+      key->habit.add(time);
     } else {
       Key added;
       added.last = added.first = now_;
       added.run = run;
       added.size = level(size);
+      added.habit = Habit(time);
       keys_.add(mix(number), added, now_);
     }
     join(near_, number >> kNearBits, gap);
     join(far_, number >> kFarBits, gap);
+    join(kin_, namespace_of(number), gap);
     novelty_ += ((known ? 0.0F : 1.0F) - novelty_) / 64;
     ++now_;
   }
@@ -143,13 +200,21 @@ class Features {
     tell(far_, number >> kFarBits, stay, row + Feature::kFar);
     row[Feature::kNovelty] = novelty_;
     row[Feature::kStay] = stay;
+    const Group& kin = known(kin_, namespace_of(number));
+    row[Feature::kKin] = kin.returns;
+    row[Feature::kKin + 1] = kin.gap - stay;
+    row[Feature::kHabit] = key.habit.at(time_);
+    row[Feature::kHabit + 1] = key.habit.at(time_ + kDay / 4);
   }
 
-  [[nodiscard]] std::size_t bytes() const { return keys_.bytes() + near_.bytes() + far_.bytes(); }
+  [[nodiscard]] std::size_t bytes() const {
+    return keys_.bytes() + near_.bytes() + far_.bytes() + kin_.bytes();
+  }
   void validate() const {
     keys_.validate();
     near_.validate();
     far_.validate();
+    kin_.validate();
   }
 
  private:
@@ -166,6 +231,7 @@ class Features {
     std::uint16_t count = 1;
     std::uint8_t run = 0;  // keys one below the other that were asked for before
     std::uint8_t size = 0;
+    Habit habit;
     std::array<std::uint8_t, 4> gaps{kUnknown, kUnknown, kUnknown, kUnknown};  // last one first
     float recent = 1;
     float usual = 1;
@@ -195,6 +261,12 @@ class Features {
     if (gap != kUnknown) group->gap += (octaves(gap) - group->gap) / 16;
   }
 
+  static const Group& known(const States<Group>& groups, std::uint64_t number) {
+    static constexpr Group kNobody{};
+    const Group* found = groups.find(mix(number));
+    return found == nullptr ? kNobody : *found;
+  }
+
   void tell(const States<Group>& groups, std::uint64_t number, float stay, float* row) const {
     static constexpr Group kNobody{};
     const Group* found = groups.find(mix(number));
@@ -219,10 +291,12 @@ class Features {
   }
 
   std::uint32_t now_ = 0;
-  float novelty_ = 1;  // share of the last requests that were for unknown keys
+  std::uint32_t time_ = 0;  // of the last request
+  float novelty_ = 1;       // share of the last requests that were for unknown keys
   States<Key> keys_;
   States<Group> near_;
   States<Group> far_;
+  States<Group> kin_;
 };
 
 }  // namespace augury

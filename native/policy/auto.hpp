@@ -46,6 +46,7 @@ class AutoWithTimes final : public Policy {
           "Waldspurger et al., Cache modeling and optimization using miniature simulations, "
           "USENIX ATC 2017",
       .parameters = kParameters,
+      .adaptive = true,
   };
 
   explicit AutoWithTimes(const Setup& setup)

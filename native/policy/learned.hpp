@@ -38,6 +38,7 @@ class Learned final : public Policy {
           "Song, Berger, Li, Lloyd, Learning relaxed Belady for content distribution network "
           "caching, NSDI 2020",
       .parameters = kParameters,
+      .adaptive = true,
       .learns = true,
   };
 
@@ -63,14 +64,14 @@ class Learned final : public Policy {
   }
 
   void hit(Slot slot, const Request& request) override {
-    features_.request(nodes_[slot].number, request.size);
+    features_.request(nodes_[slot].number, request.size, request.time);
     if (tape_ != nullptr) tape_->push(nodes_[slot].number, residents_.weight(slot));
     nodes_[slot].asked = features_.now();
     fifo_.hit(slot, request);
   }
 
   void miss(const Request& request) override {
-    features_.request(request.number, request.size);
+    features_.request(request.number, request.size, request.time);
     if (tape_ != nullptr) tape_->push(request.number, request.weight);
     fifo_.miss(request);
   }

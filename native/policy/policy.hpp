@@ -30,8 +30,9 @@ struct Description {
   std::string_view title;  // as papers write it
   std::string_view paper;
   std::span<const Parameter> parameters = {};
-  bool offline = false;  // needs Request::next, which a live cache cannot know
-  bool learns = false;   // has a use for a model
+  bool offline = false;   // needs Request::next, which a live cache cannot know
+  bool adaptive = false;  // no fixed rule: shadow caches or a model decide
+  bool learns = false;    // has a use for a model
 };
 
 // What a policy is built from.
@@ -57,7 +58,9 @@ struct Setup {
 // Decides who leaves. One thread at a time calls it.
 //
 // The caller (cache/engine.hpp) guarantees, for each request,
-// - of a resident: hit(slot, request), where only request.next and request.size have a meaning;
+// - of a resident: hit(slot, request), where only request.next, request.size and request.time have
+// a
+//   meaning;
 // - of another key that is to be stored: miss(request), then evict() until there is room, then
 //   insert(slot, request), with no other call in between; request.weight <= capacity throughout;
 // - of a key that leaves by itself (deleted, expired): remove(slot);
@@ -89,7 +92,8 @@ class Policy {
   // The capacity has changed; the caller evicts what is too much afterwards.
   virtual void resize(Weight /*capacity*/) {}
 
-  // Whether Request::number has a meaning to it; a live cache makes one of a key only then.
+  // Whether Request::number and Request::time have a meaning to it; a live cache finds them out
+  // only then.
   [[nodiscard]] virtual bool reads_numbers() const { return false; }
 
   // From now on, this model decides; nullptr: none does. It scores rows of Features.

@@ -28,9 +28,9 @@ class FeatureRows {
       throw std::invalid_argument("sample must be above 0, up to 1");
   }
 
-  // `numbers`: the keys, by id. `sizes`: by request, or empty.
+  // `numbers`: the keys, by id. `sizes`, `times`: by request, or empty; see Request.
   void feed(std::span<const std::uint32_t> ids, std::span<const std::uint64_t> numbers,
-            std::span<const std::uint64_t> sizes) {
+            std::span<const std::uint64_t> sizes, std::span<const std::uint32_t> times) {
     grow(numbers.size());
     for (std::size_t i = 0; i < ids.size(); ++i) {
       while (!due_.empty() && due_.front().time <= now_) {
@@ -39,7 +39,7 @@ class FeatureRows {
       }
       const std::uint32_t id = ids[i];
       resolve(id);
-      features_.request(numbers[id], sizes.empty() ? 0 : sizes[i]);
+      features_.request(numbers[id], sizes.empty() ? 0 : sizes[i], times.empty() ? 0 : times[i]);
       last_[id] = now_++;
       if (uniform() < sample_) {
         const double past = std::log2(static_cast<double>(now_) + 1);

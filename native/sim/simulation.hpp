@@ -22,7 +22,8 @@ struct Requests {
   std::span<const std::uint64_t> sizes;   // by request, or empty: all 1
   std::span<const std::uint64_t> keys =
       {};  // by id, or empty: the hashes serve. See Request::number
-  std::span<const std::int64_t> next = {};  // by request, or empty: unknown. See Request::next
+  std::span<const std::int64_t> next = {};    // by request, or empty: unknown. See Request::next
+  std::span<const std::uint32_t> times = {};  // by request, or empty: unknown. See Request::time
 };
 
 struct Counts {
@@ -97,6 +98,7 @@ class SimulationOf final : public Simulation {
   void replay(const Requests& requests) {
     const std::size_t count = requests.ids.size();
     const bool oracle = !requests.next.empty();
+    const bool timed = !requests.times.empty();
     const std::span<const std::uint64_t> keys =
         requests.keys.empty() ? requests.hashes : requests.keys;
     std::uint64_t misses = 0;
@@ -110,6 +112,7 @@ class SimulationOf final : public Simulation {
       }
       if constexpr (kWeighed) request.weight = requests.sizes[i] == 0 ? 1 : requests.sizes[i];
       if (oracle) request.next = requests.next[i];
+      if (timed) request.time = requests.times[i];
       const Slot slot = slots_[id];
       if (slot != kNone) {
         engine_.hit(policy_, slot, request);

@@ -151,8 +151,9 @@ class Memo(Generic[T]):
     def cache_key(self, *args: Any, **kwargs: Any) -> CallKey: ...
 
 def describe_policies() -> list[
-    tuple[str, str, str, bool, bool, list[tuple[str, float, float, float, str]]]
+    tuple[str, str, str, bool, bool, bool, list[tuple[str, float, float, float, str]]]
 ]: ...
+def key_numbers(keys: list[Any]) -> NDArray[np.uint64]: ...
 def hash_integers(keys: NDArray[np.uint64]) -> NDArray[np.uint64]: ...
 
 class Model:
@@ -170,6 +171,7 @@ class FeatureRows:
         ids: NDArray[np.uint32],
         keys: NDArray[np.uint64],
         sizes: NDArray[np.uint64] | None = None,
+        times: NDArray[np.uint32] | None = None,
     ) -> None: ...
     def finish(
         self,
@@ -193,6 +195,7 @@ class Simulation:
         sizes: NDArray[np.uint64] | None = None,
         next: NDArray[np.int64] | None = None,
         keys: NDArray[np.uint64] | None = None,
+        times: NDArray[np.uint32] | None = None,
     ) -> None: ...
     def reset_counts(self) -> None: ...
     def validate(self) -> None: ...

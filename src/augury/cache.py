@@ -62,7 +62,8 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
         `sys.unraisablehook`.
     clock
         ``clock()`` returns the present in seconds, from 0 on and never going back. By default
-        the system's monotonic clock. Tests pass their own.
+        the system's monotonic clock. Tests pass their own. Policies that learn take the time of
+        day from it, then, as of seconds since 1970; else from the system.
     seed
         Of the random choices that some policies make.
     model

@@ -61,6 +61,12 @@ FEATURES: tuple[Feature, ...] = (
     Feature("far_gap", _OCTAVES, "between two requests for one of those, on average"),
     Feature("novelty", "share", "of the last requests, that were the first of a key"),
     Feature("stay", "log2(1 + requests)", "how long an entry stays in the cache, on average"),
+    Feature("kin_returns", "share", "of the requests for its namespace, as near_returns"),
+    Feature("kin_gap", _OCTAVES, "between two requests for a key of its namespace, on average"),
+    Feature(
+        "habit", "-1 to 1", "it comes back 12 hours from now to: at this time of day; 0: neither"
+    ),
+    Feature("habit_later", "-1 to 1", "the same, of six hours later"),
 )
 """In the order of a row. Octaves are read off straight lines between powers of two."""
 
@@ -147,7 +153,10 @@ def rows(
     for chunk in spool.chunks():
         part = slice(0, end - done)
         source.feed(
-            chunk.ids[part], spool.keys, chunk.sizes[part] if chunk.sizes is not None else None
+            chunk.ids[part],
+            spool.numbers,
+            chunk.sizes[part] if chunk.sizes is not None else None,
+            chunk.times[part] if chunk.times is not None else None,
         )
         done += len(chunk.ids)
         if done >= end:

@@ -263,7 +263,8 @@ class _Run:
             spool.hashes,
             chunk.sizes[part] if chunk.sizes is not None else None,
             chunk.next[part] if chunk.next is not None and self.offline else None,
-            spool.keys,
+            spool.numbers,
+            chunk.times[part] if chunk.times is not None else None,
         )
 
     def result(self) -> SimulationResult:

@@ -7,23 +7,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from augury._native import Simulation, describe_policies, hash_integers
+from tests.unit.next_access import following
 
 POLICIES = {description[0]: description for description in describe_policies()}
-OFFLINE = {name for name, _, _, offline, _, _ in POLICIES.values() if offline}
-NEVER = np.iinfo(np.int64).max
+OFFLINE = {name for name, _, _, offline, *_ in POLICIES.values() if offline}
 
 every_policy = pytest.mark.parametrize("policy", POLICIES)
-
-
-def following(ids: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """The index of the next request of the same id, for each request."""
-    result = np.full(len(ids), NEVER, np.int64)
-    last: dict[int, int] = {}
-    for index, each in enumerate(ids.tolist()):
-        if each in last:
-            result[last[each]] = index
-        last[each] = index
-    return result
 
 
 def replay(
@@ -40,7 +29,7 @@ def replay(
         policy, capacity, weighed=weighed, seed=seed, parameters=parameters or {}
     )
     hashes = hash_integers(np.arange(int(ids.max()) + 1, dtype=np.uint64))
-    simulation.feed(ids, hashes, sizes, following(ids) if policy in OFFLINE else None)
+    simulation.feed(ids, hashes, sizes, following(ids.tolist()) if policy in OFFLINE else None)
     simulation.validate()
     return simulation
 
@@ -52,10 +41,11 @@ def skewed(requests: int, keys: int, seed: int = 0) -> NDArray[np.uint32]:
 
 @every_policy
 def test_describes_itself(policy: str) -> None:
-    name, title, paper, _, _, parameters = POLICIES[policy]
+    name, title, paper, offline, adaptive, _, parameters = POLICIES[policy]
     assert name == name.lower()
     assert title
     assert paper
+    assert not (offline and adaptive)
     assert len({p[0] for p in parameters}) == len(parameters)
     for _, standard, low, high, meaning in parameters:
         assert low <= standard <= high
@@ -118,7 +108,7 @@ def test_keeps_to_bounded_memory(policy: str) -> None:
 @every_policy
 def test_every_parameter_works_at_its_bounds(policy: str) -> None:
     ids = skewed(5_000, 500)
-    for name, _, low, high, _ in POLICIES[policy][5]:
+    for name, _, low, high, _ in POLICIES[policy][-1]:
         for value in (low, high):
             for capacity in (1, 2, 30):
                 simulation = replay(policy, capacity, ids, parameters={name: value})

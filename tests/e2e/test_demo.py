@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from augury import Cache
+from augury import Cache, policies
 from augury.cli import main
 from augury.demo import Outcome, Stage, load_scene, scene_names, write_report
 from augury.demo.flights import build_database, connect, read_pages
@@ -172,6 +172,12 @@ def test_report_that_cannot_be_written_is_a_clear_error(outcome: Outcome, tmp_pa
     (tmp_path / "report.html").mkdir()
     with pytest.raises(AuguryError, match=r"cannot write .*report\.html"):
         write_report({"Keep": outcome}, "a machine", tmp_path)
+
+
+def test_stage_has_every_live_policy_that_is_one_without_a_model() -> None:
+    with Stage() as every, Stage(policies=["learned"]) as named:
+        assert {*policies.names(offline=False)} - {*every.policies} == {"learned"}
+        assert named.policies == ["learned"]
 
 
 def test_every_scene_is_found_and_complete() -> None:

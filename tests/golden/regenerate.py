@@ -90,7 +90,7 @@ def main() -> None:
             "unit": count(name, trace, offline=offline, sized=False),
             "sized": count(name, trace, offline=offline, sized=True),
         }
-        for name, _, _, offline, _, _ in describe_policies()
+        for name, _, _, offline, *_ in describe_policies()
     }
     lines = [f"  {json.dumps(name)}: {json.dumps(each)}" for name, each in counts.items()]
     COUNTS.write_text("{\n" + ",\n".join(lines) + "\n}\n")

@@ -7,7 +7,7 @@ import pytest
 from augury._native import describe_policies
 from tests.golden.regenerate import COUNTS, Trace, count, generate
 
-POLICIES = {name: offline for name, _, _, offline, _, _ in describe_policies()}
+POLICIES = {name: offline for name, _, _, offline, *_ in describe_policies()}
 
 
 @pytest.fixture(scope="module")

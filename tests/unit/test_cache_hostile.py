@@ -16,30 +16,13 @@ import pytest
 from augury import Cache, Cause, cached, policies
 from augury._native import hash_integers
 from augury.errors import ConfigurationError
+from tests.unit.colliding_keys import Key
 
 POLICIES = policies.names(offline=False)
 
 
 class Boom(Exception):
     pass
-
-
-class Key:
-    """Equal by number; all of them collide. Runs `action` whenever two are compared."""
-
-    def __init__(self, number: int, action: Callable[[], object] | None = None) -> None:
-        self.number = number
-        self.action = action
-
-    def __hash__(self) -> int:
-        return 42
-
-    def __eq__(self, other: object) -> bool:
-        for key in (self, other):
-            if isinstance(key, Key) and key.action is not None:
-                action, key.action = key.action, None
-                action()
-        return isinstance(other, Key) and self.number == other.number
 
 
 class Unhashable:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from augury import _native
+from augury import _native, read_trace
 from augury.accesslog import Spool, requests_of
 from augury.errors import ConfigurationError
 from augury.features import FEATURES, UNKNOWN, rows, schema
@@ -33,6 +37,14 @@ def decayed(count: float, gap: int, half: int) -> float:
     return float(count * (1 - (gap % 2**half) / 2**half / 2) * left)
 
 
+def quarter(time: int) -> int:
+    return time % 86400 // 900
+
+
+def cosine(quarters: int) -> float:
+    return round(126 * math.cos(quarters / 96 * 2 * math.pi)) / 126
+
+
 @dataclass
 class Key:
     last: int
@@ -43,6 +55,8 @@ class Key:
     gaps: list[int] = field(default_factory=list)
     recent: float = 1.0
     usual: float = 1.0
+    habit: int | None = None
+    hour: int = 0
 
 
 @dataclass
@@ -61,14 +75,21 @@ class Reference:
         self.keys: dict[int, Key] = {}
         self.groups: dict[tuple[int, int], Group] = {}
         self.novelty = 1.0
+        self.time = 0
 
-    def request(self, number: int, size: int) -> None:
+    @staticmethod
+    def groups_of(number: int) -> tuple[tuple[int, int], ...]:
+        kin = 43 if number >> 63 else 24
+        return tuple((bits, number >> bits) for bits in (4, 10, kin))
+
+    def request(self, number: int, size: int, time: int) -> None:
+        self.time = time
         below = self.keys.get(number - 1)
         run = min(below.run + 1, 254) if below and self.now - below.last <= 64 else 0
         key = self.keys.get(number)
         gap = None
         if key is None:
-            self.keys[number] = Key(self.now, self.now, size=size, run=run)
+            key = self.keys[number] = Key(self.now, self.now, size=size, run=run)
         else:
             gap = self.now - key.last
             key.gaps = [gap, *key.gaps][:4]
@@ -76,17 +97,21 @@ class Reference:
             key.usual = 1 + decayed(key.usual, gap, USUAL)
             key.count += 1
             key.last, key.size, key.run = self.now, size, run
-        for bits in (4, 10):
-            group = self.groups.get((bits, number >> bits))
+        away = time // 3600 - key.hour
+        if gap is not None and time and away >= 12:
+            key.habit = quarter(time)
+        key.hour = time // 3600
+        for name in self.groups_of(number):
+            group = self.groups.get(name)
             if group is None:
-                group = self.groups[bits, number >> bits] = Group(self.now)
+                group = self.groups[name] = Group(self.now)
             else:
                 group.rate = 1 + decayed(group.rate, self.now - group.last, USUAL)
                 group.last = self.now
             group.returns += ((gap is not None) - group.returns) / 16
             if gap is not None:
                 group.gap += (level(gap) - group.gap) / 16
-        self.novelty += ((key is None) - self.novelty) / 64
+        self.novelty += ((gap is None) - self.novelty) / 64
         self.now += 1
 
     def row(self, number: int, stay: float) -> list[float]:
@@ -102,11 +127,16 @@ class Reference:
         row += [octaves(decayed(key.usual, age, USUAL)) + stay - USUAL]
         row += [level(key.size), level(key.run)]
         row += [since(self.keys.get(number - 1)), since(self.keys.get(number + 1))]
-        for bits in (4, 10):
-            group = self.groups[bits, number >> bits]
+        levels = []
+        for name in self.groups_of(number):
+            group = self.groups[name]
             rate = octaves(decayed(group.rate, self.now - group.last, USUAL)) + stay - USUAL
-            row += [since(group), rate, group.returns, group.gap - stay]
-        return [*row, self.novelty, stay]
+            levels.append([since(group), rate, group.returns, group.gap - stay])
+        near, far, kin = levels
+        row += [*near, *far, self.novelty, stay, *kin[2:]]
+        for later in (0, 6 * 3600):
+            row.append(0 if key.habit is None else cosine(quarter(self.time + later) - key.habit))
+        return row
 
 
 def trace(requests: int = 6000, keys: int = 100) -> list[int]:
@@ -121,9 +151,32 @@ def trace(requests: int = 6000, keys: int = 100) -> list[int]:
     return keys_asked
 
 
-def test_native_rows_are_those_of_the_reference() -> None:
-    keys = trace()
+@contextmanager
+def timed_text(folder: Path, keys: list[int]) -> Iterator[tuple[Spool, list[int], list[int]]]:
+    """The same as text, a request a minute."""
+    texts = [f"user:{key}:profile" if key % 3 else f"/items/{key}?x=1" for key in keys]
+    times = [1_700_000_000 + 60 * at for at in range(len(keys))]
+    path = folder / "requests.csv"
+    lines = [f"{time}.5,{text}" for time, text in zip(times, texts, strict=True)]
+    path.write_text("\n".join(["time,key", *lines]))
+    with Spool(read_trace(path)) as spool:
+        yield spool, _native.key_numbers(list[Any](texts)).tolist(), times
+
+
+@contextmanager
+def plain_numbers(_: Path, keys: list[int]) -> Iterator[tuple[Spool, list[int], list[int]]]:
     with Spool(requests_of(keys)) as spool:
+        yield spool, keys, [0] * len(keys)
+
+
+@pytest.mark.parametrize("written", [plain_numbers, timed_text])
+def test_native_rows_are_those_of_the_reference(
+    written: Callable[
+        [Path, list[int]], AbstractContextManager[tuple[Spool, list[int], list[int]]]
+    ],
+    tmp_path: Path,
+) -> None:
+    with written(tmp_path, trace()) as (spool, numbers, times):
         taken = rows(spool, sample=1.0, seed=3)
     assert len(taken.index) > 1000
     by_moment: dict[int, list[int]] = {}
@@ -131,7 +184,7 @@ def test_native_rows_are_those_of_the_reference() -> None:
         by_moment.setdefault(moment, []).append(at)
     reference = Reference()
     compared = 0
-    for moment, number in enumerate(keys):
+    for moment, number in enumerate(numbers):
         for at in by_moment.get(moment, ()):
             row = taken.X[at].tolist()
             stay = row[NAMES.index("stay")]
@@ -143,7 +196,7 @@ def test_native_rows_are_those_of_the_reference() -> None:
                 for each in candidates
             ), (moment, dict(zip(NAMES, row, strict=True)))
             compared += 1
-        reference.request(number, 0)
+        reference.request(number, 0, times[moment])
     assert compared == len(taken.index)
 
 
@@ -151,7 +204,9 @@ def test_labels_are_the_requests_until_the_next() -> None:
     """Every key comes each 100 requests, so age and time to come add up to that."""
     with Spool(requests_of(list(range(100)) * 60)) as spool:
         taken = rows(spool, stop=5000)
-    age = np.exp2(taken.X[:, 0] + taken.X[:, -1]) - 1  # within an eighth of an octave
+    age = (
+        np.exp2(taken.X[:, 0] + taken.X[:, NAMES.index("stay")]) - 1
+    )  # within an eighth of an octave
     known = ~taken.censored
     to_come = np.exp2(taken.label) - 1
     assert np.all(np.abs(age + to_come - 100)[known] <= 16)

@@ -19,6 +19,7 @@ import pytest
 
 from augury import Cache
 from augury.errors import ConfigurationError, LoadCycleError
+from tests.unit.colliding_keys import Key
 
 WAIT = 30.0  # seconds until a test gives up
 
@@ -43,24 +44,6 @@ class Gate:
         if isinstance(self.outcome, BaseException):
             raise self.outcome
         return self.outcome
-
-
-class Key:
-    """Equal by number; all of them collide. Runs `action` once, when it is compared."""
-
-    def __init__(self, number: int, action: Callable[[], object] | None = None) -> None:
-        self.number = number
-        self.action = action
-
-    def __hash__(self) -> int:
-        return 42
-
-    def __eq__(self, other: object) -> bool:
-        for key in (self, other):
-            if isinstance(key, Key) and key.action is not None:
-                action, key.action = key.action, None
-                action()
-        return isinstance(other, Key) and self.number == other.number
 
 
 def waiters(count: int) -> None:

@@ -24,7 +24,7 @@ def test_every_policy_has_its_section_in_order() -> None:
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_section_is_what_the_header_says(policy: str) -> None:
-    _, title, paper, _, _, parameters = POLICIES[policy]
+    _, title, paper, _, _, _, parameters = POLICIES[policy]
     section = sections()[policy]
     assert section.startswith(title + "\n")
     assert f"Paper: {paper}." in section

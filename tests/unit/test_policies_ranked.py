@@ -9,22 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from augury._native import Simulation, hash_integers
-
-NEVER = np.iinfo(np.int64).max
-
-
-def following(ids: list[int]) -> NDArray[np.int64]:
-    """The index of the next request of the same id, for each request."""
-    result = np.full(len(ids), NEVER, np.int64)
-    last: dict[int, int] = {}
-    for index, each in enumerate(ids):
-        if each in last:
-            result[last[each]] = index
-        last[each] = index
-    return result
+from tests.unit.next_access import NEVER, following
 
 
 def replay(

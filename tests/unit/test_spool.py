@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from augury import read_trace
 from augury.accesslog import Chunk, InMemoryTrace, Spool, requests_of
 from augury.errors import TraceError
 
@@ -73,6 +74,19 @@ def test_spans_chunks() -> None:
     known = following != NEVER
     assert np.array_equal(ids[known], ids[following[known]])
     assert known.sum() == len(keys) - spool.distinct
+
+
+def test_keeps_whole_seconds(tmp_path: Path) -> None:
+    times = [0.0, 1_700_000_000.9, -0.5, 2.0**32 + 7, 1.8e18]
+    path = tmp_path / "requests.csv"
+    path.write_text("\n".join(["time,key", *(f"{time!r},{time}" for time in times)]))
+    with Spool(read_trace(path)) as spool:
+        (chunk,) = spool.chunks()
+        assert chunk.times is not None
+        assert chunk.times.tolist() == [0, 1_700_000_000, 2**32 - 1, 7, int(1.8e18) % 2**32]
+    with Spool(requests_of([1])) as spool:
+        (chunk,) = spool.chunks()
+        assert chunk.times is None
 
 
 def test_says_where_there_is_no_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

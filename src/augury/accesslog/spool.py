@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Generic, Self, TypeVar
 
 import numpy as np
@@ -18,6 +17,7 @@ from augury.errors import TraceError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from augury.accesslog.chunk import Chunk
     from augury.accesslog.trace import InMemoryTrace, Trace
 
 T = TypeVar("T", bound=np.generic)
@@ -36,15 +36,17 @@ class SpooledChunk:
     """Bytes, if the trace says."""
     next: NDArray[np.int64] | None
     """Index of the next request of the same key, or 2**63 - 1; if asked for."""
+    times: NDArray[np.uint32] | None
+    """Whole seconds, modulo 2**32, if the trace says."""
 
 
 class Spool:
     """The requests of a trace, with keys numbered in order of first appearance.
 
     Reading a trace a second time costs as much as the first. A spool is read once, written to an
-    unnamed scratch file (4 bytes a request, 12 with sizes; in the folder that `tempfile` uses), and
-    then replayed as often as needed. Memory is bounded by the distinct keys. Use it as a context
-    manager, or `close` it.
+    unnamed scratch file (4 bytes a request, 8 more with sizes, 4 more with times; in the folder
+    that `tempfile` uses), and then replayed as often as needed. Memory is bounded by the distinct
+    keys. Use it as a context manager, or `close` it.
 
     Parameters
     ----------
@@ -76,6 +78,9 @@ class Spool:
     number of distinct keys."""
     keys: NDArray[np.uint64]
     """The key of each id."""
+    numbers: NDArray[np.uint64]
+    """The number of each id that features know the key by: near to those of keys that are like it.
+    `native/model/key_number.hpp` says how it is made of text; integers are themselves."""
     seconds: float | None
     """From the earliest to the latest request, if the trace says."""
 
@@ -85,6 +90,9 @@ class Spool:
         self._ids = _Column(np.dtype(np.uint32))
         self._sizes: _Column[np.uint64] | None = None
         self._next: _Column[np.int64] | None = None
+        self._times: _Column[np.uint32] | None = None
+        numbers: list[NDArray[np.uint64]] = []
+        any_text = False
         index = _native.KeyIndex()
         self.requests = self.footprint = 0
         total = 0.0
@@ -94,6 +102,9 @@ class Spool:
                 before = len(index)
                 ids = index.intern(chunk.keys)
                 self._ids.append(ids)
+                new = _firsts(ids, before)
+                numbers.append(_numbers(chunk, new))
+                any_text = any_text or chunk.names is not None
                 if chunk.sizes is not None:
                     if self._sizes is None:
                         self._sizes = _Column(np.dtype(np.uint64))
@@ -104,15 +115,19 @@ class Spool:
                             f"{trace.path or 'the trace'}: its sizes add up to more than "
                             f"{_MOST_BYTES:,} bytes; is this column the size?"
                         )
-                    self.footprint += int(chunk.sizes[_firsts(ids, before)].sum())
+                    self.footprint += int(chunk.sizes[new].sum())
                 if chunk.times is not None:
                     earliest = min(earliest, float(chunk.times.min()))
                     latest = max(latest, float(chunk.times.max()))
+                    if self._times is None:
+                        self._times = _Column(np.dtype(np.uint32))
+                    self._times.append(_seconds(chunk.times))
                 self.requests += len(ids)
         except BaseException:
             self.close()
             raise
         self.keys = index.keys()
+        self.numbers = np.concatenate(numbers) if any_text else self.keys
         self.distinct = len(self.keys)
         self.seconds = latest - earliest if latest >= earliest else None
         if self._sizes is None:
@@ -144,6 +159,7 @@ class Spool:
                 self._ids.read(start, count),
                 self._sizes.read(start, count) if self._sizes else None,
                 following.read(start, count) if following else None,
+                self._times.read(start, count) if self._times else None,
             )
 
     def _following(self) -> _Column[np.int64]:
@@ -158,19 +174,14 @@ class Spool:
 
     def close(self) -> None:
         """Delete the scratch file."""
-        for column in (self._ids, self._sizes, self._next):
+        for column in (self._ids, self._sizes, self._next, self._times):
             if column is not None:
                 column.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -178,6 +189,18 @@ def _firsts(ids: NDArray[np.uint32], before: int) -> NDArray[np.bool_]:
     """Tell which requests are the first of their key, when `before` keys were known already."""
     known = np.maximum.accumulate(np.concatenate(([before], ids.astype(np.int64) + 1)))
     return known[1:] > known[:-1]
+
+
+def _numbers(chunk: Chunk, new: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Return the numbers of the keys that are new."""
+    if chunk.names is None:
+        return chunk.keys[new]
+    return _native.key_numbers([chunk.names[at] for at in np.flatnonzero(new).tolist()])
+
+
+def _seconds(times: NDArray[np.float64]) -> NDArray[np.uint32]:
+    whole = np.mod(np.floor(times), 2.0**32)  # of the negative, too
+    return whole.astype(np.uint32)
 
 
 class _Column(Generic[T]):

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from augury import policies
 from augury.bench.measure import Effort, Measurement, Row, Target, Timed, compare
-from augury.bench.peers import Augury, Peer, installed
+from augury.bench.peers import Peer, installed, ours
 
 CAPACITY = 10_000
 SMALL = 100
@@ -74,8 +73,7 @@ def find_rows(effort: Effort) -> Iterator[Row]:
 
 
 def _contenders() -> list[Peer]:
-    ours: list[Peer] = [Augury(name) for name in policies.names(offline=False)]
-    return ours + [peer for peer in installed() if peer.mapping]
+    return [peer for peer in (*ours(), *installed()) if peer.mapping]
 
 
 def _shuffled(keys: Sequence[Any], count: int) -> list[Any]:
@@ -180,7 +178,7 @@ def _memo(effort: Effort, keys: Sequence[int]) -> list[Measurement]:
         return run
 
     runs: dict[str, Timed] = {}
-    for peer in (*map(Augury, policies.names(offline=False)), *installed()):
+    for peer in (*ours(), *installed()):
         function = peer.memoise(_identity, len(keys))
         if function is not None:
             runs[peer.name] = contender(function)

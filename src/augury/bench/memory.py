@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from augury import policies
 from augury.bench.fresh import held_memory
 from augury.bench.measure import Effort, Measurement, Row, Target, summarise
-from augury.bench.peers import installed
+from augury.bench.peers import installed, ours
 
 ALLOWANCE = 32
 """Bytes an entry that a policy may cost beyond a dict's."""
@@ -27,7 +26,7 @@ def find_rows(effort: Effort) -> Iterator[Row]:
 
 
 def _measure(entries: int) -> list[Measurement]:
-    names = [f"augury {name}" for name in policies.names(offline=False)] + ["dict"]
+    names = [peer.name for peer in ours()] + ["dict"]
     names += [peer.name for peer in installed() if peer.name != "dict"]
     values = {name: held_memory(name, entries) / entries for name in names}
     return [summarise(name, [value], [values["dict"]]) for name, value in values.items()]

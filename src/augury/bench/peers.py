@@ -15,6 +15,8 @@ from contextlib import AbstractContextManager
 from importlib import import_module, metadata
 from typing import Any
 
+from augury import policies
+
 Lock = AbstractContextManager[Any]
 
 
@@ -290,6 +292,11 @@ PEERS: tuple[Peer, ...] = (
     Moka(),
 )
 """All that Augury is measured against when it is live, installed or not."""
+
+
+def ours() -> list[Peer]:
+    """Return Augury's live cache with each policy, but `learned`: without a model it is S3-FIFO."""
+    return [Augury(name) for name in policies.names(offline=False) if name != "learned"]
 
 
 def installed() -> list[Peer]:

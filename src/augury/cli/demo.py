@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table as RichTable
 
+from augury import policies
 from augury.bench.machine import describe_machine, machine_line
 from augury.cli.terminal import console, print_json, progress
 from augury.demo import Outcome, Stage, Table, load_scene, scene_names, write_report
@@ -22,7 +22,8 @@ def command(
         typer.Argument(help=f"What to show: {', '.join(scene_names())}. By default all."),
     ] = None,
     policy: Annotated[
-        str, typer.Option(help="Policies, separated by commas. By default all live ones.")
+        str,
+        typer.Option(help="Policies, separated by commas. By default all live ones but learned."),
     ] = "",
     size: Annotated[
         str, typer.Option(help="Entries of the caches, separated by commas.")
@@ -48,7 +49,8 @@ def command(
         output.mkdir(parents=True, exist_ok=True)  # now, rather than find out after the work
     chosen = {name: load_scene(name) for name in scenes or scene_names()}
     outcomes: dict[str, Outcome] = {}
-    with Stage(months=months, policies=_split(policy), sizes=_sizes(size)) as stage:
+    listed = [name for name in policies.split(policy) if name]
+    with Stage(months=months, policies=listed, sizes=_sizes(size)) as stage:
         with progress("loading the flights into SQLite"):
             stage.pages  # noqa: B018  (read here, before anything is measured)
         for name, scene in chosen.items():
@@ -71,14 +73,9 @@ def command(
     )
 
 
-def _split(listed: str) -> list[str]:
-    # Commas in brackets separate a policy's parameters.
-    return [part.strip() for part in re.split(r",(?![^()]*\))", listed) if part.strip()]
-
-
 def _sizes(listed: str) -> list[int]:
     try:
-        return [int(part.replace("_", "")) for part in _split(listed)]
+        return [int(part.replace("_", "")) for part in listed.split(",") if part.strip()]
     except ValueError:
         raise ConfigurationError(
             f"cannot read sizes {listed!r}; write numbers of entries, such as 2000,5000"

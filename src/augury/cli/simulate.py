@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -24,9 +23,6 @@ from augury.cli.trace import (
 from augury.errors import ConfigurationError
 from augury.models import load_model
 from augury.simulation import SimulationResult, simulate_many
-
-_TRAINED = {"learned", "auto"}  # policies that use a model
-_BETWEEN_POLICIES = re.compile(r",(?![^(]*\))")
 
 
 def command(
@@ -76,11 +72,11 @@ def command(
     png: PngOption = None,
 ) -> None:
     """Replay a trace through many policies at many sizes."""
-    chosen = policies.names() if policy.strip() == "all" else _BETWEEN_POLICIES.split(policy)
+    chosen = policies.names() if policy.strip() == "all" else policies.split(policy)
     parsed = [policies.parse(each) for each in chosen]
     sizes = [each.strip() for each in size.split(",")]
     loaded = None if model is None else load_model(model)
-    if loaded is not None and not any(each.name in _TRAINED for each in parsed):
+    if loaded is not None and not any(policies.describe(each.name).adaptive for each in parsed):
         raise ConfigurationError("--model is for policy learned; name it in --policy")
     if png is not None:
         writable(png)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from augury import policies
@@ -67,7 +66,8 @@ class Stage:
     months
         How many months of the year 2013 to play, from February on: 1 to 11.
     policies
-        Names of policies; by default all that a live cache can have.
+        Names of policies; by default all that a live cache can have, but `learned`: without a
+        model it is S3-FIFO.
     sizes
         Entries of the caches.
     data
@@ -95,7 +95,7 @@ class Stage:
         self.sizes = sorted(set(self.sizes))
         self.policies = list(
             dict.fromkeys(str(policies.parse(name)) for name in self.policies)
-        ) or policies.names(offline=False)
+        ) or [name for name in policies.names(offline=False) if name != "learned"]
         for name in self.policies:
             Cache(1, policy=name)  # complains now, not after the set-up
         self._folder = tempfile.TemporaryDirectory(prefix="augury-demo-")
@@ -103,12 +103,7 @@ class Stage:
     def __enter__(self) -> Stage:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
     @cached_property

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from augury.learning.evaluation import Evaluation
     from augury.models import Artefact
 
-ADAPTIVE = ("learned", "auto")
-"""Policies that are not fixed."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
@@ -146,7 +143,7 @@ def compare(
         results = simulate_many(spool, ["learned"], sizes, warm=warm, model=artefact)
         tell((2 * at + 2) / steps)
         candidates.append(Candidate(artefact, test, tuple(results)))
-    fixed = [name for name in policies.names() if name not in ADAPTIVE]
+    fixed = policies.names(adaptive=False)
     results = simulate_many(
         spool, fixed, sizes, warm=warm, progress=lambda part: tell(1 + (part - 1) * 2 / steps)
     )

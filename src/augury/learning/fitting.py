@@ -182,6 +182,38 @@ class Line:
         return cls(slope, float(y_mean - slope * x_mean))
 
 
+def fit_classifier(
+    training: Training, estimator: Any, parameters: Mapping[str, float | int | str]
+) -> Fitted:
+    """Fit a linear classifier of scikit-learn to "is asked for again before it would be evicted".
+
+    Parameters
+    ----------
+    training
+        The rows, which are standardised first.
+    estimator
+        With a ``decision_function``.
+    parameters
+        What it was made with.
+
+    Raises
+    ------
+    LearningError
+        If all rows are of one class.
+    """
+    need_both_classes(training)
+    mean, scale = standard(training.rows)
+    estimator.fit((training.rows - mean) / scale, training.again, sample_weight=training.weight)
+    arrays, line = linear_time(
+        training, estimator.coef_[0], float(estimator.intercept_[0]), mean, scale
+    )
+
+    def predict(rows: Rows) -> Scores:
+        return np.asarray(line(estimator.decision_function((rows - mean) / scale)))
+
+    return Fitted("linear", arrays, predict, parameters)
+
+
 def need_both_classes(training: Training) -> None:
     """Raise a `LearningError` unless some rows are asked for again in time and some are not."""
     if training.again.all() or not training.again.any():

@@ -13,7 +13,7 @@ Policy(name='fifo', parameters={})
 """
 
 from augury.policies.catalogue import Description, Parameter, describe, names
-from augury.policies.spec import Policy, check_learns, check_seed, parse
+from augury.policies.spec import Policy, check_learns, check_seed, parse, split
 
 __all__ = [
     "Description",
@@ -24,4 +24,5 @@ __all__ = [
     "describe",
     "names",
     "parse",
+    "split",
 ]

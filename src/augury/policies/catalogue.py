@@ -29,6 +29,8 @@ class Description:
     paper: str
     offline: bool
     """It needs to know the future, so it serves simulations only."""
+    adaptive: bool
+    """It has no fixed rule: shadow caches or a model decide."""
     learns: bool
     """It has a use for a model."""
     parameters: tuple[Parameter, ...]
@@ -38,21 +40,36 @@ class Description:
 def _catalogue() -> dict[str, Description]:
     return {
         name: Description(
-            name, title, paper, offline, learns, tuple(Parameter(*p) for p in parameters)
+            name, title, paper, offline, adaptive, learns, tuple(Parameter(*p) for p in parameters)
         )
-        for name, title, paper, offline, learns, parameters in _native.describe_policies()
+        for name, title, paper, offline, adaptive, learns, parameters in (
+            _native.describe_policies()
+        )
     }
 
 
-def names(*, offline: bool = True) -> list[str]:
+def names(*, offline: bool = True, adaptive: bool = True) -> list[str]:
     """Return the names of all policies, in the catalogue's order.
 
     Parameters
     ----------
     offline
         Whether to include those that serve simulations only.
+    adaptive
+        Whether to include those without a fixed rule: shadow caches or a model decide in them.
+
+    Examples
+    --------
+    >>> set(names()) - set(names(offline=False))
+    {'belady'}
+    >>> sorted(set(names()) - set(names(adaptive=False)))
+    ['auto', 'learned']
     """
-    return [d.name for d in _catalogue().values() if offline or not d.offline]
+    return [
+        d.name
+        for d in _catalogue().values()
+        if (offline or not d.offline) and (adaptive or not d.adaptive)
+    ]
 
 
 def describe(name: str) -> Description:

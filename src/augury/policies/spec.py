@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from augury.errors import ConfigurationError
 from augury.policies.catalogue import describe, names
 
+# Commas in brackets separate a policy's parameters.
+_BETWEEN_POLICIES = re.compile(r",(?![^()]*\))")
 _WRITTEN = re.compile(r"\s*(?P<name>[\w-]+)\s*(?:\((?P<parameters>[^()]*)\))?\s*", re.ASCII)
 
 
@@ -116,3 +118,14 @@ def parse(written: str | Policy) -> Policy:
                 f"cannot read {item!r} in policy {written!r}; write parameter=number"
             ) from None
     return Policy(match["name"], parameters)
+
+
+def split(listed: str) -> list[str]:
+    """Split policies that are separated by commas; `parse` reads each of them.
+
+    Examples
+    --------
+    >>> split("lru, lruk(k=3, ghost=0),")
+    ['lru', 'lruk(k=3, ghost=0)', '']
+    """
+    return [written.strip() for written in _BETWEEN_POLICIES.split(listed)]
