@@ -239,7 +239,7 @@ inline constexpr char kTakeRequestsDoc[] =
     R"(_take_requests($self, /)
 --
 
-Take out the requests in memory, as numbers and weights, and record no more.)";
+Take out the requests in memory, as numbers, weights and times, and record no more.)";
 
 inline constexpr char kHeldDoc[] =
     R"(_held($self, slot, count, /)

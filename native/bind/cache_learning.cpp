@@ -69,7 +69,8 @@ PyObject* cache_take_requests(PyObject* object, PyObject*) {
   try {
     Tape::Taken taken = self->plan->tape->take();
     return nanobind::make_tuple(hand_over(std::move(taken.numbers), taken.size),
-                                hand_over(std::move(taken.weights), taken.size))
+                                hand_over(std::move(taken.weights), taken.size),
+                                hand_over(std::move(taken.times), taken.size))
         .release()
         .ptr();
   } catch (nanobind::python_error& error) {

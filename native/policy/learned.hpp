@@ -65,14 +65,14 @@ class Learned final : public Policy {
 
   void hit(Slot slot, const Request& request) override {
     features_.request(nodes_[slot].number, request.size, request.time);
-    if (tape_ != nullptr) tape_->push(nodes_[slot].number, residents_.weight(slot));
+    if (tape_ != nullptr) tape_->push(nodes_[slot].number, residents_.weight(slot), request.time);
     nodes_[slot].asked = features_.now();
     fifo_.hit(slot, request);
   }
 
   void miss(const Request& request) override {
     features_.request(request.number, request.size, request.time);
-    if (tape_ != nullptr) tape_->push(request.number, request.weight);
+    if (tape_ != nullptr) tape_->push(request.number, request.weight, request.time);
     fifo_.miss(request);
   }
 

@@ -15,6 +15,7 @@ class Tape {
   struct Taken {
     std::unique_ptr<std::uint64_t[]> numbers;  // see Request::number
     std::unique_ptr<Weight[]> weights;
+    std::unique_ptr<std::uint32_t[]> times;  // see Request::time
     std::size_t size;
   };
 
@@ -22,15 +23,17 @@ class Tape {
   void start(std::size_t limit) {
     auto numbers = std::make_unique_for_overwrite<std::uint64_t[]>(limit);
     auto weights = std::make_unique_for_overwrite<Weight[]>(limit);
-    taken_ = {std::move(numbers), std::move(weights), 0};
+    auto times = std::make_unique_for_overwrite<std::uint32_t[]>(limit);
+    taken_ = {std::move(numbers), std::move(weights), std::move(times), 0};
     limit_ = limit;
   }
 
-  void push(std::uint64_t number, Weight weight) {
+  void push(std::uint64_t number, Weight weight, std::uint32_t time) {
     if (taken_.size == limit_) [[likely]]
       return;
     taken_.numbers[taken_.size] = number;
-    taken_.weights[taken_.size++] = weight;
+    taken_.weights[taken_.size] = weight;
+    taken_.times[taken_.size++] = time;
   }
 
   [[nodiscard]] std::size_t size() const { return taken_.size; }
@@ -38,11 +41,11 @@ class Tape {
   // Hands over what there is, and is off.
   Taken take() {
     limit_ = 0;
-    return std::exchange(taken_, {nullptr, nullptr, 0});
+    return std::exchange(taken_, {nullptr, nullptr, nullptr, 0});
   }
 
  private:
-  Taken taken_{nullptr, nullptr, 0};
+  Taken taken_{nullptr, nullptr, nullptr, 0};
   std::size_t limit_ = 0;
 };
 

@@ -85,7 +85,10 @@ def test_tells_the_models_prediction_and_why(model: Artefact) -> None:
         ],
         np.float32,
     )
-    assert popular.next_access == pytest.approx(2 ** (model.score(row[None])[0] + row[-1]) - 1)
+    stay = next(each.value for each in popular.influences if each.feature == "stay")
+    assert stay is not None
+    wait = 2 ** (model.score(row[None])[0] + stay) - 1
+    assert popular.next_access == pytest.approx(max(0.0, wait))
     assert "tree, learned from" in str(popular)
     assert popular.next_victim in cache
 

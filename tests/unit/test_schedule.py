@@ -55,6 +55,15 @@ def test_a_window_ends_when_entries_have_changed_several_times_over() -> None:
     assert schedule.is_enough(60_000, 16_000, 1_000, 1_000)
 
 
+def test_waits_until_the_cache_holds_what_it_wants_to_keep() -> None:
+    schedule = Schedule()
+    assert not schedule.is_settled(0, 0, 0, 1_000)
+    assert not schedule.is_settled(30_000, 7_999, 1_000, 1_000)
+    assert schedule.is_settled(30_000, 8_000, 1_000, 1_000)
+    assert schedule.is_settled(schedule.limit(1_000), 10, 1_000, 1_000)
+    assert Schedule(1_000).is_settled(0, 0, 0, 1_000)
+
+
 def test_starts_anew_when_the_statistics_do() -> None:
     schedule = Schedule()
     schedule.trained(10**9, 20_000, idle=True)

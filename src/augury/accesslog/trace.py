@@ -109,10 +109,11 @@ class InMemoryTrace:
         keys: NDArray[np.uint64],
         names: list[str] | None = None,
         sizes: NDArray[np.uint64] | None = None,
+        times: NDArray[np.float64] | None = None,
     ) -> None:
         self.malformed = Malformed(total=len(keys))
         """Nothing is malformed."""
-        self._chunk = Chunk(keys, sizes, names=names)
+        self._chunk = Chunk(keys, sizes, times, names)
 
     def __len__(self) -> int:
         return len(self._chunk)

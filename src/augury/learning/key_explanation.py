@@ -16,6 +16,7 @@ from augury.policies import Policy
 if TYPE_CHECKING:
     from augury.models import Artefact
 
+_STAY = [feature.name for feature in FEATURES].index("stay")
 _TOLD = 5  # features in the text
 _FAR = 62.0  # octaves of requests: farther is never, whatever a model says
 
@@ -144,7 +145,7 @@ def explain_key(cache: _Cache, key: Any) -> KeyExplanation:
     influences: tuple[Influence, ...] = ()
     if features is not None:
         influences = _influences(features, None)
-        told["stays"] = float(np.exp2(features[-1]) - 1)
+        told["stays"] = float(np.exp2(features[_STAY]) - 1)
         if model is not None:
             influences = _influences(features, model)
             told |= _predicted(features, model)
@@ -163,7 +164,7 @@ def explain_key(cache: _Cache, key: Any) -> KeyExplanation:
 
 def _predicted(features: np.ndarray[Any, np.dtype[np.float32]], model: Artefact) -> dict[str, Any]:
     score = model.score(features[None])
-    octaves = np.nan_to_num(score[0].astype(np.float64), nan=_FAR, posinf=_FAR) + features[-1]
+    octaves = np.nan_to_num(score[0].astype(np.float64), nan=_FAR, posinf=_FAR) + features[_STAY]
     return {
         "model": f"{model.card.model}, learned from {model.card.data}",
         "next_access": max(0.0, float(np.exp2(min(octaves, _FAR)) - 1)),

@@ -56,7 +56,7 @@ class _Cache(Protocol):
     def _record_requests(self, limit: int, /) -> None: ...
     def _held(self, slot: int, count: int, /) -> tuple[NDArray[Any], NDArray[Any], int | None]: ...
     def _recorded_requests(self) -> tuple[int, int]: ...
-    def _take_requests(self) -> tuple[NDArray[Any], NDArray[Any]]: ...
+    def _take_requests(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
     def _statistics(self) -> tuple[int, ...]: ...
 
 
@@ -78,6 +78,8 @@ class _Window:
     """Of the keys asked for."""
     weights: NDArray[np.uint64]
     """Of the entries."""
+    times: NDArray[np.uint32]
+    """Of the requests, in seconds."""
     held: _Held
     """What the cache held before."""
     policy: Policy
@@ -215,7 +217,9 @@ class Learner:
             self._schedule.restart()
         self._served = served
         if self._recording is None:
-            if served < self._schedule.start_at:
+            entries = cache._recorded_requests()[1]
+            settled = self._schedule.is_settled(served, inserted, entries, cache.capacity)
+            if served < self._schedule.start_at or not settled:
                 return _WAIT
             return self._record(cache, served, inserted)
         window = self._window(cache, served, inserted)
@@ -242,15 +246,16 @@ class Learner:
         if not self._schedule.is_enough(recorded, came, entries, cache.capacity):
             return None
         held, self._recording = self._recording, None
-        numbers, weights = cache._take_requests()
-        return _Window(numbers, weights, held, cache.policy, cache.capacity, cache.model, served)
+        return _Window(
+            *cache._take_requests(), held, cache.policy, cache.capacity, cache.model, served
+        )
 
     def _study(self, window: _Window) -> None:
         """Train on a window if there is a reason to, and use what wins."""
         pace = Pace(self._share, self._is_unwanted)
         requests = len(window.numbers)
         try:
-            with Spool(_trace(window.numbers, window.weights)) as spool:
+            with Spool(_trace(window.numbers, window.weights, window.times)) as spool:
                 told = self._judge(window, spool, pace)
         except Stopped:
             raise
@@ -380,6 +385,7 @@ def _select(
     trace = _trace(
         np.concatenate((held.numbers, window.numbers)),
         np.concatenate((held.weights, window.weights)),
+        np.concatenate((np.repeat(window.times[:1], len(held.numbers)), window.times)),
     )
     with Spool(trace) as spool:
         return select(
@@ -393,11 +399,15 @@ def _select(
         )
 
 
-def _trace(numbers: NDArray[np.uint64], weights: NDArray[np.uint64]) -> InMemoryTrace:
+def _trace(
+    numbers: NDArray[np.uint64], weights: NDArray[np.uint64], times: NDArray[np.uint32]
+) -> InMemoryTrace:
+    seconds = times.astype(np.float64)
     if not (weights != 1).any():
-        return InMemoryTrace(numbers)
+        return InMemoryTrace(numbers, times=seconds)
     # As the cache tells its policy: of an entry that weighs 1, no size is known.
-    return InMemoryTrace(numbers, None, np.where(weights == 1, np.uint64(0), weights))
+    sizes = np.where(weights == 1, np.uint64(0), weights)
+    return InMemoryTrace(numbers, None, sizes, seconds)
 
 
 def _held(cache: _Cache, inserted: int) -> _Held:

@@ -111,7 +111,8 @@ def _misses(
                 reached.append(simulation.misses)
             part = slice(start - at, stop - at)
             sizes = None if chunk.sizes is None else chunk.sizes[part]
-            simulation.feed(chunk.ids[part], spool.hashes, sizes, None, spool.keys)
+            times = None if chunk.times is None else chunk.times[part]
+            simulation.feed(chunk.ids[part], spool.hashes, sizes, None, spool.numbers, times)
         at = end
     reached.append(simulation.misses)
     return np.diff(np.array(reached)).astype(np.int64)
