@@ -111,7 +111,6 @@ class Prepared:
 
 @contextlib.contextmanager
 def prepared(path: Path) -> Iterator[Prepared]:
-
     with (
         Spool(augury.read_trace(path)) as spool,
         NamedTemporaryFile(suffix=".oracleGeneral") as file,
