@@ -27,12 +27,12 @@ import json
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from tempfile import NamedTemporaryFile
+from typing import NamedTuple
 
 import libcachesim
 import numpy as np
@@ -47,7 +47,6 @@ from augury.simulation import capacity_of
 SIZES = "1%,5%,10%,20%"
 LEAST = 0.02  # of miss ratio, between FIFO and Belady
 REPEATS = 3  # of our replays, of which the shortest counts; theirs take minutes
-NOT_FIXED = ("auto", "learned")
 ALWAYS = ("fifo", "lru", "s3fifo", "belady", "LRU", "S3FIFO")  # others are compared with these
 THEIRS = (
     "FIFO", "LRU", "LFU", "LRUK", "TwoQ", "SLRU", "ARC", "LIRS", "ClockPro", "Clock2QPlus",
@@ -95,6 +94,7 @@ class Prepared:
     ids: NDArray[np.uint32]
     sizes: NDArray[np.uint64]
     next: NDArray[np.int64]
+    times: NDArray[np.uint32] | None
     file: str  # the same as oracleGeneral records
 
     @property
@@ -111,22 +111,25 @@ class Prepared:
 
 @contextlib.contextmanager
 def prepared(path: Path) -> Iterator[Prepared]:
-    trace = augury.read_trace(path)
-    with Spool(trace) as spool, tempfile.NamedTemporaryFile(suffix=".oracleGeneral") as file:
+    with (
+        Spool(augury.read_trace(path)) as spool,
+        NamedTemporaryFile(suffix=".oracleGeneral") as file,
+    ):
         chunks = list(spool.chunks(next_access=True))
         ids = np.concatenate([chunk.ids for chunk in chunks])
         following = np.concatenate([chunk.next for chunk in chunks if chunk.next is not None])
         sized = [chunk.sizes for chunk in chunks if chunk.sizes is not None]
         sizes = np.concatenate(sized) if sized else np.ones(len(ids), np.uint64)
-        times = [chunk.times for chunk in trace.chunks() if chunk.times is not None]
+        timed = [chunk.times for chunk in chunks if chunk.times is not None]
+        times = np.concatenate(timed) if timed else None
         records = np.zeros(len(ids), RECORD)
         records["key"] = ids.astype(np.uint64) + 1
-        records["time"] = np.concatenate(times) - times[0][0] if times else np.arange(len(ids))
+        records["time"] = np.arange(len(ids)) if times is None else times - times[0]
         records["size"] = sizes
         records["next"] = np.where(following == np.iinfo(np.int64).max, -1, following)
         records.tofile(file)
         file.flush()
-        yield Prepared(path.name.split(".")[0], spool, ids, sizes, following, file.name)
+        yield Prepared(path.name.split(".")[0], spool, ids, sizes, following, times, file.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,14 +185,14 @@ class Cell:
         )
         following = trace.next if describe(policy).offline else None
         counts = []
-        hashes, keys = trace.spool.hashes, trace.spool.keys
+        hashes, numbers = trace.spool.hashes, trace.spool.numbers
         seconds = 0.0
         for half in trace.halves():
             ids, sizes = trace.ids[half], trace.sizes[half]
+            coming = following[half] if following is not None else None
+            times = trace.times[half] if trace.times is not None else None
             began = time.perf_counter()
-            simulation.feed(
-                ids, hashes, sizes, following[half] if following is not None else None, keys
-            )
+            simulation.feed(ids, hashes, sizes, coming, numbers, times)
             seconds += time.perf_counter() - began
             counts.append(
                 Counts(
@@ -262,18 +265,9 @@ def measure(
 Cells = dict[tuple[str, str], dict[str, Row]]
 
 
-def is_ours(policy: str) -> bool:
-    return policy.islower()
-
-
-def fixed(policies: dict[str, Any], *, ours: bool) -> list[str]:
-    return [
-        policy
-        for policy in policies
-        if is_ours(policy) == ours
-        and policy not in NOT_FIXED
-        and not policy.lower().startswith("belady")
-    ]
+def fixed(cell: dict[str, Row], *, ours: bool) -> list[str]:
+    which = names(offline=False, adaptive=False) if ours else [*THEIRS, "GDSF"]
+    return [policy for policy in which if policy in cell]
 
 
 def best(cell: dict[str, Row], value: Callable[[Row], float], *, ours: bool) -> Row:
