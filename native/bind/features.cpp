@@ -34,8 +34,8 @@ nb::tuple finish(FeatureRows& rows) {
 void bind_features(nb::module_& module) {
   module.attr("FEATURES") = kFeatures;
   nb::class_<FeatureRows>(module, "FeatureRows")
-      .def(nb::init<double, std::uint64_t, std::uint64_t, std::size_t>(), nb::arg("sample"),
-           nb::arg("seed"), nb::arg("start"), nb::arg("keys"))
+      .def(nb::init<double, std::uint32_t, std::uint64_t, std::uint64_t, std::size_t>(),
+           nb::arg("sample"), nb::arg("draws"), nb::arg("seed"), nb::arg("start"), nb::arg("keys"))
       .def("feed", &feed, nb::arg("ids"), nb::arg("keys"), nb::arg("sizes") = nb::none(),
            nb::arg("times") = nb::none())
       .def("finish", &finish);

@@ -178,6 +178,14 @@ class Features {
     ++now_;
   }
 
+  // Asks memory for what row() of that key needs first.
+  void prefetch(std::uint64_t number) const {
+    keys_.prefetch(mix(number));
+    keys_.prefetch(mix(number - 1));
+    keys_.prefetch(mix(number + 1));
+    near_.prefetch(mix(number >> kNearBits));
+  }
+
   // The row of a key at this moment, before its next request. `stay`: how long an entry stays in
   // the cache, in octaves of requests. Times are told in octaves more than that, and rates in
   // octaves of requests within that time, so that a row means the same to caches of other sizes.
@@ -225,7 +233,6 @@ class Features {
   static constexpr unsigned kFarBits = 10;
 
   struct Key {
-    std::uint32_t print = 0;
     std::uint32_t last = 0;
     std::uint32_t first = 0;
     std::uint16_t count = 1;
@@ -239,7 +246,6 @@ class Features {
 
   // Keys with the same upper bits.
   struct Group {
-    std::uint32_t print = 0;
     std::uint32_t last = 0;
     float rate = 1;     // requests, decayed
     float returns = 0;  // share of requests for keys that were known

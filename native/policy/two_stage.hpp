@@ -3,14 +3,35 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <stdexcept>
+#include <string_view>
 
 #include "policy/policy.hpp"
 #include "policy/queue.hpp"
 #include "sketch/history.hpp"
 
 namespace augury {
+
+struct TwoStageSetting {
+  std::string_view name;  // what it is good for
+  double small;           // share of the capacity for the small queue
+  double reach;           // how long a key may take to return, as a share of the main queue's age
+  double ghosts;          // and in new keys for each entry of the cache
+  std::uint8_t promote;   // hits in the small queue that lead to the main queue
+};
+
+// The first one to start with.
+inline constexpr double kAnyGhost = 1e9;  // as long as it is remembered
+inline constexpr std::array kTwoStageSettings{
+    TwoStageSetting{"most workloads", 0.1, 0.7, kAnyGhost, 2},
+    TwoStageSetting{"loops and scans", 0.01, 0.7, kAnyGhost, 2},
+    TwoStageSetting{"what is new lately", 0.25, 1.4, kAnyGhost, 2},
+    TwoStageSetting{"nothing but recency", 0.9, 0.7, kAnyGhost, 1},
+};
 
 // New entries pass through a small FIFO queue; those asked for again there get into the main queue,
 // a CLOCK, and so do keys that return soon enough after they came. S3-FIFO takes any ghost for soon
@@ -20,15 +41,10 @@ namespace augury {
 // requests, here in new keys, so that a hit writes one byte.)
 //
 // kLastTime: from there on times start anew (a test sets it low).
-template <std::uint32_t kLastTime>
+template <std::uint32_t kLastTime = std::numeric_limits<std::uint32_t>::max()>
 class TwoStage final : public Policy {
  public:
-  struct Setting {
-    double small;          // share of the capacity for the small queue
-    double reach;          // how long a key may take to return, as a share of the main queue's age
-    double ghosts;         // and in new keys for each entry of the cache
-    std::uint8_t promote;  // hits in the small queue that lead to the main queue
-  };
+  using Setting = TwoStageSetting;
 
   TwoStage(const Residents& residents, Weight capacity, const Setting& setting)
       : residents_(residents), setting_(setting) {
@@ -36,6 +52,11 @@ class TwoStage final : public Policy {
   }
 
   [[nodiscard]] std::size_t size() const { return small_.size() + main_.size(); }
+
+  // The share of the entries that would have to leave one queue for the other.
+  static double motion(const Setting& from, const Setting& to) {
+    return std::abs(from.small - to.small);
+  }
 
   // Another setting holds from now on: the queues grow and shrink as entries leave, so nothing is
   // moved.
@@ -57,14 +78,18 @@ class TwoStage final : public Policy {
   }
 
   Slot evict() override {
+    const Slot slot = propose();
+    leave(slot);
+    return slot;
+  }
+
+  // Takes out whom evict() would return. It leaves, or is spared, or is removed from residents.
+  Slot propose() {
     full_ = true;
     if (main_.weight() <= main_limit_ || main_.empty()) {
       while (!small_.empty()) {
         const Slot slot = small_.pop_back();
-        if (states_[slot].hits < setting_.promote) {
-          ghosts_.push(residents_.hash(slot), nodes_[slot].time);
-          return slot;
-        }
+        if (states_[slot].hits < setting_.promote) return slot;
         push_main(slot);
       }
     }
@@ -78,6 +103,14 @@ class TwoStage final : public Policy {
     main_.unlink(slot);
     return slot;
   }
+
+  // Of one taken out: it is no resident any more.
+  void leave(Slot slot) {
+    if (!states_[slot].in_main) ghosts_.push(residents_.hash(slot), nodes_[slot].time);
+  }
+
+  // Of one taken out: it stays after all.
+  void spare(Slot slot) { push_main(slot); }
 
   void insert(Slot slot, const Request&) override {
     nodes_.ensure(slot);

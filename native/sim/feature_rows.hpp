@@ -16,14 +16,15 @@ namespace augury {
 
 // After a request, with probability `sample`, a time that entries stay in the cache is drawn, up to
 // the requests so far, and then a row of its key is taken at an age of up to eight times that, each
-// octave as likely as another, unless it is asked for again before. So
-// rows are of keys that are silent at that age, as entries are that a cache thinks of evicting, and
+// octave as likely as another, unless it is asked for again before; and that `draws` times. So rows
+// are of keys that are silent at that age, as entries are that a cache thinks of evicting, and
 // what they are is decided by the past alone: labels are not biased.
 class FeatureRows {
  public:
   // Rows of moments before request `start` are left out.
-  FeatureRows(double sample, std::uint64_t seed, std::uint64_t start, std::size_t keys)
-      : sample_(sample), start_(start), random_(seed), features_(keys) {
+  FeatureRows(double sample, std::uint32_t draws, std::uint64_t seed, std::uint64_t start,
+              std::size_t keys)
+      : sample_(sample), draws_(draws), start_(start), random_(seed), features_(keys) {
     if (!(sample > 0 && sample <= 1))
       throw std::invalid_argument("sample must be above 0, up to 1");
   }
@@ -41,7 +42,8 @@ class FeatureRows {
       resolve(id);
       features_.request(numbers[id], sizes.empty() ? 0 : sizes[i], times.empty() ? 0 : times[i]);
       last_[id] = now_++;
-      if (uniform() < sample_) {
+      const std::uint32_t draws = uniform() < sample_ ? draws_ : 0;
+      for (std::uint32_t draw = 0; draw < draws; ++draw) {
         const double past = std::log2(static_cast<double>(now_) + 1);
         const auto stay = static_cast<float>(std::floor(uniform() * past * 8) / 8);
         const double age = std::exp2(uniform() * (stay + kBeyond));
@@ -116,6 +118,7 @@ class FeatureRows {
   }
 
   double sample_;
+  std::uint32_t draws_;
   std::uint64_t start_;
   Random random_;
   Features features_;

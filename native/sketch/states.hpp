@@ -17,7 +17,7 @@ namespace augury {
 // was not asked for the longest. So it forgets about in order of age, like History, which is the
 // same for a single time.
 //
-// State has `print`, the upper half of the key's hash, and `last`, a time of 32 bits that may wrap.
+// State has `last`, a time of 32 bits that may wrap.
 // Only 32 bits of a hash are kept: a key that is not there is taken for one that is with
 // probability 2^-29. Nothing here throws: what there is no memory for is not remembered.
 template <class State>
@@ -36,9 +36,13 @@ class States {
     const std::uint32_t print = print_of(hash);
     const Line& line = lines_[line_of(print)];
     for (std::uint32_t way = 0; way < kWays; ++way) {
-      if (line.states[way].print == print) return &line.states[way];
+      if (line.prints[way] == print) return &line.states[way];
     }
     return nullptr;
+  }
+  // Asks memory for what find() of that key needs first.
+  void prefetch(std::uint64_t hash) const {
+    if (lines_.size() != 0) __builtin_prefetch(&lines_[line_of(print_of(hash))]);
   }
   State* find(std::uint64_t hash) {
     return const_cast<State*>(static_cast<const States*>(this)->find(hash));
@@ -48,9 +52,7 @@ class States {
   State* add(std::uint64_t hash, const State& state, std::uint32_t now) noexcept {
     if (used_ >= places() / 2 && places() < most_) grow(now);
     if (lines_.size() == 0) return nullptr;
-    State added = state;
-    added.print = print_of(hash);
-    return put(added, now);
+    return put(print_of(hash), state, now);
   }
 
   void clear() {
@@ -61,9 +63,9 @@ class States {
   void validate() const {
     std::size_t used = 0;
     for (std::size_t i = 0; i < lines_.size(); ++i) {
-      for (const State& state : lines_[i].states) {
-        used += state.print != 0;
-        if (state.print != 0 && line_of(state.print) != i) {
+      for (const std::uint32_t print : lines_[i].prints) {
+        used += print != 0;
+        if (print != 0 && line_of(print) != i) {
           throw std::logic_error("states: in another line");
         }
       }
@@ -76,6 +78,7 @@ class States {
   static constexpr std::size_t kFirst = 1024;  // places
 
   struct Line {
+    std::array<std::uint32_t, kWays> prints{};  // upper halves of the hashes; 0: empty
     std::array<State, kWays> states{};
   };
 
@@ -88,19 +91,20 @@ class States {
   }
   [[nodiscard]] std::size_t places() const { return lines_.size() * kWays; }
 
-  State* put(const State& state, std::uint32_t now) noexcept {
-    Line& line = lines_[line_of(state.print)];
-    State* oldest = &line.states[0];
-    for (State& place : line.states) {
-      if (place.print == 0) {
-        oldest = &place;
+  State* put(std::uint32_t print, const State& state, std::uint32_t now) noexcept {
+    Line& line = lines_[line_of(print)];
+    std::size_t oldest = 0;
+    for (std::size_t way = 0; way < kWays; ++way) {
+      if (line.prints[way] == 0) {
+        oldest = way;
         break;
       }
-      if (now - place.last > now - oldest->last) oldest = &place;
+      if (now - line.states[way].last > now - line.states[oldest].last) oldest = way;
     }
-    used_ += oldest->print == 0;
-    *oldest = state;
-    return oldest;
+    used_ += line.prints[oldest] == 0;
+    line.prints[oldest] = print;
+    line.states[oldest] = state;
+    return &line.states[oldest];
   }
 
   void grow(std::uint32_t now) noexcept {
@@ -114,8 +118,8 @@ class States {
     lines_.swap(lines);
     used_ = 0;
     for (std::size_t i = 0; i < lines.size(); ++i) {
-      for (const State& state : lines[i].states) {
-        if (state.print != 0) put(state, now);
+      for (std::size_t way = 0; way < kWays; ++way) {
+        if (lines[i].prints[way] != 0) put(lines[i].prints[way], lines[i].states[way], now);
       }
     }
   }

@@ -167,7 +167,7 @@ class Model:
 FEATURES: int
 
 class FeatureRows:
-    def __init__(self, sample: float, seed: int, start: int, keys: int) -> None: ...
+    def __init__(self, sample: float, draws: int, seed: int, start: int, keys: int) -> None: ...
     def feed(
         self,
         ids: NDArray[np.uint32],

@@ -98,6 +98,7 @@ def rows(
     start: int = 0,
     stop: int | None = None,
     sample: float = 1.0,
+    draws: int = 1,
     seed: int = 1,
     keys: int = 1 << 22,
 ) -> Rows:
@@ -119,7 +120,9 @@ def rows(
     stop
         The requests from this one on are not looked at; all are by default.
     sample
-        Share of the requests that lead to a row, above 0 and up to 1.
+        Share of the requests that lead to rows, above 0 and up to 1.
+    draws
+        Rows that each of those leads to, at most, from 1 to 16.
     seed
         Of the random choices.
     keys
@@ -146,7 +149,9 @@ def rows(
         )
     if not 0.0 < sample <= 1.0:
         raise ConfigurationError(f"sample must be above 0 and up to 1, not {sample:g}")
-    source = _native.FeatureRows(sample, seed, start, keys)
+    if not 1 <= draws <= 16:
+        raise ConfigurationError(f"draws must be from 1 to 16, not {draws}")
+    source = _native.FeatureRows(sample, draws, seed, start, keys)
     done = 0
     for chunk in spool.chunks():
         part = slice(0, end - done)

@@ -102,7 +102,9 @@ def test_keeps_to_bounded_memory(policy: str) -> None:
     requests, capacity = 200_000, 1_000
     simulation = replay(policy, capacity, np.arange(requests, dtype=np.uint32))
     of_the_simulator = 8 * requests  # which slot has which key
-    assert simulation.bytes - of_the_simulator < 400 * capacity
+    # A model is told of more keys, and of no fewer where the cache is small.
+    history = 65_536 * 64 if policy == "learned" else 0
+    assert simulation.bytes - of_the_simulator < 400 * capacity + history
 
 
 @every_policy

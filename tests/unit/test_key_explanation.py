@@ -97,11 +97,11 @@ def test_tells_features_without_a_model_too() -> None:
     cache: Cache[str, int] = Cache(5, policy="learned", learn=False)
     cache["a"] = 1
     told = cache.explain("a")
-    assert told.ruling == "queues"
+    assert told.ruling == "most workloads"
     assert told.next_access is None
     assert told.stays is not None
     assert {each.contribution for each in told.influences} == {None}
-    assert told.reason == "policy learned (queues) decides, without a model"
+    assert told.reason == "policy learned (most workloads) decides"
 
 
 def test_a_model_whose_file_explains_nothing_still_predicts() -> None:

@@ -10,6 +10,7 @@ from augury import Cache
 from augury._native import Model, Simulation, hash_integers
 from augury.errors import ConfigurationError
 from augury.features import FEATURES
+from tests.unit.learnable import asked_four_times
 
 NAMES = [feature.name for feature in FEATURES]
 
@@ -29,23 +30,42 @@ def skewed(requests: int, keys: int, seed: int = 0) -> NDArray[np.uint64]:
     return (keys * np.random.default_rng(seed).random(requests) ** 3).astype(np.uint64)
 
 
-def misses(keys: NDArray[np.uint64], capacity: int, policy: str, model: Model | None) -> int:
+def misses(
+    keys: NDArray[np.uint64],
+    capacity: int,
+    policy: str,
+    model: Model | None,
+    parameters: dict[str, float] | None = None,
+) -> int:
     numbers, ids = np.unique(keys, return_inverse=True)
-    simulation = Simulation(policy, capacity, model=model)
+    simulation = Simulation(policy, capacity, model=model, parameters=parameters or {})
     simulation.feed(ids.astype(np.uint32), hash_integers(numbers), keys=numbers)
     simulation.validate()
     return simulation.misses
 
 
-def test_without_a_model_it_is_s3fifo() -> None:
-    keys = skewed(30_000, 3_000)
-    assert misses(keys, 300, "learned", None) == misses(keys, 300, "s3fifo", None)
+UNGUARDED = {"guard": 0.0}
 
 
-def test_a_model_of_age_makes_it_about_lru() -> None:
+def test_without_a_model_it_is_about_auto() -> None:
     keys = skewed(30_000, 3_000)
-    lru = misses(keys, 300, "lru", None)
-    assert abs(misses(keys, 300, "learned", ranking_by("age")) - lru) < 0.03 * lru
+    auto = misses(keys, 300, "auto", None)
+    assert abs(misses(keys, 300, "learned", None) - auto) < 0.01 * auto
+
+
+def test_a_bad_model_does_harm_only_without_the_guard() -> None:
+    keys = skewed(60_000, 3_000)
+    auto = misses(keys, 300, "auto", None)
+    backwards = ranking_by("usual")  # evicts the popular
+    assert misses(keys, 300, "learned", backwards, UNGUARDED) > 1.1 * auto
+    assert misses(keys, 300, "learned", backwards) < 1.04 * auto
+
+
+def test_a_good_model_rules_and_misses_less_than_auto() -> None:
+    keys = asked_four_times(40_000)
+    dead = ranking_by("count")  # four requests, and that was it
+    auto = misses(keys, 250, "auto", None)
+    assert misses(keys, 250, "learned", dead) < 0.97 * auto
 
 
 def test_a_model_of_few_requests_makes_it_better_than_lru_under_skew() -> None:
@@ -81,7 +101,8 @@ def test_memory_stays_bounded() -> None:
     simulation = Simulation("learned", capacity, model=ranking_by("age"))
     ids = np.arange(requests, dtype=np.uint32)
     simulation.feed(ids, hash_integers(ids.astype(np.uint64)))
-    assert simulation.bytes - 8 * requests < 800 * capacity
+    floor = 65_536 * 64  # what a small cache remembers, too
+    assert simulation.bytes - 8 * requests < floor + 1_000 * capacity
 
 
 def test_the_live_cache_decides_as_the_simulation_does() -> None:

@@ -17,7 +17,7 @@ from augury.events import Learned, Step
 from augury.learning import Learner, background, learner
 from augury.learning.training import train
 from augury.models import Registry
-from tests.unit.learnable import popular_and_scans
+from tests.unit.learnable import asked_four_times, popular_and_scans
 from tests.unit.test_artefact import linear
 
 WINDOW = 12_000
@@ -29,7 +29,7 @@ def no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def cold(capacity: int = 250, **options: Any) -> Cache[int, int]:
-    return Cache(capacity, policy="learned", learn=False, **options)
+    return Cache(capacity, **{"policy": "learned", "learn": False, **options})
 
 
 def serve(cache: Cache[int, int], keys: NDArray[np.uint64], learns: Learner | None = None) -> int:
@@ -54,7 +54,7 @@ def learner_of(cache: Cache[int, int], **options: Any) -> Learner:
 
 
 def test_a_cold_cache_trains_itself_and_misses_less() -> None:
-    keys = popular_and_scans(40_000)
+    keys = asked_four_times(40_000)
     cache, plain = cold(250), cold(250)
     learns = learner_of(cache)
     with_it, without = serve(cache, keys, learns), serve(plain, keys)
@@ -80,7 +80,7 @@ def test_what_cannot_be_predicted_is_left_to_the_policy() -> None:
 
 def test_a_model_that_does_harm_is_withdrawn_or_replaced() -> None:
     keys = popular_and_scans(30_000)
-    cache = cold()
+    cache = cold(policy="learned(guard=0)")
     backwards = linear(weights=np.array([-1.0] + [0.0] * (len(linear().features) - 1), np.float32))
     cache.use_model(backwards)  # evicts what was asked for last
     learns = learner_of(cache)
@@ -91,7 +91,7 @@ def test_a_model_that_does_harm_is_withdrawn_or_replaced() -> None:
 
 
 def test_goes_back_to_no_model_when_that_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = cold()
+    cache = cold(policy="learned(guard=0)")
     harmful = linear(weights=np.array([-1.0] + [0.0] * (len(linear().features) - 1), np.float32))
     cache.use_model(harmful)
     learns = learner_of(cache)
@@ -116,12 +116,12 @@ def test_a_training_that_fails_is_told_and_the_cache_goes_on(
     monkeypatch.setattr(learner, "train", fail)
     cache = cold()
     learns = learner_of(cache)
-    serve(cache, popular_and_scans(2 * WINDOW), learns)
+    serve(cache, asked_four_times(2 * WINDOW), learns)
     failed = learns.events[0]
     assert failed.step is Step.FAILED
     assert type(error).__name__ in failed.reason
     assert "\n" not in failed.reason
-    assert cache[int(popular_and_scans(2 * WINDOW)[-1])] == 1
+    assert cache[int(asked_four_times(2 * WINDOW)[-1])] == 1
 
 
 @pytest.mark.parametrize("keys", [np.zeros, np.arange])
@@ -143,7 +143,7 @@ def test_a_model_given_meanwhile_stays(monkeypatch: pytest.MonkeyPatch) -> None:
         return train(*arguments)
 
     monkeypatch.setattr(learner, "train", slow)
-    serve(cache, popular_and_scans(WINDOW + 1_000), learns)
+    serve(cache, asked_four_times(WINDOW + 1_000), learns)
     assert steps(learns) == [Step.KEPT]
     assert "meanwhile" in learns.events[0].reason
     assert cache.model is given
@@ -154,7 +154,7 @@ def test_weights_are_learned_from_too() -> None:
         3_000, policy="learned", learn=False, weigher=lambda key, _: 1 + key % 40
     )
     learns = learner_of(cache)
-    serve(cache, popular_and_scans(WINDOW + 1_000), learns)
+    serve(cache, asked_four_times(WINDOW + 1_000), learns)
     assert steps(learns)[0] in (Step.DEPLOYED, Step.KEPT), learns.events
     cache.validate()
 
@@ -163,7 +163,7 @@ def test_models_survive_restarts_in_a_registry(tmp_path: Any) -> None:
     registry = Registry(tmp_path)
     cache = cold()
     learns = learner_of(cache, registry=registry)
-    serve(cache, popular_and_scans(WINDOW + 1_000), learns)
+    serve(cache, asked_four_times(WINDOW + 1_000), learns)
     assert learns.events[0].version == 1
     again: Cache[int, int] = Cache(150, policy="learned", model=registry)
     assert again.model.card.model == "gbm"
@@ -210,7 +210,7 @@ def test_a_model_that_cannot_be_published_is_used_all_the_same(tmp_path: Any) ->
     cache = cold()
     learns = learner_of(cache, registry=registry)
     (tmp_path / "models").rename(tmp_path / "gone")
-    serve(cache, popular_and_scans(WINDOW + 1_000), learns)
+    serve(cache, asked_four_times(WINDOW + 1_000), learns)
     assert Step.FAILED in steps(learns)
     assert steps(learns)[-1] is Step.DEPLOYED
     assert cache.model is not None
@@ -228,7 +228,7 @@ def test_without_the_extra_the_cache_says_how_to_get_it(
     (event,) = cache.learner.events
     assert event.step is Step.UNAVAILABLE
     assert "pip install 'augury[learn]'" in event.reason
-    serve(cache, popular_and_scans(3_000), cache.learner)
+    serve(cache, asked_four_times(3_000), cache.learner)
     with pytest.raises(MissingExtraError):
         Learner(cold())
     Registry(tmp_path).publish(linear())
@@ -246,7 +246,7 @@ def test_events_are_handed_over_and_what_that_raises_is_not(
 
     cache = cold()
     learns = learner_of(cache, on_event=tell)
-    serve(cache, popular_and_scans(WINDOW + 1_000), learns)
+    serve(cache, asked_four_times(WINDOW + 1_000), learns)
     assert tuple(told) == learns.events != ()
     assert "on_event failed" in caplog.text
     assert str(told[0]).startswith("deployed: the new model misses")
@@ -256,7 +256,7 @@ def test_events_are_handed_over_and_what_that_raises_is_not(
 def test_a_closed_learner_leaves_the_cache_as_it_is() -> None:
     cache = cold()
     learns = learner_of(cache)
-    serve(cache, popular_and_scans(WINDOW + 1_000), learns)
+    serve(cache, asked_four_times(WINDOW + 1_000), learns)
     model = cache.model
     learns.close()
     assert learns.step() is None
@@ -276,7 +276,7 @@ def test_closed_in_the_middle_it_deploys_nothing(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(learner, "train", closing)
     with pytest.raises(background.Stopped):
-        serve(cache, popular_and_scans(WINDOW + 1_000), learns)
+        serve(cache, asked_four_times(WINDOW + 1_000), learns)
     assert cache.model is None
 
 

@@ -20,7 +20,7 @@ from augury.events import Learned, Step
 from augury.learning import Learner, learner
 from augury.learning.background import Background, background
 from augury.learning.training import train
-from tests.unit.learnable import popular_and_scans
+from tests.unit.learnable import asked_four_times
 
 PATIENCE = 60.0  # seconds, for machines that are busy; no test takes that long otherwise
 
@@ -33,7 +33,7 @@ def until(holds: Callable[[], object]) -> None:
 
 
 def serve(cache: Cache[int, int]) -> None:
-    for key in popular_and_scans(13_000).tolist():
+    for key in asked_four_times(13_000).tolist():
         if cache.get(key) is None:
             cache[key] = 1
 

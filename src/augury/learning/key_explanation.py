@@ -61,8 +61,8 @@ class KeyExplanation:
     policy: str
     """As users write it."""
     ruling: str | None
-    """Who decides in that policy now: ``"model"``, ``"queues"``, or a setting's name; None where
-    that never changes."""
+    """Which setting rules in that policy now, those of a model beginning with ``"model"``; None
+    where that never changes."""
     model: str | None
     """What decides, if it is a model: its kind and its data."""
     next_access: float | None
@@ -84,13 +84,16 @@ class KeyExplanation:
             who = f"policy {self.policy}"
             if self.ruling:
                 who += f" ({self.ruling})"
-            return f"{who} decides" + (", without a model" if self.ruling == "queues" else "")
+            return f"{who} decides"
         late = self.next_access > self.stays
         when = f"in about {self.next_access:,.0f} requests"
         than = f"{'later' if late else 'sooner'} than entries stay ({self.stays:,.0f})"
-        return f"the model expects it {when}, {than}" + (
-            ": among the first to leave" if late and self.resident else ""
-        )
+        expected = f"the model expects it {when}, {than}"
+        if not (self.ruling or "").startswith("model"):
+            return (
+                f"{expected}; but it does not decide now: the setting for {self.ruling} misses less"
+            )
+        return expected + (": among the first to leave" if late and self.resident else "")
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `to_json` writes.

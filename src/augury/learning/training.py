@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from augury.features import Rows
     from augury.learning.fitting import Fitted
 
-_ROWS = 100_000
+_ROWS = 200_000
+_DRAWS = 3  # rows of a request, at different ages: short traces have few requests
 _FOLDS = 3
 _BACKGROUND = 256  # rows kept for explanations
 _CHECKED = 2_000  # rows on which native scores are compared with the library's
@@ -74,7 +75,7 @@ def learn(
     until
         The share of the requests to learn from, more than 0, at most 1.
     rows
-        The most requests to learn from, sampled at random.
+        About the most rows to learn from, sampled at random, up to three of a request.
     seed
         Of all random choices.
     progress
@@ -137,8 +138,8 @@ def prepare(
         raise LearningError(
             f"there are {stop:,} requests to learn from, and a model needs {labels.LEAST_ROWS:,}"
         )
-    sample = min(1.0, rows / stop)
-    past = features.rows(spool, stop=stop, sample=sample, seed=seed)
+    sample = min(1.0, rows / _DRAWS / stop)
+    past = features.rows(spool, stop=stop, sample=sample, draws=_DRAWS, seed=seed)
     future = features.rows(spool, start=stop, sample=sample, seed=seed)
     return Lesson(name, spool.requests, stop, past, future, seed)
 

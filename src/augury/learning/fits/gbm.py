@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from augury.features import FEATURES
 from augury.learning.fitting import Fitted, Nodes, Tree, forest
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ TITLE = "gradient boosting"
 PACKAGE = "lightgbm"
 EXTRA = "learn"
 
+_STAY = [feature.name for feature in FEATURES].index("stay")
+
 # Few and small trees, as the published policies that are fast enough have them.
-_TREES = 48
+_TREES = 60
 _PARAMETERS: dict[str, float | int | str] = {
     "objective": "regression",
     "num_leaves": 15,
@@ -36,9 +39,10 @@ def fit(training: Training, seed: int) -> Fitted:
     """Fit the trees to the time to the next access, by squared error."""
     import lightgbm
 
-    data = lightgbm.Dataset(
-        training.rows, training.time, weight=training.weight, free_raw_data=True
-    )
+    # A model of `stay` itself would know the sizes it was trained for, and no others.
+    rows = training.rows.copy()
+    rows[:, _STAY] = 0
+    data = lightgbm.Dataset(rows, training.time, weight=training.weight, free_raw_data=True)
     # One thread: on a machine that also serves, several wait for one another.
     quiet = {
         "verbosity": -1,
