@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from augury import policies
 from augury.learning import fit_names
 from tests.e2e.test_cli import augury, mistake
 from tests.unit.learnable import popular_and_scans
@@ -73,6 +74,14 @@ def test_simulate_serves_a_model(trace: Path, model: Path) -> None:
     assert without["misses"] != learned["misses"]
 
 
+def test_simulate_counts_learned_among_all_where_there_is_a_model(trace: Path, model: Path) -> None:
+    arguments = ("simulate", trace, "--policy", "all", "--size", "100", "--json")
+    without = {each["policy"] for each in json.loads(augury(*arguments).stdout)}
+    served = {each["policy"] for each in json.loads(augury(*arguments, "--model", model).stdout)}
+    assert served == {*policies.names()}
+    assert served - without == {"learned"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -115,6 +124,7 @@ def test_answers_models_that_cannot_be_used_in_one_line(
     assert "is truncated" in mistake(
         augury("simulate", trace, "--policy", "learned", "--model", cut)
     )
-    assert "--model is for policy learned" in mistake(
-        augury("simulate", trace, "--policy", "lru", "--model", model)
-    )
+    for policy in ("lru", "auto,lru"):
+        assert "--model is for policy learned" in mistake(
+            augury("simulate", trace, "--policy", policy, "--model", model)
+        )

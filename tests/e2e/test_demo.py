@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import io
 import json
+import sys
 import zipfile
 from pathlib import Path
 
@@ -166,6 +167,71 @@ def test_report_is_one_file_that_needs_nothing_else(outcome: Outcome, tmp_path: 
     assert page.count("<svg") == page.count("</svg>") == 3
     for reference in ("<script", "<link", "src=", "@import", "url(http"):
         assert reference not in page
+
+
+@pytest.fixture(scope="module")
+def lesson(data: Path) -> Outcome:
+    pytest.importorskip("lightgbm")
+    with Stage(months=2, sizes=[100, 200], data=data) as stage:
+        return load_scene("learn").play(stage)
+
+
+def test_model_is_judged_by_what_came_after_it_learned(lesson: Outcome, data: Path) -> None:
+    with Stage(months=2, data=data) as stage:
+        lookups = stage.pages.lookups
+    told = lesson.data
+    assert told["learned_from"] == lookups // 2
+    assert told["counted"] == lookups - lookups // 2
+    misses = {(run["policy"], run["capacity"]): run["miss_ratio"] for run in told["runs"]}
+    assert {run["requests"] for run in told["runs"]} == {told["counted"]}
+    assert {policy for policy, _ in misses} == {*policies.names()}
+    for size in (100, 200):
+        assert misses["belady", size] <= min(r for (_, s), r in misses.items() if s == size)
+        others = [misses[p, size] for p in policies.names(offline=False) if p != "learned"]
+        assert told["wins"][str(size)] == (misses["learned", size] <= min(others) - 0.001)
+    assert json.loads(json.dumps(told))["runs"] == told["runs"]
+
+
+def test_model_is_explained_in_the_terminal_and_in_the_report(
+    lesson: Outcome, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    importances = [each["importance"] for each in lesson.data["features"]]
+    assert importances == sorted(importances, reverse=True)
+    assert lesson.data["decision"]["reason"] in " ".join(lesson.statements)
+    for table in lesson.tables:
+        assert all(len(row) == len(table.columns) for row in table.rows)
+    page = write_report({"Learn": lesson}, "a machine", tmp_path).read_text()
+    assert page.count("<svg") == page.count("</svg>") == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [(0.10, "misses least"), (0.1995, "a draw"), (0.2005, "a draw"), (0.30, "does not win")],
+)
+def test_verdict_says_plainly_who_misses_less(model: float, says: str) -> None:
+    from augury.demo.scenes.learn import Misses, verdict
+
+    ratios = dict.fromkeys(policies.names(), 0.5) | {"lirs": 0.2, "learned": model}
+    told = verdict(Misses((10,), {(name, 10): ratio for name, ratio in ratios.items()}), 10)
+    assert says in told
+    assert "lirs" in told
+
+
+def test_scene_without_its_extra_is_skipped_in_a_line_unless_asked_for(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from augury.demo import flights
+
+    monkeypatch.setattr(flights, "find_package", lambda: data)
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    options = ["--months", "1", "--policy", "lru", "--size", "30", "--json"]
+    assert main(["demo", *options]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told["scenes"]) == ["keep"]
+    assert "pip install 'augury[learn]'" in told["skipped"]["learn"]
+    assert main(["demo", "learn", *options]) == 2
+    assert "pip install 'augury[learn]'" in capsys.readouterr().err
 
 
 def test_report_that_cannot_be_written_is_a_clear_error(outcome: Outcome, tmp_path: Path) -> None:

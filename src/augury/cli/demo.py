@@ -13,7 +13,7 @@ from augury.bench.machine import describe_machine, machine_line
 from augury.cli.terminal import console, print_json, progress
 from augury.demo import Outcome, Stage, Table, load_scene, scene_names, write_report
 from augury.demo.stage import MONTHS, SIZES
-from augury.errors import ConfigurationError
+from augury.errors import ConfigurationError, MissingExtraError
 
 
 def command(
@@ -49,18 +49,24 @@ def command(
         output.mkdir(parents=True, exist_ok=True)  # now, rather than find out after the work
     chosen = {name: load_scene(name) for name in scenes or scene_names()}
     outcomes: dict[str, Outcome] = {}
+    skipped: dict[str, str] = {}
     listed = [name for name in policies.split(policy) if name]
     with Stage(months=months, policies=listed, sizes=_sizes(size)) as stage:
         with progress("loading the flights into SQLite"):
             stage.pages  # noqa: B018  (read here, before anything is measured)
         for name, scene in chosen.items():
             with progress(scene.TITLE) as stage.progress:
-                outcomes[name] = scene.play(stage)
+                try:
+                    outcomes[name] = scene.play(stage)
+                except MissingExtraError as error:
+                    if scenes:  # it was asked for by name
+                        raise
+                    skipped[name] = str(error)
     titled = {chosen[name].TITLE: outcome for name, outcome in outcomes.items()}
     report = write_report(titled, machine_line(), output) if output is not None else None
     if json:
         figures = {name: outcome.data for name, outcome in outcomes.items()}
-        print_json({"machine": describe_machine(), "scenes": figures})
+        print_json({"machine": describe_machine(), "scenes": figures, "skipped": skipped})
         return
     for title, outcome in titled.items():
         console.rule(f"[bold]{title}")
@@ -68,6 +74,8 @@ def command(
             console.print(statement, highlight=False, end="\n\n")
         for table in outcome.tables:
             console.print(_terminal(table))
+    for name, why in skipped.items():
+        console.print(f"Scene {name} skipped: {why}", highlight=False, markup=False)
     console.print(
         f"{machine_line()}\nReport with drawings: {report}", highlight=False, markup=False
     )
@@ -85,7 +93,7 @@ def _sizes(listed: str) -> list[int]:
 def _terminal(table: Table) -> RichTable:
     drawn = RichTable(title=table.title, title_justify="left")
     for index, column in enumerate(table.columns):
-        drawn.add_column(column, justify="right" if index else "left", no_wrap=True)
+        drawn.add_column(column, justify="right" if index else "left", no_wrap=index > 0)
     for index, row in enumerate(table.rows):
         drawn.add_row(*row, style="bold green" if index in table.best else None)
     return drawn

@@ -31,7 +31,8 @@ def command(
         str,
         typer.Option(
             metavar="NAMES",
-            help="Policies, separated by commas, such as lru,s3fifo(small=0.2); or all.",
+            help="Policies, separated by commas, such as lru,s3fifo(small=0.2); or all"
+            " (learned with --model only).",
         ),
     ] = "fifo,lru,s3fifo,wtinylfu,belady",
     size: Annotated[
@@ -72,11 +73,14 @@ def command(
     png: PngOption = None,
 ) -> None:
     """Replay a trace through many policies at many sizes."""
-    chosen = policies.names() if policy.strip() == "all" else policies.split(policy)
+    every = policy.strip() == "all"
+    chosen = policies.names() if every else policies.split(policy)
+    if every and model is None:
+        chosen.remove("learned")  # without a model it is another policy under its name
     parsed = [policies.parse(each) for each in chosen]
     sizes = [each.strip() for each in size.split(",")]
     loaded = None if model is None else load_model(model)
-    if loaded is not None and not any(policies.describe(each.name).adaptive for each in parsed):
+    if loaded is not None and not any(policies.describe(each.name).learns for each in parsed):
         raise ConfigurationError("--model is for policy learned; name it in --policy")
     if png is not None:
         writable(png)
