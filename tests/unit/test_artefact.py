@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,14 @@ def test_refuses_a_kind_that_there_is_not() -> None:
 def test_an_absent_file_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_model(tmp_path / "absent")
+
+
+def test_does_not_wait_for_what_is_no_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for name in (pipe, "/dev/zero"):
+        with pytest.raises(ArtefactError, match="is not a file"):
+            load_model(name)
 
 
 def test_shows_what_it_is() -> None:

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
+from stat import S_ISREG
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +179,13 @@ def load_model(path: str | os.PathLike[str]) -> Artefact:
     OSError
         If it cannot be read.
     """
-    return from_bytes(Path(path).read_bytes(), str(path))
+    # Before it is opened: a pipe would wait for someone to write, and a device may never end.
+    if not S_ISREG(os.stat(path).st_mode) and not Path(path).is_dir():
+        raise ArtefactError(f"{path}: is not a file; make a model with: augury learn")
+    with open(path, "rb") as file:
+        start = file.read(_PREFIX.size)
+        # Only what begins as a model is read to its end.
+        return from_bytes(start + (file.read() if start.startswith(MAGIC) else b""), str(path))
 
 
 def from_bytes(content: bytes, name: str = "the model") -> Artefact:
