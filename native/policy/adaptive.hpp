@@ -69,7 +69,7 @@ class Adaptive : public Policy {
   using Settings = std::array<Setting, kCandidates>;
 
   // The first setting rules at first; it goes on if !adapts. `most_rest`: bursts that whole shadows
-  // rest for after each one of watching.
+  // rest for after each one of watching; smaller samples rest for fewer, but at least one.
   Adaptive(const Setup& setup, bool adapts, std::uint64_t most_rest, const Settings& settings)
       : residents_(setup.residents),
         settings_(settings),
@@ -160,7 +160,7 @@ class Adaptive : public Policy {
 
   // Rests for more bursts each time.
   void rest() {
-    patience_ = std::min(2 * patience_ + 1, most_rest_ >> halvings_);
+    patience_ = std::min(2 * patience_ + 1, std::max<std::uint64_t>(most_rest_ >> halvings_, 1));
     rests_ = patience_;
     burst_ = requests_;
     ratio_ = miss_ratio();

@@ -49,7 +49,8 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
         weights. From 1 to 2**62.
     policy
         Who leaves when there is no room: a name such as ``"lru"``, a name with parameters such as
-        ``"s3fifo(small=0.2)"``, or a `augury.policies.Policy`.
+        ``"s3fifo(small=0.2)"``, or a `augury.policies.Policy`. By default ``"auto"``, which tunes
+        itself.
     ttl
         Default time to live of entries: seconds, a timedelta, or None (the default) for no expiry.
         It counts from the last write.
@@ -110,7 +111,7 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
         self,
         capacity: int,
         *,
-        policy: str | Policy = "s3fifo",
+        policy: str | Policy = "auto",
         ttl: Ttl = None,
         weigher: Callable[[K, V], int] | None = None,
         on_evict: Callable[[K, V, Cause], object] | None = None,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from augury.learning.fitting import Fitted
 
 _ROWS = 200_000
-_DRAWS = 3  # rows of a request, at different ages: short traces have few requests
+_MOST_DRAWS = 3  # rows of a request, at different ages, where there are few requests
 _FOLDS = 3
 _BACKGROUND = 256  # rows kept for explanations
 _CHECKED = 2_000  # rows on which native scores are compared with the library's
@@ -138,8 +138,9 @@ def prepare(
         raise LearningError(
             f"there are {stop:,} requests to learn from, and a model needs {labels.LEAST_ROWS:,}"
         )
-    sample = min(1.0, rows / _DRAWS / stop)
-    past = features.rows(spool, stop=stop, sample=sample, draws=_DRAWS, seed=seed)
+    draws = min(max(rows // stop, 1), _MOST_DRAWS)
+    sample = min(1.0, rows / draws / stop)
+    past = features.rows(spool, stop=stop, sample=sample, draws=draws, seed=seed)
     future = features.rows(spool, start=stop, sample=sample, seed=seed)
     return Lesson(name, spool.requests, stop, past, future, seed)
 
