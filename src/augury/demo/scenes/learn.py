@@ -21,7 +21,6 @@ TITLE = "Learn: a model of the first half serves the second"
 
 _UNTIL = 0.5
 _SHOWN = 6  # features
-_TRIES = 100  # look-ups to find an entry that is about to leave
 _DRAW = 0.001  # of miss ratio: less is chance
 _BESIDE = ("learned", "auto", "s3fifo", "lru")
 _MEANINGS = {feature.name: feature.meaning for feature in FEATURES}
@@ -29,7 +28,7 @@ _MEANINGS = {feature.name: feature.meaning for feature in FEATURES}
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """An entry that the cache was about to give up, and what came of it."""
+    """An entry that the cache gave up, and what came of it."""
 
     told: KeyExplanation
     after: int | None
@@ -87,18 +86,25 @@ def play(stage: Stage) -> Outcome:
 
 
 def _decide(pages: Pages, model: Artefact, size: int) -> _Decision | None:
-    """Serve all but the last week with a live cache, and explain who would leave next."""
-    cache: Cache[Key, bool] = Cache(size, policy="learned", model=model, learn=False)
+    """Serve the look-ups with a live cache, and explain whom it gives up first in the last week."""
+    gone: list[Key] = []
+    cache: Cache[Key, bool] = Cache(
+        size,
+        policy="learned",
+        model=model,
+        learn=False,
+        on_evict=lambda key, _value, _cause: gone.append(key),
+    )
     *before, last = pages.weeks
     for key in chain.from_iterable(before):
         cache.get_or_load(key, _load)
-    for at, key in enumerate(last[:_TRIES]):
-        victim = cache.explain(key).next_victim
-        if victim is not None:
+    gone.clear()
+    for at, key in enumerate(last, 1):
+        cache.get_or_load(key, _load)
+        if gone:
             rest = last[at:]
-            after = rest.index(victim) + 1 if victim in rest else None
-            return _Decision(cache.explain(victim), after, len(rest))
-        cache.get_or_load(key, _load)  # nobody is about to leave: the next look-up
+            after = rest.index(gone[0]) + 1 if gone[0] in rest else None
+            return _Decision(cache.explain(gone[0]), after, len(rest))
     return None
 
 
@@ -145,9 +151,15 @@ def _story(decision: _Decision) -> str:
         if decision.after is not None
         else f"it was not asked for in the {decision.followed:,} look-ups that were left"
     )
+    ruled = (decision.told.ruling or "").startswith("model")
+    how = (
+        " The queues propose whom to evict, and those leave that the model expects last."
+        if ruled
+        else ""
+    )
     return (
-        f"One decision, a week before the end: {_text(decision.told.key)} is next to leave. Why:"
-        f" {decision.told.reason}. What came: {came}."
+        f"One decision, a week before the end: {_text(decision.told.key)} left the live cache. Why:"
+        f" {decision.told.reason}.{how} What came: {came}."
     )
 
 
