@@ -24,7 +24,7 @@ template <class State>
   requires std::is_trivially_copyable_v<State>
 class States {
  public:
-  // Grows, with the keys it is given, up to `most` keys or a little more.
+  // Grows, with the keys it is given, up to `most` keys or an eighth more.
   explicit States(std::size_t most) : most_(most) {}
 
   [[nodiscard]] std::size_t bytes() const { return lines_.bytes(); }
@@ -107,10 +107,12 @@ class States {
     return &line.states[oldest];
   }
 
+  // By an eighth at least, however little `most` has grown: else each key might copy all others.
   void grow(std::uint32_t now) noexcept {
     Slab<Line> lines;
     try {
-      lines.reserve(std::min(std::max(2 * places(), kFirst), most_) / kWays + 1);
+      const std::size_t wanted = std::min(std::max(2 * places(), kFirst), most_);
+      lines.reserve(std::max(wanted, places() + places() / 8) / kWays + 1);
     } catch (const std::bad_alloc&) {
       return;
     }

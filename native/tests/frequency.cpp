@@ -9,6 +9,7 @@
 #include "policy/lruk.hpp"
 #include "sketch/count_min.hpp"
 #include "sketch/history.hpp"
+#include "sketch/states.hpp"
 #include "tests/allocation.hpp"
 #include "tests/exercise.hpp"
 
@@ -103,6 +104,25 @@ void a_history_keeps_all_as_it_grows() {
   CHECK(kept >= 990);
 }
 
+struct Seen {
+  std::uint32_t last = 0;
+};
+
+void states_grow_in_steps() {
+  States<Seen> states(1000);
+  std::uint32_t now = 0;
+  std::size_t growths = 0;
+  // The limit goes up with each key, while the table is nearly full: an eighth each is 30 times.
+  for (std::size_t most = 1000; most <= 32'000; most += 4) {
+    states.limit(most);
+    const std::size_t before = states.bytes();
+    for (int i = 0; i < 4; ++i, ++now) states.add(mix(now + 1), {now}, now);
+    growths += states.bytes() != before;
+  }
+  CHECK(growths <= 40);
+  states.validate();
+}
+
 void lruk_survives_its_times_starting_anew() {
   using Restarting = LruKWithTimes<4000>;
   for (const double k : {1, 2, 3}) {
@@ -130,5 +150,6 @@ int main() {
   a_sketch_survives_without_memory();
   a_history_forgets_the_oldest();
   a_history_keeps_all_as_it_grows();
+  states_grow_in_steps();
   lruk_survives_its_times_starting_anew();
 }
