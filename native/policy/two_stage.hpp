@@ -106,7 +106,10 @@ class TwoStage final : public Policy {
 
   // Of one taken out: it is no resident any more.
   void leave(Slot slot) {
-    if (!states_[slot].in_main) ghosts_.push(residents_.hash(slot), nodes_[slot].time);
+    if (states_[slot].in_main) return;
+    // One that was out while times started anew has kept the old one.
+    const std::uint32_t time = nodes_[slot].time;
+    ghosts_.push(residents_.hash(slot), time > now_ ? time - kStep : time);
   }
 
   // Of one taken out: it stays after all.
@@ -154,7 +157,8 @@ class TwoStage final : public Policy {
 
  private:
   static constexpr std::uint8_t kMostHits = 3;
-  static constexpr std::size_t kGhosts = 3;  // remembered for each entry
+  static constexpr std::size_t kGhosts = 3;              // remembered for each entry
+  static constexpr std::uint32_t kStep = kLastTime / 2;  // by which times are brought forward
 
   struct Node {
     Links links;
@@ -192,7 +196,6 @@ class TwoStage final : public Policy {
 
   // Brings all times forward; what was long ago becomes equally long ago.
   void restart() {
-    constexpr std::uint32_t kStep = kLastTime / 2;
     const auto earlier = [](std::uint32_t time) {
       return time > kStep ? time - kStep : std::min<std::uint32_t>(time, 1);
     };

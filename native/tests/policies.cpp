@@ -89,6 +89,28 @@ void exercise_models() {
   }
 }
 
+// Of the queues that propose, then let leave: the clock starts anew in between.
+void exercise_restart_while_taken_out() {
+  constexpr std::uint32_t kLastTime = 900;
+  Residents residents;
+  TwoStage<kLastTime> queues(residents, 10, kTwoStageSettings[0]);
+  Slot out = kNone;
+  for (std::uint64_t key = 1; key < 2 * kLastTime; ++key) {
+    const Request request{.hash = mix(key)};
+    queues.miss(request);
+    if (queues.size() == 10) {
+      if (out == kNone) out = queues.propose();
+      if (key % 100 == 0) {
+        queues.leave(out);
+        residents.remove(std::exchange(out, kNone));
+      }
+      residents.remove(queues.evict());
+    }
+    queues.insert(residents.add(request.hash, 1), request);
+    queues.validate();
+  }
+}
+
 }  // namespace
 }  // namespace augury::tests
 
@@ -101,6 +123,7 @@ int main(int count, char** names) {
     if (wanted) exercise(entry.make, entry.description);
   }
   exercise_models();
+  exercise_restart_while_taken_out();
   // These have to survive their clocks starting anew, which they do once in 2^31 requests or more.
   exercise_restarts<augury::AutoWithTimes<900>>();
   exercise_restarts<augury::LirsWithStamps<4000>>();
