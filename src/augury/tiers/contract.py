@@ -94,14 +94,21 @@ class Tier(ABC):
         """
 
     @abstractmethod
+    def replace_many(self, entries: Mapping[Key, Entry], versions: Mapping[Key, bytes]) -> set[Key]:
+        """Store entries, each only if its key still holds the entry of the version named here.
+
+        Return the keys stored. At most two round trips to each server concerned.
+        """
+
+    @abstractmethod
     def release_many(self, keys: Collection[Key], lease: Lease) -> None:
         """Remove the lease from keys that still have it. At most two round trips."""
 
     def get_changed(self, versions: Mapping[Key, bytes]) -> dict[Key, Held | None]:
         """Return what is held under these keys, but for entries of the version named here.
 
-        Here, a key that nothing is held under has None. At most two round trips: the second for
-        what has changed.
+        Here, a key that nothing is held under has None; the version ``b""`` is that of no entry. At
+        most two round trips, the second for what has changed; one, if all versions are ``b""``.
         """
         held = self.get_many(versions)
         return {
@@ -141,6 +148,12 @@ class Tier(ABC):
     async def afill_many(self, entries: Mapping[Key, Entry], lease: Lease) -> set[Key]:
         """Do what `fill_many` does."""
         return await asyncio.to_thread(self.fill_many, entries, lease)
+
+    async def areplace_many(
+        self, entries: Mapping[Key, Entry], versions: Mapping[Key, bytes]
+    ) -> set[Key]:
+        """Do what `replace_many` does."""
+        return await asyncio.to_thread(self.replace_many, entries, versions)
 
     async def arelease_many(self, keys: Collection[Key], lease: Lease) -> None:
         """Do what `release_many` does."""

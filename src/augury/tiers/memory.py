@@ -142,6 +142,18 @@ class Memory(Tier):
                     filled.add(key)
         return filled
 
+    def replace_many(self, entries: Mapping[Key, Entry], versions: Mapping[Key, bytes]) -> set[Key]:
+        """Store entries, each only if its key still holds the entry of this version."""
+        now = self._now()
+        replaced = set()
+        for key, entry in entries.items():
+            with self._lock:
+                there = None if key in self._leases else self.cache.peek(key)
+                if there is not None and there.version == versions[key] and is_live(there, now):
+                    self._store(key, entry, now)
+                    replaced.add(key)
+        return replaced
+
     def release_many(self, keys: Collection[Key], lease: Lease) -> None:
         """Remove the lease from keys that still have it."""
         now = self._now()
@@ -197,6 +209,12 @@ class Memory(Tier):
     async def afill_many(self, entries: Mapping[Key, Entry], lease: Lease) -> set[Key]:
         """Do what `fill_many` does."""
         return self.fill_many(entries, lease)
+
+    async def areplace_many(
+        self, entries: Mapping[Key, Entry], versions: Mapping[Key, bytes]
+    ) -> set[Key]:
+        """Do what `replace_many` does."""
+        return self.replace_many(entries, versions)
 
     async def arelease_many(self, keys: Collection[Key], lease: Lease) -> None:
         """Do what `release_many` does."""
