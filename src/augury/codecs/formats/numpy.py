@@ -90,12 +90,14 @@ def _describe(dtype: np.dtype[Any]) -> object:
         return [_describe(base), shape]
     if dtype.names is not None:
         fields = [dtype.fields[name] for name in dtype.names]  # type: ignore[index]
-        if any(len(field) > 2 for field in fields):
-            raise CodecError(f"no codec carries the titles of the fields of {dtype!r}")
+        titles = [field[2] if len(field) > 2 else None for field in fields]
+        if not {*map(type, titles)} <= {str, type(None)}:
+            raise CodecError(f"no codec carries titles of fields other than strings: {dtype!r}")
         return {
             "names": dtype.names,
             "formats": [_describe(field[0]) for field in fields],
             "offsets": [field[1] for field in fields],
+            "titles": titles,
             "itemsize": dtype.itemsize,
             "aligned": dtype.isalignedstruct,
         }
