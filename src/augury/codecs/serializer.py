@@ -131,16 +131,15 @@ class Serializer:
         MissingExtraError
             If a package is needed to read the value that is not installed.
         """
-        content = self._envelope.open(data, context)
-        if content.signed and content.codec == last_resort.NUMBER:
+        number, flags, payload = self._envelope.open(data, context)
+        if not flags & SIGNED and number in BY_NUMBER:
+            decode = BY_NUMBER[number].decode
+        elif flags & SIGNED and number == last_resort.NUMBER:
             decode = last_resort.decode
-        elif not content.signed and content.codec in BY_NUMBER:
-            decode = BY_NUMBER[content.codec].decode
         else:
-            raise CorruptValueError(f"the stored bytes are of codec {content.codec}, unknown here")
-        payload = content.payload
+            raise CorruptValueError(f"the stored bytes are of codec {number}, unknown here")
         try:
-            if content.compressed:
+            if flags & COMPRESSED:
                 payload = memoryview(compression.decompress(payload, self._max_bytes))
             elif len(payload) > self._max_bytes:
                 raise ValueError("the value is too big")
