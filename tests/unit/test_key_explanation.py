@@ -9,10 +9,12 @@ import pytest
 
 import augury
 from augury import Cache, policies
+from augury.errors import ArtefactError
 from augury.features import FEATURES
+from augury.learning import explain
 from augury.models import Artefact
 from tests.unit.learnable import popular_and_scans
-from tests.unit.test_artefact import linear
+from tests.unit.test_artefact import F, linear
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +114,23 @@ def test_a_model_whose_file_explains_nothing_still_predicts() -> None:
     told = cache.explain("a")
     assert told.next_access is not None
     assert told.influences[0].contribution is None
+
+
+def test_a_model_kept_without_what_explains_it_still_predicts(model: Artefact) -> None:
+    background = {"background": model.explanation["background"]}  # and a forest needs its cover
+    bare = Artefact(model.kind, model.arrays, model.card, background)
+    cache: Cache[str, int] = Cache(5, policy="learned", model=bare, learn=False)
+    assert cache.explain("a").influences[0].contribution is None
+    with pytest.raises(ArtefactError, match="keeps no rows to explain it by"):
+        explain(bare)
+
+
+def test_a_score_that_is_no_number_is_never() -> None:
+    far = linear(weights=np.full(F, 3e38, np.float32), scale=np.full(F, 1e-30, np.float32))
+    cache: Cache[str, int] = Cache(5, policy="learned", model=far, learn=False)
+    cache["a"] = 1
+    told = json.loads(cache.explain("a").to_json())
+    assert told["next_access"] > 1e18
 
 
 @pytest.mark.parametrize("key", ["a", 3, 2**70, ("t", 1), float("nan"), None, frozenset({1})])

@@ -10,7 +10,7 @@ import numpy as np
 
 from augury.features import FEATURES, UNKNOWN
 from augury.learning.evaluation import probability
-from augury.models import contributions
+from augury.models import contributions, is_explicable
 from augury.policies import Policy
 
 if TYPE_CHECKING:
@@ -166,8 +166,9 @@ def explain_key(cache: _Cache, key: Any) -> KeyExplanation:
 
 
 def _predicted(features: np.ndarray[Any, np.dtype[np.float32]], model: Artefact) -> dict[str, Any]:
-    score = model.score(features[None])
-    octaves = np.nan_to_num(score[0].astype(np.float64), nan=_FAR, posinf=_FAR) + features[_STAY]
+    # Weights that are too large score infinity or no number: the cache takes both for never.
+    score = np.nan_to_num(model.score(features[None]).astype(np.float64), nan=_FAR, posinf=_FAR)
+    octaves = float(score[0] + features[_STAY])
     return {
         "model": f"{model.card.model}, learned from {model.card.data}",
         "next_access": max(0.0, float(np.exp2(min(octaves, _FAR)) - 1)),
@@ -179,7 +180,7 @@ def _influences(
     features: np.ndarray[Any, np.dtype[np.float32]], model: Artefact | None
 ) -> tuple[Influence, ...]:
     added: list[float] | None = None
-    if model is not None and {"background", "cover"} & set(model.explanation):
+    if model is not None and is_explicable(model):
         added = contributions(model, features[None]).values[0].tolist()
     influences = [
         Influence(
