@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,18 @@ def test_answers_mistakes_in_one_line(
     output = [] if "-o" in arguments else ["-o", str(tmp_path / "m")]
     assert says in mistake(augury("learn", trace, *output, *arguments))
     assert not (tmp_path / "m").exists()
+
+
+def test_replaces_nothing_but_a_model(trace: Path, tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(trace)
+    before = trace.read_bytes()
+    assert "is no file" in mistake(augury("learn", trace, "-o", pipe, "--model", "tree"))
+    assert pipe.is_fifo()
+    for name in (trace, link):
+        assert "is the trace" in mistake(augury("learn", trace, "-o", name, "--model", "tree"))
+    assert trace.read_bytes() == before
 
 
 def test_answers_what_cannot_be_learned_from_in_one_line(tmp_path: Path) -> None:
