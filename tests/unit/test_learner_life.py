@@ -160,6 +160,23 @@ def test_a_task_that_fails_does_not_stop_the_others(caplog: pytest.LogCaptureFix
     own.stop()
 
 
+def test_caches_go_on_where_there_can_be_no_more_threads(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    own, first, second = Background(), Task(fails=False), Task(fails=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        own.add(first)
+    assert "nothing is learned" in caplog.text
+    own.add(second)
+    until(first.has_ended)
+    until(second.has_ended)
+    own.stop()
+
+
 @pytest.mark.parametrize("moment", ["nothing", "recording", "training"])
 def test_the_interpreter_exits_whatever_is_under_way(moment: str) -> None:
     program = f"""
