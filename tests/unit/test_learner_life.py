@@ -237,3 +237,22 @@ def test_a_child_forked_in_the_middle_of_a_training_begins_anew() -> None:
         print(status)
         """
     assert run(program) == "7\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_says_nothing_of_what_other_threads_held() -> None:
+    program = """
+        from tests.unit.test_artefact import linear
+        holds = threading.Event()
+        def hold():
+            model = linear().native
+            holds.set()
+            threading.Event().wait()
+        threading.Thread(target=hold, daemon=True).start()
+        holds.wait()
+        child = os.fork()
+        if child == 0:
+            sys.exit(7)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """
+    assert run(program) == "7\n"
