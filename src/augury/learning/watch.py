@@ -30,7 +30,9 @@ class RegistryWatch:
 
     def __init__(self, registry: Registry) -> None:
         if not isinstance(registry, Registry):
-            raise ConfigurationError(f"registry must be an augury.models.Registry, not {registry!r}")
+            raise ConfigurationError(
+                f"registry must be an augury.models.Registry, not {registry!r}"
+            )
         self._registry = registry
         self._seen: int | None = None
         self._failed: str | None = None

@@ -43,6 +43,9 @@ MAGIC = b"AUGURYML"
 FORMAT = 1
 """Version of the format that this Augury writes, and the only one that it reads."""
 
+UNFINISHED = ".augury-"
+"""What the name of a file begins with as long as it is written."""
+
 _PREFIX = Struct("<8sIIQ")
 _CHECKSUM = 32
 _MOST = 1 << 30  # bytes: the largest forest has less than half of that
@@ -127,7 +130,7 @@ class Artefact:
             If it cannot be written.
         """
         path = Path(path)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".augury-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=UNFINISHED, delete=False) as file:
             try:
                 file.write(self.to_bytes())
                 file.flush()
