@@ -143,6 +143,23 @@ def test_has_a_json_form(key: object) -> None:
     assert told["reason"]
 
 
+class Mute:
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "key", [10**5_000, Mute(), ("user", Mute())], ids=["long", "mute", "nested"]
+)
+def test_keys_that_cannot_be_shown_are_explained_all_the_same(key: object) -> None:
+    cache: Cache[object, int] = Cache(2, policy="lru")
+    cache[key] = 1
+    for asked in (key, "a"):  # which is next to leave in the second
+        told = cache.explain(asked)
+        assert "that cannot be shown>" in str(told)
+        assert "that cannot be shown>" in told.to_json()
+
+
 def test_keys_that_cannot_be_are_refused_as_everywhere() -> None:
     class Hostile:
         def __hash__(self) -> int:

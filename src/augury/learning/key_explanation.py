@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _STAY = [feature.name for feature in FEATURES].index("stay")
 _TOLD = 5  # features in the text
+_SHOWN = 8192  # bits: Python refuses to write much longer integers
 _FAR = 62.0  # octaves of requests: farther is never, whatever a model says
 
 
@@ -123,7 +124,9 @@ class KeyExplanation:
             details.append(f"weight {self.weight:,}")
         if self.expires_in is not None:
             details.append(f"expires in {self.expires_in:,.1f} s")
-        lines = [f"{self.key!r} is {there} the cache" + "".join(f", {each}" for each in details)]
+        lines = [
+            f"{_text(self.key)} is {there} the cache" + "".join(f", {each}" for each in details)
+        ]
         lines.append(self.reason)
         if self.model is not None:
             lines.append(f"model: {self.model}; asked for in time: {self.probability:.0%}")
@@ -132,12 +135,22 @@ class KeyExplanation:
             adds = "" if each.contribution is None else f"{each.contribution:+.2f} octaves"
             lines.append(f"  {each.feature:<12} {value:>8}  {adds}".rstrip())
         if self.next_victim is not None:
-            lines.append(f"next to leave, probably: {self.next_victim!r}")
+            lines.append(f"next to leave, probably: {_text(self.next_victim)}")
         return "\n".join(lines)
 
 
 def _plain(key: object) -> str | int | None:
-    return key if isinstance(key, str | int | None) else repr(key)
+    if isinstance(key, int):
+        return key if key.bit_length() <= _SHOWN else _text(key)
+    return key if isinstance(key, str | None) else _text(key)
+
+
+def _text(key: object) -> str:
+    # The next to leave may be anybody's key, and must not spoil what is told of another.
+    try:
+        return repr(key)
+    except Exception:
+        return f"<{type(key).__name__} that cannot be shown>"
 
 
 def explain_key(cache: _Cache, key: Any) -> KeyExplanation:
