@@ -298,7 +298,7 @@ def test_reset_statistics_do_not_stop_it() -> None:
         ({"window": 3}, "window must be from 400"),
         ({"window": "long"}, "window must be from 400"),
         ({"model": "oracle"}, "unknown model 'oracle'"),
-        ({"registry": "models"}, "registry must be an augury.models.Registry or None"),
+        ({"registry": "models"}, "registry must be an augury.models.Registry, not 'models'"),
         ({"on_event": 3}, "on_event must be callable"),
     ],
 )

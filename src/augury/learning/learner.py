@@ -152,14 +152,13 @@ class Learner:
             raise ConfigurationError(f"window must be from 400 to 2**32 requests, not {window!r}")
         if on_event is not None and not callable(on_event):
             raise ConfigurationError(f"on_event must be callable or None, not {on_event!r}")
-        watch = RegistryWatch(registry) if registry is not None else None
         if model is not None:
             load_fit(model)
         self._cache = weakref.ref(cache)
         self._model = model
         self._share = share
         self._told = on_event
-        self._watch = watch
+        self._watch = RegistryWatch(registry) if registry is not None else None
         self._schedule = Schedule(window)
         self._drift: tuple[Artefact, Drift] | None = None
         self._served = 0
