@@ -46,3 +46,23 @@ class LearningError(AuguryError, ValueError):
 
 class LoadCycleError(AuguryError, RuntimeError):
     """A loader waits, directly or through other threads, for its own result."""
+
+
+class CodecError(AuguryError, TypeError):
+    """No codec in use can carry a value out of the process; the text names its type."""
+
+
+class CorruptValueError(AuguryError, ValueError):
+    """Stored bytes are damaged, truncated, foreign, tampered with, or of an unknown key."""
+
+
+class TierError(AuguryError, OSError):
+    """A tier cannot do now what it was asked: it is down, hangs, is full or read-only."""
+
+
+class InvalidationError(TierError):
+    """A deletion may not have reached every tier, so that old values may still be served."""
+
+
+class SourceError(AuguryError, OSError):
+    """A source did not answer in time, or is given a rest after it has failed too often."""

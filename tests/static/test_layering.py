@@ -14,12 +14,13 @@ NATIVE = ROOT / "native"
 # A row uses only rows above it, and its own modules only where `WITHIN` says so.
 ROWS = [
     {"errors", "events", "_native"},
-    {"keys", "policies", "accesslog", "features"},
-    {"models"},
+    {"keys", "policies", "accesslog", "features", "codecs", "breaker"},
+    {"models", "sources"},
     {"simulation"},
-    {"tiers", "sources", "sizing"},
-    {"learning", "prefetch", "inference", "answers"},
+    {"sizing", "learning"},
     {"loading", "cache", "cached"},
+    {"tiers"},
+    {"prefetch", "inference", "answers"},
     {"integrations", "service", "distributed", "demo", "bench"},
     {"cli"},
 ]
