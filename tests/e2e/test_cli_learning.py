@@ -10,8 +10,10 @@ import pytest
 
 from augury import policies
 from augury.learning import fit_names
+from augury.models import Artefact
 from tests.e2e.test_cli import augury, mistake
 from tests.unit.learnable import popular_and_scans
+from tests.unit.test_artefact import card, linear
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,17 @@ def test_explain_tells_what_a_model_goes_by(model: Path, tmp_path: Path) -> None
     importances = [each["importance"] for each in figures["features"]]
     assert importances == sorted(importances, reverse=True)
     assert figures["card"]["model"] in fit_names()
+
+
+def test_a_strangers_model_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "stranger"
+    written = linear()
+    strange = card(data="a\x1b[2J\nb", scores={"x\x1b[5m": {"f1": 1.0}})
+    Artefact(written.kind, written.arrays, strange, written.explanation).save(path)
+    done = augury("explain", path)
+    assert done.returncode == 0, done.stderr
+    assert "a\N{REPLACEMENT CHARACTER}[2J" in done.stdout
+    assert "\x1b" not in done.stdout
 
 
 def test_simulate_serves_a_model(trace: Path, model: Path) -> None:
