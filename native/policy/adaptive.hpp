@@ -97,12 +97,16 @@ class Adaptive : public Policy {
   [[nodiscard]] const Queues& live() const { return live_; }
   [[nodiscard]] std::size_t ruler() const { return ruling_; }
 
-  // From now on, whatever the shadows say so far.
-  void rule(std::size_t candidate) {
-    ruling_ = candidate;
-    live_.tune(settings_[candidate]);
-    quiet_ = 0;
-    patience_ = 0;
+  // Candidates decide otherwise than before, and this one rules. What the shadows have told so far
+  // is of others, and they watch at once, so that no bad one rules for as long as they would rest.
+  void begin(std::size_t candidate) {
+    contest_.age(0);
+    observed_ = 0;
+    if (rest_ != 0) {
+      rest_ = 0;
+      requests_ = misses_ = 0;
+    }
+    rule(candidate);
   }
 
  private:
@@ -120,6 +124,13 @@ class Adaptive : public Policy {
   }
   [[nodiscard]] Weight sample_of(Weight capacity) const {
     return std::max<Weight>(capacity >> halvings_, 1);
+  }
+
+  void rule(std::size_t candidate) {
+    ruling_ = candidate;
+    live_.tune(settings_[candidate]);
+    quiet_ = 0;
+    patience_ = 0;
   }
 
   // Whether the shadows see nothing of this request.
@@ -164,8 +175,8 @@ class Adaptive : public Policy {
     rests_ = patience_;
     burst_ = requests_;
     ratio_ = miss_ratio();
-    rest_ = rests_ == 0 ? 0 : burst_;
-    warm_ = rest_ == 0;
+    rest_ = burst_;
+    warm_ = false;
   }
 
   // After each burst of a rest: goes on with it unless what is requested has changed.
