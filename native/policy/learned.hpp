@@ -43,13 +43,7 @@ class Learned final : public Adaptive<ScoredQueues, 2 * kTwoStageSettings.size()
   void use_model(std::shared_ptr<const Model> model) override {
     if (model == nullptr && scoring_->model == nullptr) return;
     scoring_->model = std::move(model);
-    const bool by_model = scoring_->model != nullptr;
-    if (by_model == (ruler() >= kModel)) {
-      begin(ruler());
-    } else {  // in the same queues; the last ones of either kind have no counterpart
-      const std::size_t queues = (ruler() + 1) % kModel == 0 ? 0 : ruler() % kModel;
-      begin(by_model ? kModel + queues : queues);
-    }
+    begin(scoring_->model != nullptr ? kModel : ruler() < kModel ? ruler() : 0);
   }
 
   [[nodiscard]] std::string_view ruling() const override {
