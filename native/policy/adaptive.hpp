@@ -97,11 +97,10 @@ class Adaptive : public Policy {
   [[nodiscard]] const Queues& live() const { return live_; }
   [[nodiscard]] std::size_t ruler() const { return ruling_; }
 
-  // Candidates decide otherwise than before, and this one rules. What the shadows have told so far
-  // is of others, and they watch at once, so that no bad one rules for as long as they would rest.
+  // A candidate decides otherwise than before, and rules. The shadows watch at once, so that a bad
+  // one does not rule for as long as they would rest. Their record stays: a whole new one takes
+  // long in a large cache, and until then nothing would speak against a bad model.
   void begin(std::size_t candidate) {
-    contest_.age(0);
-    observed_ = 0;
     if (rest_ != 0) {
       rest_ = 0;
       requests_ = misses_ = 0;
