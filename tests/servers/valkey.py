@@ -1,4 +1,4 @@
-"""Real Valkey servers, alone, with a replica, in a cluster or under a sentinel, that can be hurt."""
+"""Real Valkey servers that can be hurt: alone, with a replica, in a cluster, under a sentinel."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ class Valkey:
         """Return the reply to a command, over a connection of its own."""
         import redis
 
-        options = {"password": self.options["requirepass"]} if "requirepass" in self.options else {}
-        with redis.Redis(port=self.port, socket_timeout=STARTING, **options) as client:
+        password = self.options.get("requirepass")
+        with redis.Redis(port=self.port, password=password, socket_timeout=STARTING) as client:
             return client.execute_command(*command)
 
     def stop(self) -> None:
