@@ -95,6 +95,9 @@ class Breaker:
         """
         if not self._open:  # without the lock, for this is what nearly always happens
             return True
+        return self._allows_trial()
+
+    def _allows_trial(self) -> bool:
         with self._lock:
             if not self._open:
                 return True
