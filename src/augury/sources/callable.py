@@ -91,7 +91,8 @@ class Loader(Source[K, V]):
         self._concurrency = concurrency
         self._loop = BackgroundLoop()
         self.writable = store is not None
-        self.asynchronous = is_coroutine_function(function)
+        given_functions = (function, store, remove)
+        self.asynchronous = all(is_coroutine_function(f) for f in given_functions if f is not None)
 
     def __repr__(self) -> str:
         return f"Loader({_name(self._function)})"
