@@ -164,11 +164,8 @@ def test_a_call_that_hangs_is_left_behind(
             ask(resilient)
     with pytest.raises(SourceError, match="hangs: 2 calls that ran out of time have not ended"):
         ask(resilient)
-    left = list(resilient._left)
     freed.set()
-    for future in left:
-        future.result(LONG)
-    while resilient._left:  # the callbacks of the last one are under way
+    while resilient._left:
         threading.Event().wait(0.001)
     assert ask(Resilient(source, timeout=LONG)) == {"a": 1}
     resilient._timeout = LONG
@@ -206,6 +203,31 @@ def test_a_coroutine_that_hangs_is_cancelled(ask: Ask) -> None:
     with source, pytest.raises(SourceError, match=r"did not answer within 0.05 s"):
         ask(source)
     assert ended.wait(LONG)
+
+
+def test_a_coroutine_that_will_not_be_cancelled_is_not_waited_for() -> None:
+    freed = False
+
+    async def load(key: str) -> int:
+        while not freed:
+            try:
+                await asyncio.sleep(0.001)
+            except asyncio.CancelledError:
+                continue
+        raise ValueError("ended at last")
+
+    async def use() -> None:
+        nonlocal freed
+        resilient: Resilient[str, int] = Resilient(Loader(load), timeout=SHORT, left_behind=1)
+        with pytest.raises(SourceError, match="did not answer"):
+            await resilient.aload_many(["a"])
+        with pytest.raises(SourceError, match="hangs"):
+            await resilient.aload_many(["a"])
+        freed = True
+        while resilient._left:
+            await asyncio.sleep(0.001)
+
+    asyncio.run(use())
 
 
 def test_a_time_out_of_the_sources_own_is_its_own(script: type[Script], ask: Ask) -> None:

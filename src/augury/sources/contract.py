@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from augury.errors import ConfigurationError
 from augury.sources.threads import complete_in_thread
@@ -79,7 +79,7 @@ class Source(ABC, Generic[K, V]):
         """Let go of connections and threads that the source has made itself. May be repeated."""
         await complete_in_thread(self.close)
 
-    def __enter__(self) -> Source[K, V]:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -90,7 +90,7 @@ class Source(ABC, Generic[K, V]):
     ) -> None:
         self.close()
 
-    async def __aenter__(self) -> Source[K, V]:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

@@ -37,7 +37,7 @@ class Resilient(Source[K, V]):
     timeout
         The time budget of a call in seconds: all tries and the pauses between them. By default 5;
         None for no limit. A blocking call that runs out of it cannot be killed: it is left behind
-        in its thread. A coroutine is cancelled.
+        in its thread. A coroutine is cancelled, and not waited for either.
     attempts
         How many times a call is tried at most. By default 3. Between tries it pauses for a random
         time that grows (at most 0.05 s, 0.1 s, 0.2 s …, never over 2 s), or for as long as a
@@ -50,8 +50,8 @@ class Resilient(Source[K, V]):
         pass, see `augury.sources.may_pass`. The same errors, and running out of time, are what
         the breaker counts.
     left_behind
-        How many blocking calls may be left behind at once, by default 8. While there are so many,
-        further calls fail at once.
+        How many calls may be left behind at once, by default 8. While there are so many, further
+        calls fail at once.
 
     Raises
     ------
@@ -157,7 +157,7 @@ class Resilient(Source[K, V]):
     def begin_anew(self) -> None:
         """In a forked child, which has none of the threads left behind."""
         self._lock = threading.Lock()
-        self._left: set[Future[Any]] = set()
+        self._left: set[Future[Any] | asyncio.Future[Any]] = set()
 
     def _call(self, method: Callable[[Any], T], given: object) -> T:
         budget = _Budget(self._timeout)
@@ -186,32 +186,26 @@ class Resilient(Source[K, V]):
 
         async def attempt() -> T:
             with _Outcome(self, budget):
+                under_way: Future[T] | asyncio.Future[T]
+                waited: asyncio.Future[T]
                 if self._source.asynchronous:
-                    return await self._cancelled_in_time(amethod(given), budget)
-                future = begin_in_thread(method, given)
-                waited = asyncio.wrap_future(future)
+                    under_way = waited = asyncio.ensure_future(amethod(given))
+                else:
+                    under_way = begin_in_thread(method, given)
+                    waited = asyncio.wrap_future(under_way)
                 try:
-                    await asyncio.wait([waited], timeout=budget.left())
+                    done, _ = await asyncio.wait([waited], timeout=budget.left())
                 finally:
-                    self._leave_behind(future)
                     if not waited.done():
-                        waited.cancel()
-                return waited.result() if not waited.cancelled() else self._out_of_time()
+                        waited.cancel()  # a driver may take its time: psycopg asks the server first
+                    self._leave_behind(under_way)
+                return waited.result() if done else self._out_of_time()
 
         if self._attempts == 1:
             return await attempt()
         from tenacity import AsyncRetrying
 
         return await AsyncRetrying(**self._strategy(budget))(attempt)
-
-    async def _cancelled_in_time(self, answer: Awaitable[T], budget: _Budget) -> T:
-        try:
-            async with asyncio.timeout(budget.left()) as limit:
-                return await answer
-        except TimeoutError:
-            if not limit.expired():
-                raise  # the source's own
-            self._out_of_time()
 
     def _strategy(self, budget: _Budget) -> dict[str, Any]:
         from tenacity import (
@@ -241,17 +235,19 @@ class Resilient(Source[K, V]):
         resting = self._breaker is not None and self._breaker.state is BreakerState.OPEN
         return isinstance(error, Exception) and self._passes(error) and not resting
 
-    def _leave_behind(self, future: Future[Any]) -> None:
-        """Count a call that is still under way, until it has ended."""
-        if future.done():
+    def _leave_behind(self, under_way: Future[Any] | asyncio.Future[Any]) -> None:
+        """Count a call that has not ended, until it has."""
+        if under_way.done():
             return
         with self._lock:
-            self._left.add(future)
-        future.add_done_callback(self._ended)
+            self._left.add(under_way)
+        under_way.add_done_callback(self._ended)
 
-    def _ended(self, future: Future[Any]) -> None:
+    def _ended(self, left: Future[Any] | asyncio.Future[Any]) -> None:
         with self._lock:
-            self._left.discard(future)
+            self._left.discard(left)
+        if not left.cancelled():
+            left.exception()  # or asyncio reports that nobody has asked for it
 
     def _out_of_time(self) -> NoReturn:
         raise _OutOfTimeError(f"{self._source!r} did not answer within {self._timeout:g} s")
