@@ -20,8 +20,7 @@ def test_returns_and_raises() -> None:
 
 
 def test_a_free_thread_takes_the_next_call() -> None:
-    first = begin_in_thread(threading.get_ident).result()
-    assert begin_in_thread(threading.get_ident).result() == first
+    assert len({begin_in_thread(threading.get_ident).result() for _ in range(100)}) < 100
 
 
 def test_there_are_as_many_threads_as_calls() -> None:
@@ -43,7 +42,9 @@ def test_nothing_is_kept() -> None:
     gc.disable()
     try:
         value = weakref.ref(begin_in_thread(Value).result())
-        begin_in_thread(int).result()
+        for _ in range(1000):  # its thread may be about to let go of it
+            if value() is not None:
+                begin_in_thread(int).result()
         assert value() is None
     finally:
         gc.enable()

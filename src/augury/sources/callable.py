@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast, overload
 
 from augury.errors import ConfigurationError
 from augury.sources.background_loop import BackgroundLoop
@@ -61,6 +61,78 @@ class Loader(Source[K, V]):
     ... )
     {'tea': 3}
     """
+
+    @overload
+    def __init__(
+        self,
+        function: Callable[[K], Awaitable[V]],
+        *,
+        batch: Literal[False] = ...,
+        absent: object = ...,
+        store: Callable[[K, V], object] | None = ...,
+        remove: Callable[[K], object] | None = ...,
+        concurrency: int = ...,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        function: Callable[[K], V],
+        *,
+        batch: Literal[False] = ...,
+        absent: object = ...,
+        store: Callable[[K, V], object] | None = ...,
+        remove: Callable[[K], object] | None = ...,
+        concurrency: int = ...,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        function: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]],
+        *,
+        batch: Literal[True],
+        absent: object = ...,
+        store: Callable[[Mapping[K, V]], object] | None = ...,
+        remove: Callable[[Sequence[K]], object] | None = ...,
+        concurrency: int = ...,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        function: Callable[[Sequence[K]], Mapping[K, V]],
+        *,
+        batch: Literal[True],
+        absent: object = ...,
+        store: Callable[[Mapping[K, V]], object] | None = ...,
+        remove: Callable[[Sequence[K]], object] | None = ...,
+        concurrency: int = ...,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        function: Callable[[Sequence[K]], Awaitable[Sequence[V]]],
+        *,
+        batch: Literal[True],
+        absent: object = ...,
+        store: Callable[[Mapping[K, V]], object] | None = ...,
+        remove: Callable[[Sequence[K]], object] | None = ...,
+        concurrency: int = ...,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        function: Callable[[Sequence[K]], Sequence[V]],
+        *,
+        batch: Literal[True],
+        absent: object = ...,
+        store: Callable[[Mapping[K, V]], object] | None = ...,
+        remove: Callable[[Sequence[K]], object] | None = ...,
+        concurrency: int = ...,
+    ) -> None: ...
 
     def __init__(
         self,
@@ -195,7 +267,19 @@ class Loader(Source[K, V]):
         return self._present(dict(zip(keys, result, strict=True)))
 
 
-def as_source(given: Source[K, V] | Callable[[K], V] | Callable[[K], Awaitable[V]]) -> Source[K, V]:
+@overload
+def as_source(given: Source[K, V]) -> Source[K, V]: ...
+
+
+@overload
+def as_source(given: Callable[[K], Awaitable[V]]) -> Source[K, V]: ...
+
+
+@overload
+def as_source(given: Callable[[K], V]) -> Source[K, V]: ...
+
+
+def as_source(given: Any) -> Source[Any, Any]:
     """Return a source as it is, and a function of one key as a `Loader`.
 
     Raises
