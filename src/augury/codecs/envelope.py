@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import hmac
 from struct import Struct
-from typing import NamedTuple
 
 from xxhash import xxh3_128
 
@@ -31,19 +30,11 @@ VERSION = 1
 COMPRESSED, ENCRYPTED, SIGNED = 1, 2, 4
 
 _header = Struct("<3sBBBH")
+_HEADER = _header.size
 _length = Struct("<I")
 _SHORTEST_SECRET = 16
 _CHECKSUM = 16
 _SIGNATURE = 32
-
-
-class Content(NamedTuple):
-    """What was in an envelope."""
-
-    codec: int
-    compressed: bool
-    signed: bool
-    payload: memoryview
 
 
 class Envelope:
@@ -80,33 +71,34 @@ class Envelope:
             payload = self._keys.encrypt(payload, bound)
         return header + payload
 
-    def open(self, data: bytes | memoryview, context: bytes) -> Content:
-        """Return what is in an envelope; raise `CorruptValueError` if it is not whole."""
-        view = memoryview(data)
-        if len(view) < _header.size or view[:3] != MAGIC:
+    def open(self, data: bytes | memoryview, context: bytes) -> tuple[int, int, memoryview]:
+        """Return codec, flags and payload; raise `CorruptValueError` if they are not whole."""
+        header = bytes(data[:_HEADER])
+        if header[:3] != MAGIC or len(data) < _HEADER:
             raise CorruptValueError("the stored bytes were not written by Augury")
-        _, version, codec, flags, key = _header.unpack_from(view)
+        _, version, codec, flags, key = _header.unpack(header)
         if version != VERSION or flags & ~(COMPRESSED | ENCRYPTED | SIGNED):
             raise CorruptValueError("the stored bytes are damaged or of a newer version of Augury")
-        bound = _bound(view[: _header.size], context)
-        payload = view[_header.size :]
+        bound = _bound(header, context)
+        payload = memoryview(data)[_HEADER:]
         if not flags & (ENCRYPTED | SIGNED):
             payload = _checked(bound, payload)
-        self._check_keys(flags, key)
-        if self._keys is not None:
-            payload = memoryview(self._keys.decrypt(key, payload, bound))
+        if self._keys is not None or flags & ENCRYPTED or key:
+            payload = self._decrypted(flags, key, bound, payload)
         if flags & SIGNED:
             payload = self._verified(bound, payload)
-        return Content(codec, bool(flags & COMPRESSED), bool(flags & SIGNED), payload)
+        return codec, flags, payload
 
-    def _check_keys(self, flags: int, key: int) -> None:
-        if flags & ENCRYPTED:
-            if self._keys is None:
-                raise CorruptValueError("the stored bytes are encrypted, and no keys were given")
-        elif self._keys is not None:
-            raise CorruptValueError("the stored bytes are not encrypted, as the keys demand")
-        elif key:
-            raise CorruptValueError("the stored bytes are damaged")
+    def _decrypted(self, flags: int, key: int, bound: bytes, payload: memoryview) -> memoryview:
+        if not flags & ENCRYPTED:
+            raise CorruptValueError(
+                "the stored bytes are damaged"
+                if self._keys is None
+                else "the stored bytes are not encrypted, as the keys demand"
+            )
+        if self._keys is None:
+            raise CorruptValueError("the stored bytes are encrypted, and no keys were given")
+        return memoryview(self._keys.decrypt(key, payload, bound))
 
     def _verified(self, bound: bytes, payload: memoryview) -> memoryview:
         if self._secret is None:
@@ -123,8 +115,8 @@ class Envelope:
         return signature.digest()
 
 
-def _bound(header: bytes | memoryview, context: bytes) -> bytes:
-    return b"".join((header, _length.pack(len(context)), context))
+def _bound(header: bytes, context: bytes) -> bytes:
+    return header + _length.pack(len(context)) + context
 
 
 def _checked(bound: bytes, payload: memoryview) -> memoryview:

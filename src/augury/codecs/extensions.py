@@ -58,16 +58,24 @@ def _read_zone(zone: Any) -> datetime.tzinfo | None:
 
 
 def _time(value: datetime.datetime | datetime.time) -> bytes:
-    local = value.replace(tzinfo=None).isoformat()
-    return _pack((local, value.fold, _zone(value.tzinfo)))
+    zone = value.tzinfo
+    if not value.fold and (zone is None or zone is datetime.UTC):
+        return value.isoformat().encode()
+    return _pack((value.replace(tzinfo=None).isoformat(), value.fold, _zone(zone)))
 
 
 def _read_time(kind: Any) -> Callable[[memoryview], Any]:
     def read(data: memoryview) -> Any:
+        if data[0] < _NOT_ASCII:
+            return kind.fromisoformat(str(data, "ascii"))
         local, fold, zone = _unpack(data)
         return kind.fromisoformat(local).replace(fold=fold, tzinfo=_read_zone(zone))
 
     return read
+
+
+_NOT_ASCII = 0x80
+"""As a list begins in MessagePack, and no ISO 8601."""
 
 
 def _timedelta(value: datetime.timedelta) -> bytes:

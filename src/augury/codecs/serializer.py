@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from augury.codecs import compression
+from augury.codecs import pickle as last_resort
 from augury.codecs.envelope import COMPRESSED, SIGNED, Envelope
-from augury.codecs.formats import BY_NAME, BY_NUMBER, Codec, full_name
-from augury.codecs.formats import msgpack as default
-from augury.codecs.formats import pickle as last_resort
+from augury.codecs.formats import BY_NAME, BY_NUMBER, full_name, msgpack
 from augury.codecs.keyring import Keyring
 from augury.errors import (
     CodecError,
@@ -95,10 +94,10 @@ class Serializer:
         MissingExtraError
             If a package is needed for the value that is not installed.
         """
-        number, flags = default.NUMBER, 0
-        codec: Codec = BY_NAME.get(full_name(type(value)), _DEFAULT)
+        codec = BY_NAME.get(full_name(type(value)), _DEFAULT)
+        number, flags = codec.NUMBER, 0
         try:
-            number, payload = codec.NUMBER, codec.encode(value)
+            payload = codec.encode(value)
         except CodecError:
             if not self._pickles:
                 raise
@@ -132,22 +131,23 @@ class Serializer:
         MissingExtraError
             If a package is needed to read the value that is not installed.
         """
-        content = self._envelope.open(data, context)
-        codec = BY_NUMBER.get(content.codec)
-        # Only what was signed is unpickled, whatever the codec's number says.
-        if codec is None or content.signed is not (content.codec == last_resort.NUMBER):
-            raise CorruptValueError(f"the stored bytes are of codec {content.codec}, unknown here")
-        payload = content.payload
+        number, flags, payload = self._envelope.open(data, context)
+        if not flags & SIGNED and number in BY_NUMBER:
+            decode = BY_NUMBER[number].decode
+        elif flags & SIGNED and number == last_resort.NUMBER:
+            decode = last_resort.decode
+        else:
+            raise CorruptValueError(f"the stored bytes are of codec {number}, unknown here")
         try:
-            if content.compressed:
+            if flags & COMPRESSED:
                 payload = memoryview(compression.decompress(payload, self._max_bytes))
             elif len(payload) > self._max_bytes:
                 raise ValueError("the value is too big")
-            return codec.decode(payload)
+            return decode(payload)
         except MissingExtraError:
             raise
         except Exception as error:  # whatever libraries say of bytes that they did not write
             raise CorruptValueError(f"the stored bytes are no value: {error}") from error
 
 
-_DEFAULT: Codec = BY_NUMBER[default.NUMBER]
+_DEFAULT = BY_NUMBER[msgpack.NUMBER]

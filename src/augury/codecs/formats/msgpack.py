@@ -68,15 +68,23 @@ def _is_plain(value: Any, room: int) -> bool:
     if _PLAIN.issuperset(map(type, items)):
         return True
     room -= 1
-    return room > 0 and all(type(item) in _PLAIN or _is_plain(item, room) for item in items)
+    for item in items:
+        if type(item) not in _PLAIN and not (room and _is_plain(item, room)):
+            return False
+    return True
 
 
 def _converted(value: Any, room: int) -> Any:
     """Return the value, or a copy, in which all that MessagePack has not is an extension."""
     convert: Callable[[Any, int], Any] = _CONVERTERS.get(type(value), _foreign)
-    if room <= 0:
-        raise CodecError(f"containers lie in each other more than {DEPTH} deep, or in themselves")
     return convert(value, room)
+
+
+def _items(values: Any, room: int) -> list[Any]:
+    if not room:
+        raise CodecError(f"containers lie in each other more than {DEPTH} deep, or in themselves")
+    converter: Callable[[type, Any], Callable[[Any, int], Any]] = _CONVERTERS.get
+    return [converter(type(item), _foreign)(item, room - 1) for item in values]
 
 
 def _same(value: Any, _room: int) -> Any:
@@ -96,10 +104,6 @@ def _str(value: str, _room: int) -> Any:
         except UnicodeEncodeError:
             return Ext(ODD_TEXT.code, ODD_TEXT.write(value))
     return value
-
-
-def _items(values: Any, room: int) -> list[Any]:
-    return [_converted(item, room - 1) for item in values]
 
 
 def _list(value: list[Any], room: int) -> Any:

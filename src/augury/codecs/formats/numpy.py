@@ -89,7 +89,8 @@ def _describe(dtype: np.dtype[Any]) -> object:
         base, shape = dtype.subdtype
         return [_describe(base), shape]
     if dtype.names is not None:
-        fields = [dtype.fields[name] for name in dtype.names]  # type: ignore[index]
+        found: Any = dtype.fields
+        fields = [found[name] for name in dtype.names]
         titles = [field[2] if len(field) > 2 else None for field in fields]
         if not {*map(type, titles)} <= {str, type(None)}:
             raise CodecError(f"no codec carries titles of fields other than strings: {dtype!r}")

@@ -1,7 +1,7 @@
 """Pickles of whatever no other codec takes. Who unpickles runs what the bytes say.
 
-So `Serializer` uses this codec only with a secret, and calls `decode` only for bytes that were
-signed with it.
+So this codec is none of those that are found by discovery and within each other's values:
+`Serializer` alone knows it, and calls `decode` only for bytes that were signed with its secret.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from augury.errors import CodecError
 
 NUMBER = 6
-TYPES: frozenset[str] = frozenset()
+"""As in `augury.codecs.formats`, where none may have it."""
 
 
 def encode(value: Any) -> bytes:
