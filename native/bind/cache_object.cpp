@@ -69,7 +69,9 @@ std::int64_t present(CacheObject* self) {
     raise_configuration_error("clock() must return seconds from 0 to 9e9");
     return -1;
   }
-  if (self->cache != nullptr) self->cache->tell_time(static_cast<std::uint32_t>(now));
+  if (self->cache != nullptr) {  // by 64 bits: what does not fit into 32 would be undefined
+    self->cache->tell_time(static_cast<std::uint32_t>(static_cast<std::uint64_t>(now)));
+  }
   return static_cast<std::int64_t>(now * 1e9);
 }
 

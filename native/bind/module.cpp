@@ -1,6 +1,11 @@
 #include "bind/bind.hpp"
 
 NB_MODULE(_native, module) {
+#ifdef NDEBUG
+  // What other threads held as a process forked stays in the child for good, and would be told on
+  // stderr when that ends.
+  nanobind::set_leak_warnings(false);
+#endif
   augury::bind_ticket(module);
   augury::bind_cache(module);
   augury::bind_memo(module);

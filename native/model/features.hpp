@@ -61,9 +61,10 @@ inline float octaves(std::uint8_t of) {
 
 // The same of a count, not rounded.
 inline float octaves(float count) {
-  int e = 0;
-  const float m = std::frexp(1 + count, &e);
-  return static_cast<float>(e) + (2 * m - 2);
+  const auto bits = std::bit_cast<std::uint32_t>(1 + count);  // of a float from 1 up
+  const auto exponent = static_cast<std::int32_t>(bits >> 23) - 127;
+  const auto fraction = std::bit_cast<float>((bits & 0x7FFFFFU) | 0x3F800000U) - 1;
+  return static_cast<float>(exponent) + fraction;
 }
 
 // What is left of a count after `gap` requests, if half is lost every 2^kHalf: straight lines

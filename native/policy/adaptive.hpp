@@ -97,12 +97,15 @@ class Adaptive : public Policy {
   [[nodiscard]] const Queues& live() const { return live_; }
   [[nodiscard]] std::size_t ruler() const { return ruling_; }
 
-  // From now on, whatever the shadows say so far.
-  void rule(std::size_t candidate) {
-    ruling_ = candidate;
-    live_.tune(settings_[candidate]);
-    quiet_ = 0;
-    patience_ = 0;
+  // A candidate decides otherwise than before, and rules. The shadows watch at once, so that a bad
+  // one does not rule for as long as they would rest. Their record stays: a whole new one takes
+  // long in a large cache, and until then nothing would speak against a bad model.
+  void begin(std::size_t candidate) {
+    if (rest_ != 0) {
+      rest_ = 0;
+      requests_ = misses_ = 0;
+    }
+    rule(candidate);
   }
 
  private:
@@ -120,6 +123,13 @@ class Adaptive : public Policy {
   }
   [[nodiscard]] Weight sample_of(Weight capacity) const {
     return std::max<Weight>(capacity >> halvings_, 1);
+  }
+
+  void rule(std::size_t candidate) {
+    ruling_ = candidate;
+    live_.tune(settings_[candidate]);
+    quiet_ = 0;
+    patience_ = 0;
   }
 
   // Whether the shadows see nothing of this request.
@@ -164,8 +174,8 @@ class Adaptive : public Policy {
     rests_ = patience_;
     burst_ = requests_;
     ratio_ = miss_ratio();
-    rest_ = rests_ == 0 ? 0 : burst_;
-    warm_ = rest_ == 0;
+    rest_ = burst_;
+    warm_ = false;
   }
 
   // After each burst of a rest: goes on with it unless what is requested has changed.

@@ -41,12 +41,14 @@ class Learned final : public Adaptive<ScoredQueues, 2 * kTwoStageSettings.size()
   [[nodiscard]] bool reads_numbers() const override { return true; }
 
   void use_model(std::shared_ptr<const Model> model) override {
+    if (model == nullptr && scoring_->model == nullptr) return;
     scoring_->model = std::move(model);
-    if (scoring_->model != nullptr) {
-      rule(kModel);
-    } else if (ruler() >= kModel) {
-      rule(0);
-    }
+    begin(scoring_->model != nullptr ? kModel : ruler() < kModel ? ruler() : 0);
+  }
+
+  [[nodiscard]] std::string_view ruling() const override {
+    // Without a model, its candidates are queues like the others, and may still rule.
+    return scoring_->model == nullptr ? live().setting().queues.name : Base::ruling();
   }
 
   void hit(Slot slot, const Request& request) override {

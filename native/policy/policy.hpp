@@ -58,9 +58,8 @@ struct Setup {
 // Decides who leaves. One thread at a time calls it.
 //
 // The caller (cache/engine.hpp) guarantees, for each request,
-// - of a resident: hit(slot, request), where only request.next, request.size and request.time have
-// a
-//   meaning;
+// - of a resident: hit(slot, request), where only request.next, request.size and request.time
+//   have a meaning;
 // - of another key that is to be stored: miss(request), then evict() until there is room, then
 //   insert(slot, request), with no other call in between; request.weight <= capacity throughout;
 // - of a key that leaves by itself (deleted, expired): remove(slot);

@@ -49,6 +49,7 @@ class ScoredQueues final : public Policy {
 
   [[nodiscard]] std::size_t size() const { return queues_.size() + taken_out_; }
   [[nodiscard]] std::uint64_t number(Slot slot) const { return nodes_[slot].number; }
+  [[nodiscard]] const Setting& setting() const { return setting_; }
 
   static double motion(const Setting& from, const Setting& to) {
     return TwoStage<>::motion(from.queues, to.queues);

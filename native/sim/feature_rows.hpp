@@ -29,9 +29,11 @@ class FeatureRows {
       throw std::invalid_argument("sample must be above 0, up to 1");
   }
 
-  // `numbers`: the keys, by id. `sizes`, `times`: by request, or empty; see Request.
+  // `numbers`: the keys, by id; there may be more each time, never fewer. `sizes`, `times`: by
+  // request, or empty; see Request.
   void feed(std::span<const std::uint32_t> ids, std::span<const std::uint64_t> numbers,
             std::span<const std::uint64_t> sizes, std::span<const std::uint32_t> times) {
+    require(numbers.size() >= open_.size(), "there are fewer keys than before");
     grow(numbers.size());
     for (std::size_t i = 0; i < ids.size(); ++i) {
       while (!due_.empty() && due_.front().time <= now_) {

@@ -1,8 +1,13 @@
 // Remembers some state of many keys in bounded memory, resident or not.
 #pragma once
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <new>
 #include <stdexcept>
@@ -35,10 +40,8 @@ class States {
     if (lines_.size() == 0) return nullptr;
     const std::uint32_t print = print_of(hash);
     const Line& line = lines_[line_of(print)];
-    for (std::uint32_t way = 0; way < kWays; ++way) {
-      if (line.prints[way] == print) return &line.states[way];
-    }
-    return nullptr;
+    const std::uint32_t found = line.matches(print);
+    return found == 0 ? nullptr : &line.states[std::countr_zero(found)];
   }
   // Asks memory for what find() of that key needs first.
   void prefetch(std::uint64_t hash) const {
@@ -80,6 +83,24 @@ class States {
   struct Line {
     std::array<std::uint32_t, kWays> prints{};  // upper halves of the hashes; 0: empty
     std::array<State, kWays> states{};
+
+    // Bit i is set where prints[i] is this one; no branch that cannot be predicted.
+    [[nodiscard]] std::uint32_t matches(std::uint32_t print) const {
+#ifdef __SSE2__
+      const auto* four = reinterpret_cast<const __m128i*>(prints.data());
+      const __m128i sought = _mm_set1_epi32(static_cast<int>(print));
+      const __m128i low = _mm_cmpeq_epi32(_mm_loadu_si128(four), sought);
+      const __m128i high = _mm_cmpeq_epi32(_mm_loadu_si128(four + 1), sought);
+      const __m128i both = _mm_packs_epi32(low, high);
+      return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(both, both))) & 0xFF;
+#else
+      std::uint32_t found = 0;
+      for (std::uint32_t way = 0; way < kWays; ++way) {
+        found |= static_cast<std::uint32_t>(prints[way] == print) << way;
+      }
+      return found;
+#endif
+    }
   };
 
   // Never 0, which marks an empty place.

@@ -110,7 +110,8 @@ class Exercise {
   }
 
   void request(std::uint32_t key, Weight weight, bool failing) {
-    const Request request{.hash = mix(key), .weight = weight, .next = next_request(key)};
+    const Request request{
+        .hash = mix(key), .weight = weight, .number = key, .next = next_request(key)};
     if (slot_of_[key] != kNone) {
       engine_.hit(*policy_, slot_of_[key], request);
       return;

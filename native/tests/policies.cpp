@@ -76,10 +76,48 @@ class ByFeature final : public Model {
   std::size_t feature_;
 };
 
+// Changes its model in the midst of everything, even while entries are taken out to be evicted.
+class Changing final : public Policy {
+ public:
+  Changing(const Setup& setup, const std::vector<std::shared_ptr<const Model>>& models)
+      : learned_(setup), models_(models) {}
+
+  void hit(Slot slot, const Request& request) override {
+    change();
+    learned_.hit(slot, request);
+  }
+  void miss(const Request& request) override { learned_.miss(request); }
+  Slot evict() override {
+    change();
+    return learned_.evict();
+  }
+  void insert(Slot slot, const Request& request) override { learned_.insert(slot, request); }
+  void remove(Slot slot) override {
+    change();
+    learned_.remove(slot);
+  }
+  void reweighed(Slot slot, Weight old) override { learned_.reweighed(slot, old); }
+  void resize(Weight capacity) override { learned_.resize(capacity); }
+  void validate() const override { learned_.validate(); }
+  [[nodiscard]] std::size_t bytes() const override { return learned_.bytes(); }
+
+ private:
+  void change() {
+    const std::uint64_t random = mix(++calls_);
+    if (random % 32 == 0) learned_.use_model(models_[(random >> 32) % models_.size()]);
+  }
+
+  Learned learned_;
+  const std::vector<std::shared_ptr<const Model>>& models_;
+  std::uint64_t calls_ = 0;
+};
+
 void exercise_models() {
+  std::vector<std::shared_ptr<const Model>> models{nullptr};
   for (const std::size_t feature : {std::size_t{Feature::kAge}, std::size_t{Feature::kNovelty},
                                     std::size_t{Feature::kCount}, kFeatures}) {
     const auto model = std::make_shared<const ByFeature>(feature);
+    models.push_back(model);
     exercise(
         [&](Setup setup) {
           setup.model = model;
@@ -87,6 +125,8 @@ void exercise_models() {
         },
         Learned::kDescription);
   }
+  exercise([&](const Setup& setup) { return std::make_unique<Changing>(setup, models); },
+           Learned::kDescription);
 }
 
 // Of the queues that propose, then let leave: the clock starts anew in between.

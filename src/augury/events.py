@@ -121,3 +121,39 @@ class Learned:
 
     def __str__(self) -> str:
         return f"{self.step}: {self.reason}"
+
+
+class Trouble(enum.StrEnum):
+    """What can go wrong with a tier without an error for whoever reads."""
+
+    UNAVAILABLE = "unavailable"
+    """It is down, hung, full or read-only; it was done without."""
+    CORRUPT = "corrupt"
+    """Bytes in it could not be read, and counted as a miss."""
+    DROPPED = "dropped"
+    """A write did not reach it."""
+    LOST = "lost"
+    """The connection that hears of writes was lost; every copy above it was dropped."""
+    REFRESH = "refresh"
+    """A new value could not be loaded; the stale one stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What went wrong with a tier, and was coped with.
+
+    Examples
+    --------
+    >>> print(Fault(Trouble.UNAVAILABLE, "redis", "connection refused"))
+    redis unavailable: connection refused
+    """
+
+    trouble: Trouble
+    """What it is."""
+    tier: str
+    """Name of the tier."""
+    reason: str
+    """Why, in one line."""
+
+    def __str__(self) -> str:
+        return f"{self.tier} {self.trouble}: {self.reason}"

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from augury import _native
 from augury.accesslog import InMemoryTrace, Spool, Trace, requests_of
 from augury.errors import ConfigurationError
+from augury.models import Artefact
 from augury.policies import Policy, check_seed, describe, parse
 
 if TYPE_CHECKING:
     from augury.accesslog.spool import SpooledChunk
-    from augury.models import Artefact
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def simulate(
     seed
         Of the random choices that some policies make.
     model
-        For policy ``"learned"``: from `augury.learn` or `augury.load_model`.
+        For policy ``"learned"``: from `augury.learn` or `augury.load_model`. None by default.
 
     Raises
     ------
@@ -195,6 +195,10 @@ def simulate_many(
         raise ConfigurationError(f"jobs must be at least 1, not {jobs}")
     check_seed(seed)
     chosen = [parse(policy) for policy in policies]
+    if model is not None and not isinstance(model, Artefact):
+        raise ConfigurationError(f"a model is an Artefact, as load_model returns, not {model!r}")
+    if model is not None and not any(describe(policy.name).learns for policy in chosen):
+        raise ConfigurationError("a model is for policy 'learned', which is not among the policies")
     tell = progress or (lambda _: None)
     with _spooled(trace, lambda share: tell(share * _READING)) as spool:
         whole = spool.footprint if by_bytes else spool.distinct

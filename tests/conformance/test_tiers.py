@@ -264,6 +264,17 @@ def test_a_lease_may_be_filled_with_what_has_expired(tier: Any) -> None:
     assert tier.get_many(["a"]) == {}
 
 
+def test_an_entry_is_replaced_only_if_it_is_the_one_that_was_seen(tier: Any) -> None:
+    seen, other, lease = Entry("seen"), Entry("other"), Lease(soon())
+    tier.set_many({"same": seen, "changed": other, "gone": seen})
+    tier.delete_many(["gone"])
+    tier.lease_many(["leased"], lease)
+    keys = ["same", "changed", "gone", "leased"]
+    versions = dict.fromkeys(keys, seen.version) | {"leased": lease.token}
+    assert tier.replace_many(dict.fromkeys(keys, Entry("new")), versions) == {"same"}
+    assert held(tier, *keys) == {"same": "new", "changed": "other", "leased": lease}
+
+
 def test_only_what_has_changed(tier: Any) -> None:
     same, old, new, lease = Entry(1), Entry(2), Entry(3), Lease(soon())
     tier.set_many({"same": same, "changed": new, "gone": old})
@@ -271,7 +282,14 @@ def test_only_what_has_changed(tier: Any) -> None:
     tier.lease_many(["leased"], lease)
     versions = {"same": same.version, "changed": old.version, "gone": old.version}
     versions["leased"] = old.version
-    assert tier.get_changed(versions) == {"changed": new, "gone": None, "leased": lease}
+    versions["unknown"] = b""
+    tier.set_many({"unknown": new})
+    assert tier.get_changed(versions) == {
+        "changed": new,
+        "gone": None,
+        "leased": lease,
+        "unknown": new,
+    }
     assert tier.get_changed({}) == {}
 
 
@@ -301,6 +319,7 @@ def test_closed(tier: Any) -> None:
         lambda: tier.lease_many(["a"], lease),
         lambda: tier.fill_many({"a": Entry(1)}, lease),
         lambda: tier.release_many(["a"], lease),
+        lambda: tier.replace_many({"a": Entry(1)}, {"a": b"v" * 16}),
         lambda: tier.get_changed({"a": b"v" * 16}),
         tier.clear,
     ]

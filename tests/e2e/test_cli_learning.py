@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from augury import policies
 from augury.learning import fit_names
+from augury.models import Artefact
 from tests.e2e.test_cli import augury, mistake
 from tests.unit.learnable import popular_and_scans
+from tests.unit.test_artefact import card, linear
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,17 @@ def test_explain_tells_what_a_model_goes_by(model: Path, tmp_path: Path) -> None
     assert figures["card"]["model"] in fit_names()
 
 
+def test_a_strangers_model_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "stranger"
+    written = linear()
+    strange = card(data="a\x1b[2J\nb", scores={"x\x1b[5m": {"f1": 1.0}})
+    Artefact(written.kind, written.arrays, strange, written.explanation).save(path)
+    done = augury("explain", path)
+    assert done.returncode == 0, done.stderr
+    assert "a\N{REPLACEMENT CHARACTER}[2J" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
 def test_simulate_serves_a_model(trace: Path, model: Path) -> None:
     arguments = ("simulate", trace, "--size", "100", "--warm", "0.5", "--json")
     done = augury(*arguments, "--policy", "learned,lru", "--model", model)
@@ -104,6 +118,18 @@ def test_answers_mistakes_in_one_line(
     output = [] if "-o" in arguments else ["-o", str(tmp_path / "m")]
     assert says in mistake(augury("learn", trace, *output, *arguments))
     assert not (tmp_path / "m").exists()
+
+
+def test_replaces_nothing_but_a_model(trace: Path, tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(trace)
+    before = trace.read_bytes()
+    assert "is no file" in mistake(augury("learn", trace, "-o", pipe, "--model", "tree"))
+    assert pipe.is_fifo()
+    for name in (trace, link):
+        assert "is the trace" in mistake(augury("learn", trace, "-o", name, "--model", "tree"))
+    assert trace.read_bytes() == before
 
 
 def test_answers_what_cannot_be_learned_from_in_one_line(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,52 @@ def test_refuses_arrays_that_make_no_model(name: str, array: NDArray[Any]) -> No
     assert "arrays make no linear" in refusal(linear(**{name: array}).to_bytes())
 
 
+@pytest.mark.parametrize(
+    ("explanation", "says"),
+    [
+        ({"background": np.zeros(F, np.float32)}, "no rows of its features"),
+        ({"background": np.zeros((2, 3), np.float32)}, "no rows of its features"),
+        ({"background": np.zeros((0, F), np.float32)}, "no rows of its features"),
+        ({"background": np.full((2, F), np.inf, np.float32)}, "no rows of its features"),
+        ({"cover": np.ones(3, np.float32)}, ""),
+        ({"cover": np.ones(2, np.float32)}, "not those of its nodes"),
+        ({"cover": np.ones((3, 1), np.float32)}, "not those of its nodes"),
+        ({"cover": np.array([2, 2, 0], np.float32)}, "not those of its nodes"),
+        ({"cover": np.array([2, np.nan, 1], np.float32)}, "not those of its nodes"),
+    ],
+)
+def test_refuses_what_explains_no_model_of_its(
+    explanation: dict[str, NDArray[Any]], says: str
+) -> None:
+    stump = {
+        "features": np.array([F], np.int32),
+        "feature": np.array([0, -1, -1], np.int32),
+        "threshold": np.zeros(3, np.float32),
+        "left": np.array([1, -1, -1], np.int32),
+        "right": np.array([2, -1, -1], np.int32),
+        "value": np.zeros(3, np.float32),
+        "roots": np.zeros(1, np.int32),
+        "base": np.zeros(1, np.float32),
+    }
+    content = Artefact("forest", stump, card(), explanation).to_bytes()
+    if says:
+        assert says in refusal(content)
+    else:
+        assert from_bytes(content).explanation.keys() == explanation.keys()
+
+
+def test_refuses_a_calibration_that_gives_no_probability() -> None:
+    changed = card(calibration=(float("nan"), 1.0))
+    assert "calibration" in refusal(Artefact("linear", linear().arrays, changed).to_bytes())
+
+
+def test_refuses_a_header_that_nests_without_end() -> None:
+    header = b"\x81\xa4more" + b"\x91" * 100_000
+    content = artefact._PREFIX.pack(artefact.MAGIC, artefact.FORMAT, len(header), 0) + header
+    content += blake2b(content, digest_size=32).digest()
+    assert "cannot be read" in refusal(content)
+
+
 def test_refuses_a_kind_that_there_is_not() -> None:
     written = Artefact("oracle", linear().arrays, card())
     assert "make no oracle" in refusal(written.to_bytes())
@@ -165,6 +212,20 @@ def test_does_not_wait_for_what_is_no_file(tmp_path: Path) -> None:
     for name in (pipe, "/dev/zero"):
         with pytest.raises(ArtefactError, match="is not a file"):
             load_model(name)
+
+
+def test_reads_no_more_of_a_file_than_a_model_has(tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    content = bytearray(linear().to_bytes())
+    path.write_bytes(content)
+    os.truncate(path, 1 << 42)  # more than there is memory; on the disk it takes next to nothing
+    with pytest.raises(ArtefactError, match="is damaged"):
+        load_model(path)
+    content[16:24] = (1 << 42).to_bytes(8, "little")
+    with path.open("r+b") as file:
+        file.write(content)
+    with pytest.raises(ArtefactError, match=r"no model has 4,398,046,511,104 bytes"):
+        load_model(path)
 
 
 def test_shows_what_it_is() -> None:

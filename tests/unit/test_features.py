@@ -246,3 +246,12 @@ def test_names_agree_with_the_native_row() -> None:
     assert len(FEATURES) == _native.FEATURES
     assert len(set(NAMES)) == len(NAMES)
     assert len(schema()) == 32
+
+
+def test_native_rows_refuse_fewer_keys_than_before() -> None:
+    """A row that is due later would read beyond them."""
+    source = _native.FeatureRows(1.0, 8, 1, 0, 100)
+    ids = np.arange(50, dtype=np.uint32)
+    source.feed(ids, ids.astype(np.uint64))
+    with pytest.raises(ValueError, match="fewer keys"):
+        source.feed(np.zeros(500, np.uint32), np.zeros(1, np.uint64))

@@ -9,10 +9,12 @@ import pytest
 
 import augury
 from augury import Cache, policies
+from augury.errors import ArtefactError
 from augury.features import FEATURES
+from augury.learning import explain
 from augury.models import Artefact
 from tests.unit.learnable import popular_and_scans
-from tests.unit.test_artefact import linear
+from tests.unit.test_artefact import F, linear
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +116,23 @@ def test_a_model_whose_file_explains_nothing_still_predicts() -> None:
     assert told.influences[0].contribution is None
 
 
+def test_a_model_kept_without_what_explains_it_still_predicts(model: Artefact) -> None:
+    background = {"background": model.explanation["background"]}  # and a forest needs its cover
+    bare = Artefact(model.kind, model.arrays, model.card, background)
+    cache: Cache[str, int] = Cache(5, policy="learned", model=bare, learn=False)
+    assert cache.explain("a").influences[0].contribution is None
+    with pytest.raises(ArtefactError, match="keeps no rows to explain it by"):
+        explain(bare)
+
+
+def test_a_score_that_is_no_number_is_never() -> None:
+    far = linear(weights=np.full(F, 3e38, np.float32), scale=np.full(F, 1e-30, np.float32))
+    cache: Cache[str, int] = Cache(5, policy="learned", model=far, learn=False)
+    cache["a"] = 1
+    told = json.loads(cache.explain("a").to_json())
+    assert told["next_access"] > 1e18
+
+
 @pytest.mark.parametrize("key", ["a", 3, 2**70, ("t", 1), float("nan"), None, frozenset({1})])
 def test_has_a_json_form(key: object) -> None:
     cache: Cache[object, int] = Cache(1, policy="learned", learn=False)
@@ -122,6 +141,23 @@ def test_has_a_json_form(key: object) -> None:
     assert told["resident"] is True
     assert told["key"] == (key if isinstance(key, str | int | None) else repr(key))
     assert told["reason"]
+
+
+class Mute:
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "key", [10**5_000, Mute(), ("user", Mute())], ids=["long", "mute", "nested"]
+)
+def test_keys_that_cannot_be_shown_are_explained_all_the_same(key: object) -> None:
+    cache: Cache[object, int] = Cache(2, policy="lru")
+    cache[key] = 1
+    for asked in (key, "a"):  # which is next to leave in the second
+        told = cache.explain(asked)
+        assert "that cannot be shown>" in str(told)
+        assert "that cannot be shown>" in told.to_json()
 
 
 def test_keys_that_cannot_be_are_refused_as_everywhere() -> None:

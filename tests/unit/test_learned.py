@@ -11,6 +11,7 @@ from augury._native import Model, Simulation, hash_integers
 from augury.errors import ConfigurationError
 from augury.features import FEATURES
 from tests.unit.learnable import asked_four_times
+from tests.unit.test_policies_auto import recent
 
 NAMES = [feature.name for feature in FEATURES]
 
@@ -94,6 +95,36 @@ def test_models_change_in_between() -> None:
         simulation.feed(ids[part * 7_000 : part * 7_000 + 7_000].astype(np.uint32), hashes)
         simulation.validate()
     assert simulation.entries == 200
+
+
+def request(cache: Cache[int, int], keys: NDArray[np.uint64]) -> None:
+    for key in keys.tolist():
+        if cache.get(key) is None:
+            cache[key] = 1
+
+
+def loop(requests: int, keys: int) -> NDArray[np.uint64]:
+    return np.arange(requests, dtype=np.uint64) % np.uint64(keys)
+
+
+def test_a_new_model_wakes_the_shadows() -> None:
+    cache: Cache[int, int] = Cache(250, policy="learned", learn=False)
+    request(cache, loop(30_000, 500))  # nothing changes any more, and they rest
+    cache._use_model(ranking_by("usual"), None)  # evicts the popular
+    request(cache, asked_four_times(15_000) + 1_000)
+    assert cache._inspect(0)[3] != "model"  # with which it began
+
+
+def test_without_its_model_nobody_is_said_to_rule_by_it() -> None:
+    cache: Cache[int, int] = Cache(250, policy="learned", learn=False)
+    cache._use_model(ranking_by("count"), None)
+    request(cache, asked_four_times(20_000) + 1_000_000)
+    request(cache, recent()[:20_000].astype(np.uint64))
+    cache._use_model(None, None)
+    keys = loop(20_000, 2_000)
+    for at in range(0, len(keys), 500):
+        request(cache, keys[at : at + 500])
+        assert not cache._inspect(0)[3].startswith("model")
 
 
 def test_memory_stays_bounded() -> None:

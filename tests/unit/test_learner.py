@@ -298,6 +298,8 @@ def test_reset_statistics_do_not_stop_it() -> None:
         ({"window": 3}, "window must be from 400"),
         ({"window": "long"}, "window must be from 400"),
         ({"model": "oracle"}, "unknown model 'oracle'"),
+        ({"registry": "models"}, "registry must be an augury.models.Registry, not 'models'"),
+        ({"on_event": 3}, "on_event must be callable"),
     ],
 )
 def test_refuses_what_makes_no_sense(options: dict[str, Any], text: str) -> None:

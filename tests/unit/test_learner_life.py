@@ -160,6 +160,23 @@ def test_a_task_that_fails_does_not_stop_the_others(caplog: pytest.LogCaptureFix
     own.stop()
 
 
+def test_caches_go_on_where_there_can_be_no_more_threads(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    own, first, second = Background(), Task(fails=False), Task(fails=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        own.add(first)
+    assert "nothing is learned" in caplog.text
+    own.add(second)
+    until(first.has_ended)
+    until(second.has_ended)
+    own.stop()
+
+
 @pytest.mark.parametrize("moment", ["nothing", "recording", "training"])
 def test_the_interpreter_exits_whatever_is_under_way(moment: str) -> None:
     program = f"""
@@ -218,5 +235,24 @@ def test_a_child_forked_in_the_middle_of_a_training_begins_anew() -> None:
         go_on.set()
         until(lambda: cache.model is not None)
         print(status)
+        """
+    assert run(program) == "7\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_says_nothing_of_what_other_threads_held() -> None:
+    program = """
+        from tests.unit.test_artefact import linear
+        holds = threading.Event()
+        def hold():
+            model = linear().native
+            holds.set()
+            threading.Event().wait()
+        threading.Thread(target=hold, daemon=True).start()
+        holds.wait()
+        child = os.fork()
+        if child == 0:
+            sys.exit(7)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         """
     assert run(program) == "7\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from augury.learning.evaluation import calibrate
 from augury.learning.fits import load_fit
 from augury.learning.labels import Judged
 from augury.learning.training import Lesson
-from augury.models import Artefact
+from augury.models import Artefact, from_bytes
 from tests.unit.learnable import popular_and_scans
 
 KEYS = popular_and_scans()
@@ -29,6 +30,7 @@ def lesson() -> Lesson:
         return prepare(spool)
 
 
+@functools.cache
 def trained(lesson: Lesson, name: str) -> Artefact:
     try:
         load_fit(name)
@@ -44,6 +46,12 @@ def test_every_model_learns_what_recency_cannot_tell(lesson: Lesson, name: str) 
         scores = artefact.card.scores[part]
         assert scores["roc_auc"] > 0.75, scores
         assert scores["brier"] < scores["positive"] * (1 - scores["positive"])
+
+
+@pytest.mark.parametrize("name", fit_names())
+def test_every_model_can_be_read_again(lesson: Lesson, name: str) -> None:
+    artefact = trained(lesson, name)
+    assert from_bytes(artefact.to_bytes()).card == artefact.card
 
 
 def test_a_model_comes_back_from_its_file(tmp_path: Path) -> None:

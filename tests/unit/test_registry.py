@@ -62,6 +62,16 @@ def test_prunes_but_for_what_is_needed(registry: Registry) -> None:
         registry.prune(keep=0)
 
 
+def test_prunes_what_killed_writers_left(registry: Registry) -> None:
+    registry.publish(linear())
+    left = [registry.folder / name for name in (".augury-abc", ".current-abc")]
+    for path in left:
+        path.write_bytes(b"AUGU")
+    registry.prune()
+    assert not any(path.exists() for path in left)
+    assert registry.load().kind == "linear"
+
+
 def test_a_number_is_not_given_twice(registry: Registry) -> None:
     publish(registry, 1, 2)
     registry.rollback()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import augury
 from augury.errors import ConfigurationError, TraceError
 from augury.simulation import capacity_of, simulate, simulate_many
+from tests.unit.test_artefact import linear
 
 
 def lru_misses(keys: list[int], capacity: int) -> int:
@@ -122,6 +123,13 @@ def test_refuses_bytes_without_sizes() -> None:
 def test_refuses_an_empty_trace() -> None:
     with pytest.raises(TraceError, match="at least one request"):
         simulate([], capacity=1)
+
+
+def test_refuses_a_model_that_is_none_or_that_nobody_asks() -> None:
+    with pytest.raises(ConfigurationError, match="a model is an Artefact"):
+        simulate([1, 2], policy="learned", capacity=1, model="first.augury")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="not among the policies"):
+        simulate([1, 2], policy="lru", capacity=1, model=linear())
 
 
 def test_refuses_no_policy_of_that_name() -> None:

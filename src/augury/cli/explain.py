@@ -39,11 +39,9 @@ def command(
 
 def _introduce(card: ModelCard) -> None:
     start, stop = card.period
-    console.print(
+    _tell(
         f"{card.model}, trained {card.created} on requests {start:,} to {stop - 1:,} of "
-        f"{card.data} ({card.rows:,} rows)",
-        markup=False,
-        highlight=False,
+        f"{card.data} ({card.rows:,} rows)"
     )
     for part, scores in card.scores.items():
         shown = ", ".join(
@@ -51,7 +49,13 @@ def _introduce(card: ModelCard) -> None:
             for name in ("accuracy", "f1", "roc_auc", "brier")
             if name in scores
         )
-        console.print(f"{part}: {shown}", markup=False, highlight=False)
+        _tell(f"{part}: {shown}")
+
+
+def _tell(line: str) -> None:
+    # A model may be a stranger's: what its card says must not steer the terminal.
+    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line)
+    console.print(shown, markup=False, highlight=False)
 
 
 def _table(explained: Explanation) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,9 +67,8 @@ def command(
     sizes = [each.strip() for each in size.split(",")]
     if not 0.0 < until < 1.0:
         raise ConfigurationError(f"until must be more than 0 and less than 1, not {until:g}")
-    if output.is_dir() or not output.absolute().parent.is_dir():
-        what = "is a folder" if output.is_dir() else "is in a folder that does not exist"
-        raise ConfigurationError(f"cannot write {output}: it {what}")
+    if why := _obstacle(output, trace):
+        raise ConfigurationError(f"cannot write {output}: it is {why}")
     if png is not None:
         writable(png)
     opened = open_trace(trace, format, column, max_malformed)
@@ -99,6 +99,22 @@ def command(
     console.print(_predictions(compared))
     console.print(_misses(compared))
     console.print(f"{best.card.model} written to {output}", markup=False, highlight=False)
+
+
+def _obstacle(output: Path, trace: Path) -> str | None:
+    """Tell, before long work, why a model must not replace what is there."""
+    folder = output.absolute().parent
+    if output.is_dir():
+        return "a folder"
+    if not folder.is_dir():
+        return "in a folder that does not exist"
+    if not os.access(folder, os.W_OK):
+        return "in a folder that cannot be written to"
+    if output.exists() and not output.is_file():
+        return "no file, and would be replaced by one"
+    if output.exists() and trace.exists() and output.samefile(trace):
+        return "the trace"
+    return None
 
 
 def _shown(value: Any) -> str:

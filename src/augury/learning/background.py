@@ -82,8 +82,14 @@ class Background:
         self._woken.set()
 
     def _start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="augury-learning", daemon=True)
-        self._thread.start()
+        """Begin, with the lock held. Caches go on where there can be no more threads."""
+        thread = threading.Thread(target=self._run, name="augury-learning", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            _log.warning("nothing is learned until another cache begins to: %s", error)
+            return
+        self._thread = thread
 
     def _run(self) -> None:
         while True:
@@ -132,7 +138,9 @@ class Background:
             if task is not None:
                 task.begin_anew()
         if self._thread is not None:
-            self._start()
+            self._thread = None
+            with self._lock:
+                self._start()
 
 
 background = Background()

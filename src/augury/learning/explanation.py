@@ -9,7 +9,7 @@ import numpy as np
 
 from augury.errors import ArtefactError
 from augury.features import FEATURES
-from augury.models import contributions
+from augury.models import contributions, is_explicable
 
 if TYPE_CHECKING:
     from augury.models import Artefact
@@ -65,7 +65,7 @@ def explain(artefact: Artefact) -> Explanation:
         If the file keeps no such rows.
     """
     background = artefact.explanation.get("background")
-    if background is None or not len(background):
+    if background is None or not len(background) or not is_explicable(artefact):
         raise ArtefactError(f"{artefact!r} keeps no rows to explain it by; train it again")
     found = contributions(artefact, background)
     importance = np.abs(found.values).mean(axis=0)

@@ -29,7 +29,7 @@ class Fitted:
     """Of the native model."""
     predict: Callable[[Rows], Scores]
     """The library's own score of rows: what the native one has to equal."""
-    parameters: Mapping[str, float | int | str]
+    parameters: Mapping[str, bool | float | int | str]
     """What the model was fitted with."""
     cover: NDArray[np.float32] | None = None
     """Of a forest: the training rows of each node."""
@@ -183,7 +183,7 @@ class Line:
 
 
 def fit_classifier(
-    training: Training, estimator: Any, parameters: Mapping[str, float | int | str]
+    training: Training, estimator: Any, parameters: Mapping[str, bool | float | int | str]
 ) -> Fitted:
     """Fit a linear classifier of scikit-learn to "is asked for again before it would be evicted".
 
@@ -220,5 +220,5 @@ def need_both_classes(training: Training) -> None:
         every = "every" if training.again.any() else "no"
         raise LearningError(
             f"{every} key is asked for again before it would be evicted, so that a classifier has "
-            "nothing to learn; choose another capacity, or a model of time such as gbm"
+            "nothing to learn; choose a model of time such as gbm"
         )

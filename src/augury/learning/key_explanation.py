@@ -10,7 +10,7 @@ import numpy as np
 
 from augury.features import FEATURES, UNKNOWN
 from augury.learning.evaluation import probability
-from augury.models import contributions
+from augury.models import contributions, is_explicable
 from augury.policies import Policy
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _STAY = [feature.name for feature in FEATURES].index("stay")
 _TOLD = 5  # features in the text
+_SHOWN = 8192  # bits: Python refuses to write much longer integers
 _FAR = 62.0  # octaves of requests: farther is never, whatever a model says
 
 
@@ -123,7 +124,9 @@ class KeyExplanation:
             details.append(f"weight {self.weight:,}")
         if self.expires_in is not None:
             details.append(f"expires in {self.expires_in:,.1f} s")
-        lines = [f"{self.key!r} is {there} the cache" + "".join(f", {each}" for each in details)]
+        lines = [
+            f"{_text(self.key)} is {there} the cache" + "".join(f", {each}" for each in details)
+        ]
         lines.append(self.reason)
         if self.model is not None:
             lines.append(f"model: {self.model}; asked for in time: {self.probability:.0%}")
@@ -132,12 +135,22 @@ class KeyExplanation:
             adds = "" if each.contribution is None else f"{each.contribution:+.2f} octaves"
             lines.append(f"  {each.feature:<12} {value:>8}  {adds}".rstrip())
         if self.next_victim is not None:
-            lines.append(f"next to leave, probably: {self.next_victim!r}")
+            lines.append(f"next to leave, probably: {_text(self.next_victim)}")
         return "\n".join(lines)
 
 
 def _plain(key: object) -> str | int | None:
-    return key if isinstance(key, str | int | None) else repr(key)
+    if isinstance(key, int):
+        return key if key.bit_length() <= _SHOWN else _text(key)
+    return key if isinstance(key, str | None) else _text(key)
+
+
+def _text(key: object) -> str:
+    # The next to leave may be anybody's key, and must not spoil what is told of another.
+    try:
+        return repr(key)
+    except Exception:
+        return f"<{type(key).__name__} that cannot be shown>"
 
 
 def explain_key(cache: _Cache, key: Any) -> KeyExplanation:
@@ -166,8 +179,9 @@ def explain_key(cache: _Cache, key: Any) -> KeyExplanation:
 
 
 def _predicted(features: np.ndarray[Any, np.dtype[np.float32]], model: Artefact) -> dict[str, Any]:
-    score = model.score(features[None])
-    octaves = np.nan_to_num(score[0].astype(np.float64), nan=_FAR, posinf=_FAR) + features[_STAY]
+    # Weights that are too large score infinity or no number: the cache takes both for never.
+    score = np.nan_to_num(model.score(features[None]).astype(np.float64), nan=_FAR, posinf=_FAR)
+    octaves = float(score[0] + features[_STAY])
     return {
         "model": f"{model.card.model}, learned from {model.card.data}",
         "next_access": max(0.0, float(np.exp2(min(octaves, _FAR)) - 1)),
@@ -179,7 +193,7 @@ def _influences(
     features: np.ndarray[Any, np.dtype[np.float32]], model: Artefact | None
 ) -> tuple[Influence, ...]:
     added: list[float] | None = None
-    if model is not None and {"background", "cover"} & set(model.explanation):
+    if model is not None and is_explicable(model):
         added = contributions(model, features[None]).values[0].tolist()
     influences = [
         Influence(

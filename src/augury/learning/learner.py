@@ -150,6 +150,8 @@ class Learner:
             raise ConfigurationError(f"share must be above 0 and up to 1, not {share!r}")
         if window is not None and not (isinstance(window, int) and 400 <= window <= 1 << 32):
             raise ConfigurationError(f"window must be from 400 to 2**32 requests, not {window!r}")
+        if on_event is not None and not callable(on_event):
+            raise ConfigurationError(f"on_event must be callable or None, not {on_event!r}")
         if model is not None:
             load_fit(model)
         self._cache = weakref.ref(cache)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from augury.errors import AuguryError
+from augury.errors import AuguryError, ConfigurationError
 from augury.events import Learned, Step
+from augury.models import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from augury.models import Artefact, Registry
+    from augury.models import Artefact
 
 
 class RegistryWatch:
@@ -20,9 +21,18 @@ class RegistryWatch:
     ----------
     registry
         Where models are published.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is none.
     """
 
     def __init__(self, registry: Registry) -> None:
+        if not isinstance(registry, Registry):
+            raise ConfigurationError(
+                f"registry must be an augury.models.Registry, not {registry!r}"
+            )
         self._registry = registry
         self._seen: int | None = None
         self._failed: str | None = None

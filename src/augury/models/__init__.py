@@ -3,7 +3,7 @@
 from augury.models.artefact import Artefact, from_bytes, load_model
 from augury.models.card import ModelCard
 from augury.models.registry import Registry, Version
-from augury.models.shapley import Contributions, contributions
+from augury.models.shapley import Contributions, contributions, is_explicable
 
 __all__ = [
     "Artefact",
@@ -13,5 +13,6 @@ __all__ = [
     "Version",
     "contributions",
     "from_bytes",
+    "is_explicable",
     "load_model",
 ]

@@ -43,8 +43,12 @@ MAGIC = b"AUGURYML"
 FORMAT = 1
 """Version of the format that this Augury writes, and the only one that it reads."""
 
+UNFINISHED = ".augury-"
+"""What the name of a file begins with as long as it is written."""
+
 _PREFIX = Struct("<8sIIQ")
 _CHECKSUM = 32
+_MOST = 1 << 30  # bytes: the largest forest has less than half of that
 _NAMES = tuple(feature.name for feature in features.FEATURES)
 _DTYPES = ("<f4", "<i4")
 _REMEDY = "train it again with: augury learn"
@@ -126,7 +130,7 @@ class Artefact:
             If it cannot be written.
         """
         path = Path(path)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".augury-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=UNFINISHED, delete=False) as file:
             try:
                 file.write(self.to_bytes())
                 file.flush()
@@ -183,9 +187,12 @@ def load_model(path: str | os.PathLike[str]) -> Artefact:
     if not S_ISREG(os.stat(path).st_mode) and not Path(path).is_dir():
         raise ArtefactError(f"{path}: is not a file; make a model with: augury learn")
     with open(path, "rb") as file:
-        start = file.read(_PREFIX.size)
-        # Only what begins as a model is read to its end.
-        return from_bytes(start + (file.read() if start.startswith(MAGIC) else b""), str(path))
+        content = file.read(_PREFIX.size)
+        # Only what begins as a model is read, and no more than it needs and one byte to tell.
+        if content.startswith(MAGIC) and len(content) == _PREFIX.size:
+            length = min(_PREFIX.unpack(content)[-1], _MOST, os.fstat(file.fileno()).st_size)
+            content += file.read(max(0, length - _PREFIX.size) + 1)
+        return from_bytes(content, str(path))
 
 
 def from_bytes(content: bytes, name: str = "the model") -> Artefact:
@@ -199,6 +206,8 @@ def from_bytes(content: bytes, name: str = "the model") -> Artefact:
         raise ArtefactError(
             f"{name}: is of format version {version}, and this Augury reads {FORMAT}; {_REMEDY}"
         )
+    if length > _MOST:
+        raise ArtefactError(f"{name}: is damaged (no model has {length:,} bytes); {_REMEDY}")
     if len(content) < length:
         raise ArtefactError(
             f"{name}: is truncated ({len(content):,} of {length:,} bytes); copy it again, "
@@ -213,18 +222,40 @@ def from_bytes(content: bytes, name: str = "the model") -> Artefact:
         reader = _Reader(checked, body)
         arrays = {each.name: reader.array(each) for each in header.arrays}
         explanation = {each.name: reader.array(each) for each in header.explanation}
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ArtefactError(f"{name}: cannot be read ({error}); {_REMEDY}") from error
     if header.schema != features.schema():
         raise ArtefactError(f"{name}: {_other_features(header.features)}; {_REMEDY}")
     artefact = Artefact(header.kind, arrays, header.card, explanation, header.features)
     try:
         made = artefact.native
+        _check_explanation(artefact)
     except ArtefactError as error:
         raise ArtefactError(f"{name}: {error}; {_REMEDY}") from error
     if made.features != len(artefact.features):
         raise ArtefactError(f"{name}: its model takes {made.features} features, and names others")
     return artefact
+
+
+def _check_explanation(artefact: Artefact) -> None:
+    """Raise an `ArtefactError` unless explanations can be made of what is there for them."""
+    background, cover = map(artefact.explanation.get, ("background", "cover"))
+    if background is not None and not (
+        background.ndim == 2
+        and len(background) > 0
+        and background.shape[1] == len(artefact.features)
+        and np.isfinite(background).all()
+    ):
+        raise ArtefactError("the rows kept to explain the model by are no rows of its features")
+    if cover is not None and not (
+        artefact.kind == "forest"
+        and cover.shape == artefact.arrays["feature"].shape
+        and np.isfinite(cover).all()
+        and (cover > 0).all()
+    ):
+        raise ArtefactError("the rows counted to explain the model by are not those of its nodes")
+    if not np.isfinite(artefact.card.calibration).all():
+        raise ArtefactError("the calibration of the model's probabilities is not finite")
 
 
 class _Reader:

@@ -33,7 +33,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     scores: dict[str, dict[str, float]]
     """Of ``"validation"`` (forward-chaining, within the period) and, if there is something after
     the period, ``"test"``: accuracy, precision, recall, f1, roc_auc, brier ..."""
-    parameters: dict[str, float | int | str]
+    parameters: dict[str, bool | float | int | str]
     """What the model was fitted with."""
     seed: int
     """Of all random choices."""

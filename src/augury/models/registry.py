@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from augury.errors import ArtefactError, ConfigurationError
-from augury.models.artefact import Artefact, load_model
+from augury.models.artefact import UNFINISHED, Artefact, load_model
 
 _NAME = re.compile(r"(?P<number>\d{6,})\.augury")
+_UNFINISHED = ".current-"  # of the pointer while it is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,8 @@ class Registry:
     def prune(self, keep: int = 5) -> list[int]:
         """Delete old versions, but neither the current one nor the one that it would roll back to.
 
+        What writers that were killed have left half-written goes, too.
+
         Parameters
         ----------
         keep
@@ -132,6 +135,9 @@ class Registry:
             for number in gone:
                 self._path(number).unlink(missing_ok=True)
             self._point([n for n in history if n not in gone])
+            for pattern in (f"{UNFINISHED}*", f"{_UNFINISHED}*"):  # nobody else writes now
+                for each in self.folder.glob(pattern):
+                    each.unlink(missing_ok=True)
         return gone
 
     def _path(self, number: int) -> Path:
@@ -155,7 +161,7 @@ class Registry:
     def _point(self, history: list[int]) -> None:
         if not history:
             return
-        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".current-")
+        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=_UNFINISHED)
         try:
             with os.fdopen(handle, "w", encoding="ascii") as file:
                 file.writelines(f"{number}\n" for number in history)

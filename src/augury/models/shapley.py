@@ -39,6 +39,11 @@ class Contributions:
     """One row a row, one column a feature; with `expected`, they add up to the score."""
 
 
+def is_explicable(artefact: Artefact) -> bool:
+    """Tell whether a model keeps what its `contributions` are computed from."""
+    return ("cover" if artefact.kind == "forest" else "background") in artefact.explanation
+
+
 def contributions(artefact: Artefact, rows: NDArray[np.float32]) -> Contributions:
     """Explain scores.
 

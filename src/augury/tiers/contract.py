@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from augury.errors import CorruptValueError
 from augury.tiers.entry import Entry, Held, Lease
 
 Key = Hashable
+
+_log = logging.getLogger("augury.tiers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,31 @@ class Health:
 
     def __str__(self) -> str:
         return f"up, {self.seconds * 1e3:.1f} ms" if self.up else f"down: {self.reason}"
+
+
+def _warn(error: CorruptValueError) -> None:
+    _log.warning("a stored value counts as a miss: %s", error)
+
+
+class Tracking(ABC):
+    """Hears of every write to a tier, whoever writes."""
+
+    @property
+    @abstractmethod
+    def trusted(self) -> bool:
+        """Whether what was heard is complete up to now."""
+
+    @abstractmethod
+    def poll(self) -> Collection[bytes] | None:
+        """Return the names of keys written or deleted since the last call, without waiting.
+
+        A name is the first 16 bytes of the key's `augury.tiers.frame.address`. None: something may
+        have been missed, so that every copy has to be dropped.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back its connections. A second call does nothing."""
 
 
 class Tier(ABC):
@@ -65,6 +94,8 @@ class Tier(ABC):
     """What reports call it."""
     shared: ClassVar[bool] = False
     """Whether other processes see what is in it."""
+    on_corrupt: Callable[[CorruptValueError], object] = staticmethod(_warn)
+    """Is told of bytes that could not be read; by default it logs a warning."""
 
     @abstractmethod
     def get_many(self, keys: Collection[Key]) -> dict[Key, Held]:
@@ -94,14 +125,21 @@ class Tier(ABC):
         """
 
     @abstractmethod
+    def replace_many(self, entries: Mapping[Key, Entry], versions: Mapping[Key, bytes]) -> set[Key]:
+        """Store entries, each only if its key still holds the entry of the version named here.
+
+        Return the keys stored. At most two round trips to each server concerned.
+        """
+
+    @abstractmethod
     def release_many(self, keys: Collection[Key], lease: Lease) -> None:
         """Remove the lease from keys that still have it. At most two round trips."""
 
     def get_changed(self, versions: Mapping[Key, bytes]) -> dict[Key, Held | None]:
         """Return what is held under these keys, but for entries of the version named here.
 
-        Here, a key that nothing is held under has None. At most two round trips: the second for
-        what has changed.
+        Here, a key that nothing is held under has None; the version ``b""`` is that of no entry. At
+        most two round trips, the second for what has changed; one, if all versions are ``b""``.
         """
         held = self.get_many(versions)
         return {
@@ -109,6 +147,10 @@ class Tier(ABC):
             for key, version in versions.items()
             if not (isinstance(found := held.get(key), Entry) and found.version == version)
         }
+
+    def track(self) -> Tracking | None:
+        """Begin to hear of writes to the tier; None if it cannot tell."""
+        return None
 
     @abstractmethod
     def clear(self) -> None:
@@ -141,6 +183,12 @@ class Tier(ABC):
     async def afill_many(self, entries: Mapping[Key, Entry], lease: Lease) -> set[Key]:
         """Do what `fill_many` does."""
         return await asyncio.to_thread(self.fill_many, entries, lease)
+
+    async def areplace_many(
+        self, entries: Mapping[Key, Entry], versions: Mapping[Key, bytes]
+    ) -> set[Key]:
+        """Do what `replace_many` does."""
+        return await asyncio.to_thread(self.replace_many, entries, versions)
 
     async def arelease_many(self, keys: Collection[Key], lease: Lease) -> None:
         """Do what `release_many` does."""

@@ -1,4 +1,4 @@
-"""Locks that a forked process finds open, whoever held them when it was forked."""
+"""What a forked process finds: open locks, whoever held them, and nobody else's work."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ _owners: weakref.WeakSet[Locked] = weakref.WeakSet()
 
 
 def open_in_child(owner: Locked) -> None:
-    """Give `owner` a new lock in each process forked from this one."""
+    """Give `owner` a new lock in each process forked from this one, and call its `after_fork`."""
     _owners.add(owner)
 
 
 def _open_all() -> None:
     for owner in list(_owners):
         owner._lock = threading.RLock()
+        if (after := getattr(owner, "after_fork", None)) is not None:
+            after()
 
 
 if hasattr(os, "register_at_fork"):

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from augury.cache import Cache
-from augury.errors import TierError
+from augury.errors import ConfigurationError, TierError
+from augury.events import Cause
 from augury.policies import Policy
 from augury.tiers.contract import Health, Key, Tier
 from augury.tiers.entry import Entry, Held, Lease, is_live
@@ -55,15 +56,31 @@ class Memory(Tier):
     ) -> None:
         self.name = name
         weigh = None if weigher is None else (lambda key, entry: weigher(key, entry.value))
-        self.cache: Cache[Any, Entry] = Cache(capacity, policy=policy, weigher=weigh, **options)
+        self.cache: Cache[Any, Entry] = Cache(
+            capacity, policy=policy, weigher=weigh, on_evict=self._left, **options
+        )
         """Where the entries are; read its statistics, or let it explain a key."""
         self._leases: dict[Key, Lease] = {}
+        self._listener: Callable[[Any, Any, Cause], object] | None = None
         self._lock = threading.RLock()
         self._closed = False
         open_in_child(self)
 
     def __repr__(self) -> str:
         return f"Memory({self.cache!r})"
+
+    def adopt(self, listener: Callable[[Any, Any, Cause], object]) -> Cache[Any, Any]:
+        """Give the cache to whoever keeps copies of another tier in it, and nobody else."""
+        if self._listener is not None:
+            raise ConfigurationError(
+                f"tier {self.name!r} is in use by another Tiers; give each one"
+            )
+        self._listener = listener
+        return self.cache
+
+    def _left(self, key: Any, held: Any, cause: Cause) -> None:
+        if self._listener is not None:
+            self._listener(key, held, cause)
 
     def _now(self) -> float:
         """Return the time, unless the tier is closed."""
@@ -142,6 +159,18 @@ class Memory(Tier):
                     filled.add(key)
         return filled
 
+    def replace_many(self, entries: Mapping[Key, Entry], versions: Mapping[Key, bytes]) -> set[Key]:
+        """Store entries, each only if its key still holds the entry of this version."""
+        now = self._now()
+        replaced = set()
+        for key, entry in entries.items():
+            with self._lock:
+                there = None if key in self._leases else self.cache.peek(key)
+                if there is not None and there.version == versions[key] and is_live(there, now):
+                    self._store(key, entry, now)
+                    replaced.add(key)
+        return replaced
+
     def release_many(self, keys: Collection[Key], lease: Lease) -> None:
         """Remove the lease from keys that still have it."""
         now = self._now()
@@ -197,6 +226,12 @@ class Memory(Tier):
     async def afill_many(self, entries: Mapping[Key, Entry], lease: Lease) -> set[Key]:
         """Do what `fill_many` does."""
         return self.fill_many(entries, lease)
+
+    async def areplace_many(
+        self, entries: Mapping[Key, Entry], versions: Mapping[Key, bytes]
+    ) -> set[Key]:
+        """Do what `replace_many` does."""
+        return self.replace_many(entries, versions)
 
     async def arelease_many(self, keys: Collection[Key], lease: Lease) -> None:
         """Do what `release_many` does."""
