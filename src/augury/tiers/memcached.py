@@ -15,7 +15,6 @@ from xxhash import xxh3_64_intdigest
 from augury.codecs import Serializer
 from augury.errors import (
     ConfigurationError,
-    CorruptValueError,
     MissingExtraError,
     TierError,
 )
@@ -36,7 +35,6 @@ _NOTHING = Lease(until=0.0, token=bytes(16))
 _FOREVER = float("inf")
 _LONGEST_RELATIVE = 30 * 24 * 60 * 60
 _MOST_ROUNDS = 10
-_SECONDS_BETWEEN_REPORTS = 1.0
 
 
 class Memcached(Tier):
@@ -48,9 +46,9 @@ class Memcached(Tier):
     since.
 
     An operation costs one round trip to each server concerned, one after the other, for each 1,000
-    keys or 4 MiB; but `fill_many` and `release_many` cost two, and so does `lease_many` where
-    something is in the way, or for a writer. Where an expired entry is still held, or another
-    client writes the same keys meanwhile, it costs a few more.
+    keys or 4 MiB; `fill_many`, `replace_many` and `release_many` cost two. So does `lease_many` for
+    a writer, or where something is in the way; more if that is only an expired entry, or if others
+    write the same keys meanwhile. One more goes to what turns out to be too large.
 
     What is larger than `item_size`, or a server takes for too large, is forgotten at once; this is
     logged once.
@@ -91,9 +89,6 @@ class Memcached(Tier):
 
     shared: ClassVar[bool] = True
 
-    on_corrupt: Callable[[CorruptValueError], object]
-    """Told of bytes that cannot be read; by default it logs, at most once a second."""
-
     def __init__(
         self,
         servers: str | Sequence[str],
@@ -125,12 +120,10 @@ class Memcached(Tier):
         # Its own hash function is written in Python, and takes longer than the round trip.
         self._server_of = RendezvousHash(list(self._servers), 0, _hash).get_node
         self.name = name
-        self.on_corrupt = self._log_corrupt
         self._namespace = namespace
         self._prefix = namespace.encode() + b":"
         self._serializer = serializer or Serializer()
         self._item_size = item_size
-        self._next_report = 0.0
         self._told_too_large = False
         self._closed = False
 
@@ -213,59 +206,65 @@ class Memcached(Tier):
 
     def fill_many(self, entries: Mapping[Key, Entry], lease: Lease) -> set[Key]:
         """Store entries, each only if its key still has this lease; return the keys stored."""
-        by_server = self._by_server(entries)
-        frames = self._pack(by_server, entries)
-        filled: set[Key] = set()
-        for server, places in by_server:
-            with server.link() as link:
-                mine = self._leased(link, places, lease)
-                now = time.time()
-                fills = {
-                    name: _store(
-                        *(b"cas", name, _exptime(entries[places[name][0]].expires, now)),
-                        *(frames[name], cas),
-                    )
-                    for name, cas in mine.items()
-                    if self._fits(frames[name])
-                }
-                replies = link.send(list(fills.values()), *_CAS_REPLIES)
-                done = dict(zip(fills, replies, strict=True))
-                stored = [name for name, reply in done.items() if reply == b"STORED"]
-                too_large = {
-                    name: cas
-                    for name, cas in mine.items()
-                    if done.get(name, TOO_LARGE) == TOO_LARGE
-                }
-                if too_large:
-                    self._tell_too_large()
-                    stored += self._forget(link, too_large)
-            filled.update(places[name][0] for name in stored)
-        return filled
+        return self._swap(entries, lambda _, held: _is(held, lease))
+
+    def replace_many(self, entries: Mapping[Key, Entry], versions: Mapping[Key, bytes]) -> set[Key]:
+        """Store entries, each only if its key still holds the entry of this version."""
+        return self._swap(
+            entries, lambda key, held: isinstance(held, Entry) and held.version == versions[key]
+        )
 
     def release_many(self, keys: Collection[Key], lease: Lease) -> None:
         """Remove the lease from keys that still have it."""
         for server, places in self._by_server(keys):
             with server.link() as link:
-                self._forget(link, self._leased(link, places, lease))
+                self._forget(link, self._which(link, places, lambda _, held: _is(held, lease)))
 
-    def _leased(self, link: Link, places: Places, lease: Lease) -> dict[bytes, bytes]:
-        """Return which of these names have the lease, with their numbers."""
-        mine = {}
+    def _swap(
+        self, entries: Mapping[Key, Entry], expected: Callable[[Key, Held], bool]
+    ) -> set[Key]:
+        """Store entries where what is held is as expected; return the keys stored."""
+        by_server = self._by_server(entries)
+        frames = self._pack(by_server, entries)
+        stored: list[Key] = []
+        for server, places in by_server:
+            with server.link() as link:
+                numbers = self._which(link, places, expected)
+                now = time.time()
+                swaps = {
+                    name: _store(
+                        b"cas", name, _exptime(entries[places[name][0]].expires, now), data, cas
+                    )
+                    for name, cas in numbers.items()
+                    if self._fits(data := frames[name])
+                }
+                replies = link.send(list(swaps.values()), *_CAS_REPLIES)
+                done = dict(zip(swaps, replies, strict=True))
+                if too_large := [n for n in numbers if done.get(n, TOO_LARGE) == TOO_LARGE]:
+                    self._tell_too_large()
+                    done |= self._forget(link, {name: numbers[name] for name in too_large})
+            stored += [places[name][0] for name, reply in done.items() if reply == b"STORED"]
+        return set(stored)
+
+    def _which(
+        self, link: Link, places: Places, expected: Callable[[Key, Held], bool]
+    ) -> dict[bytes, bytes]:
+        """Return the names under which is what is expected, with its number."""
+        numbers = {}
         for name, (data, cas) in link.fetch(list(places)).items():
-            held = self._live(places[name][1], data)
-            if isinstance(held, Lease) and held.token == lease.token:
-                mine[name] = cas
-        return mine
+            key, address = places[name]
+            if (held := self._live(address, data)) is not None and expected(key, held):
+                numbers[name] = cas
+        return numbers
 
-    def _forget(self, link: Link, numbers: Mapping[bytes, bytes]) -> list[bytes]:
-        """Remove what still has these numbers; return which did.
+    def _forget(self, link: Link, numbers: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        """Remove what still has these numbers; return the reply for each.
 
         No deletion compares, so they get what counts as nothing, and has expired, instead.
         """
         data = frame.pack(b"", _NOTHING, self._serializer)
         commands = [_store(b"cas", name, -1, data, cas) for name, cas in numbers.items()]
-        replies = link.send(commands, *_CAS_REPLIES)
-        return [name for name, reply in zip(numbers, replies, strict=True) if reply == b"STORED"]
+        return dict(zip(numbers, link.send(commands, *_CAS_REPLIES), strict=True))
 
     def clear(self) -> None:
         """Remove everything in the namespace, by a walk over all keys of all servers.
@@ -325,11 +324,6 @@ class Memcached(Tier):
     def _live(self, address: bytes, data: bytes) -> Held | None:
         return frame.unpack_live(address, data, self._serializer, self.on_corrupt)
 
-    def _log_corrupt(self, error: CorruptValueError) -> None:
-        if (now := time.monotonic()) >= self._next_report:
-            self._next_report = now + _SECONDS_BETWEEN_REPORTS
-            _log.warning("tier %r: %s; it counts as a miss", self.name, error)
-
     def _tell_too_large(self) -> None:
         if not self._told_too_large:
             self._told_too_large = True
@@ -342,6 +336,10 @@ class Memcached(Tier):
 
 def _hash(text: str, seed: int) -> int:
     return xxh3_64_intdigest(text.encode(), seed)
+
+
+def _is(held: Held, lease: Lease) -> bool:
+    return isinstance(held, Lease) and held.token == lease.token
 
 
 def _is_writers(held: Held) -> bool:

@@ -92,14 +92,20 @@ class Server:
         try:
             spec = normalize_server_spec(address)
         except (TypeError, ValueError):
+            spec = ""
+        if not (spec[0] and 0 < spec[1] < 2**16 if isinstance(spec, tuple) else spec):
             raise ConfigurationError(
                 f"{address!r} is no Memcached server; write host:port or the path of a socket"
-            ) from None
+            )
         self.name: str = f"{spec[0]}:{spec[1]}" if isinstance(spec, tuple) else spec
         """The same for all ways to write the address."""
         self.timeout = timeout
         self._connect: Callable[[], Any] = lambda: Client(
-            spec, connect_timeout=timeout, timeout=timeout, no_delay=True, socket_module=_sockets
+            spec,
+            connect_timeout=self.timeout,
+            timeout=self.timeout,
+            no_delay=True,
+            socket_module=_sockets,
         )
         self._idle: deque[Any] = deque()
         self._pid = os.getpid()
