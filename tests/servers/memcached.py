@@ -109,9 +109,9 @@ def memcached(*options: str, path: Path | None = None) -> Iterator[Memcached]:
 @functools.cache
 def shared_servers(count: int) -> tuple[Memcached, ...]:
     """Return servers that all tests of this run may use, each test in a namespace of its own."""
-    stack = contextlib.ExitStack()
-    servers = tuple(stack.enter_context(memcached()) for _ in range(count))
-    atexit.register(stack.close)
+    with contextlib.ExitStack() as stack:
+        servers = tuple(stack.enter_context(memcached()) for _ in range(count))
+        atexit.register(stack.pop_all().close)
     return servers
 
 

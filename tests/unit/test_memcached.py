@@ -1,6 +1,7 @@
 """What only the Memcached tier has to get right, on real servers."""
 
 import os
+import threading
 import time
 import uuid
 from collections.abc import Hashable, Iterator
@@ -38,7 +39,7 @@ def tier(addresses: list[str]) -> Iterator[Memcached]:
     tier.close()
 
 
-def values(tier: Memcached, *keys: object) -> dict[object, object]:
+def values(tier: Memcached, *keys: object) -> dict[object, Any]:
     found = tier.get_many(keys)
     return {key: it.value for key, it in found.items() if isinstance(it, Entry)}
 
@@ -213,6 +214,38 @@ def test_large_batches_are_not_held_up_by_their_replies(tier: Memcached) -> None
         received = b""
         while received.count(b"\n") < 1_001:
             received += link.client.sock.recv(65_536)
+
+
+def test_no_replacement_is_lost_among_many(addresses: list[str]) -> None:
+    namespace = uuid.uuid4().hex
+    keys: list[Hashable] = ["a", "b", "c"]
+    failures: list[BaseException] = []
+    won: list[int] = []
+
+    def count_up() -> None:
+        mine = opened(*addresses, namespace=namespace)
+        try:
+            for _ in range(50):
+                seen = mine.get_many(keys)
+                assert all(isinstance(it, Entry) for it in seen.values())
+                versions = {k: it.version for k, it in seen.items() if isinstance(it, Entry)}
+                more = {k: Entry(it.value + 1) for k, it in seen.items() if isinstance(it, Entry)}
+                won.append(len(mine.replace_many(more, versions)))
+        except BaseException as error:
+            failures.append(error)
+        mine.close()
+
+    tier = opened(*addresses, namespace=namespace)
+    tier.set_many({key: Entry(0) for key in keys})
+    threads = [threading.Thread(target=count_up) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert sum(values(tier, *keys).values()) == sum(won)
+    assert sum(won) >= 50
+    tier.close()
 
 
 def test_a_unix_socket(tmp_path: Path) -> None:

@@ -206,6 +206,21 @@ def test_one_of_three_is_down() -> None:
         works(tier, down[0])
 
 
+def test_a_deletion_reaches_whom_it_can() -> None:
+    with ExitStack() as stack:
+        servers = [stack.enter_context(memcached()) for _ in range(3)]
+        tier = stack.enter_context(opened(*(it.address for it in servers), timeout=PATIENT))
+        keys = list(range(60))
+        tier.set_many({key: Entry("old") for key in keys})
+        for down in servers:
+            down.kill()
+            with pytest.raises(TierError, match=down.address):
+                tier.delete_many(keys)
+            down.restart()
+            assert tier.get_many(keys) == {}
+            tier.set_many({key: Entry("old") for key in keys})
+
+
 def test_out_of_memory() -> None:
     with memcached("-m", "2", "-M") as server, opened(server.address, timeout=PATIENT) as tier:
         kept: dict[Hashable, bytes] = {key: os.urandom(50_000) for key in range(200)}

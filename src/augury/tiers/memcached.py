@@ -30,6 +30,7 @@ _log = logging.getLogger("augury.tiers")
 
 _NAMESPACE = re.compile(r"[!-~]{1,200}")
 _NAME_BYTES = 22
+_DELETE_REPLIES = (b"DELETED", b"NOT_FOUND")
 _CAS_REPLIES = (b"STORED", b"EXISTS", b"NOT_FOUND")
 _NOTHING = Lease(until=0.0, token=bytes(16))
 _FOREVER = float("inf")
@@ -159,13 +160,22 @@ class Memcached(Tier):
                 if too_large := [name for name in places if done.get(name) != b"STORED"]:
                     # A server may still have the value that should have been replaced.
                     self._tell_too_large()
-                    link.send(_deletions(too_large), b"DELETED", b"NOT_FOUND")
+                    link.send(_deletions(too_large), *_DELETE_REPLIES)
 
     def delete_many(self, keys: Collection[Key]) -> None:
-        """Remove whatever is held under these keys."""
+        """Remove whatever is held under these keys.
+
+        A server that fails does not keep the others from being told.
+        """
+        failures = []
         for server, places in self._by_server(keys):
-            with server.link() as link:
-                link.send(_deletions(places), b"DELETED", b"NOT_FOUND")
+            try:
+                with server.link() as link:
+                    link.send(_deletions(places), *_DELETE_REPLIES)
+            except TierError as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
 
     def lease_many(self, keys: Collection[Key], lease: Lease) -> dict[Key, Held]:
         """Place a lease on keys; return what stands in its way."""
@@ -275,7 +285,7 @@ class Memcached(Tier):
         for server in self._servers.values():
             with server.link() as link:
                 names = link.names(self._prefix, len(self._prefix) + _NAME_BYTES)
-                link.send(_deletions(names), b"DELETED", b"NOT_FOUND")
+                link.send(_deletions(names), *_DELETE_REPLIES)
 
     def health(self) -> Health:
         """Ask every server. One that is down makes the tier so."""
