@@ -109,7 +109,7 @@ class Behind:
             if self._closed:
                 raise TierError("these tiers are closed")
             new = sum(key not in self._pending for key in writes)
-            if self._pending and len(self) + new > self._most:
+            if len(self) and len(self) + new > self._most:
                 return False
             for key, write in writes.items():
                 self._pending.pop(key, None)
@@ -219,4 +219,7 @@ class Behind:
 def _finish(reference: Callable[[], Behind | None]) -> None:
     behind = reference()
     if behind is not None and len(behind):
-        run(behind.flush(BLOCKING, behind._patience))
+        try:
+            run(behind.flush(BLOCKING, behind._patience))
+        except Exception as error:
+            behind._faults.report(Trouble.DROPPED, "write-behind", error)
