@@ -32,7 +32,7 @@ from augury.tiers.entry import ABSENT, Entry, Held, Lease, is_live
 
 HEADER = struct.Struct("<2sBc16sQQQII")
 VERSION_END = 20
-"""Where the version or token ends: who only wants to know that needs no more bytes."""
+"""Where the version or token ends."""
 
 _MAGIC = b"Au"
 _FORMAT = 1
@@ -130,6 +130,20 @@ def unpack_live(
         on_corrupt(error)
         return None
     return held if is_live(held, time.time()) else None
+
+
+def version(head: bytes) -> bytes | None:
+    """Return the version of an entry that may still be served, of whose frame this is the header.
+
+    None, if it is something else. Nothing tells whether the rest of the frame is whole.
+    """
+    try:
+        magic, form, kind, version, _, _, expires, _, _ = HEADER.unpack_from(head)
+    except struct.error:
+        return None
+    if magic != _MAGIC or form != _FORMAT or kind not in (b"V", b"N"):
+        return None
+    return version if time.time() < _seconds(expires) else None
 
 
 def _ticks(seconds: float) -> int:
