@@ -175,9 +175,8 @@ def main() -> None:
     print(
         f"Zipf reads of {KEYS:,} keys, {len(VALUE)}-byte values; medians of {given.rounds} rounds"
     )
-    print(
-        f"{'mode':10}{'near holds':>11}{'near us':>9}{'GET us':>8}{'ratio':>7}{'p50 us':>8}{'p99 us':>8}"
-    )
+    titles = ("near holds", "near us", "GET us", "ratio", "p50 us", "p99 us")
+    print(f"{'mode':10}" + "".join(f"{title:>11}" for title in titles))
     for row in rows:
         print(
             f"{row['mode']:10}{row['capacity']:11,}{row['near_us']:11.2f}{row['get_us']:11.1f}"
