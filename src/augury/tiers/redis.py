@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from weakref import WeakSet
 
 from augury.codecs import Serializer
 from augury.errors import ConfigurationError, CorruptValueError, TierError
 from augury.tiers import frame
-from augury.tiers.contract import Health, Key, Tier
+from augury.tiers.contract import Health, Key, Tier, Tracking
 from augury.tiers.entry import Entry, Held, Lease
 from augury.tiers.redis_address import address_of
 from augury.tiers.redis_connections import AsyncConnections, Connections
@@ -63,6 +65,9 @@ class Redis(Tier):
     timeout
         Seconds for connecting to a server, and for each of its replies. An operation that has to
         ask first who is the primary may take twice as long.
+    heartbeat
+        Seconds: how stale a copy of an entry can be that `track` says may be served, whatever
+        happens to servers and network.
     name
         What reports call it.
 
@@ -90,12 +95,15 @@ class Redis(Tier):
         namespace: str = "augury",
         serializer: Serializer | None = None,
         timeout: float = 0.25,
+        heartbeat: float = 1.0,
         name: str = "redis",
     ) -> None:
         if not 0 < len(namespace.encode()) <= 200:
             raise ConfigurationError(f"namespace must have 1 to 200 bytes, not {namespace!r}")
         if not 0 < timeout < _FOREVER:
             raise ConfigurationError(f"timeout must be a positive number, not {timeout!r}")
+        if not 0 < heartbeat < _FOREVER:
+            raise ConfigurationError(f"heartbeat must be a positive number, not {heartbeat!r}")
         self._address = address_of(where)
         self._route = route_of(self._address)
         self._connections = Connections(self._address, timeout)
@@ -104,6 +112,8 @@ class Redis(Tier):
         self._prefix = namespace.encode() + b":"
         self._serializer = serializer or Serializer()
         self._timeout = timeout
+        self._heartbeat = heartbeat
+        self._trackings: WeakSet[Tracking] = WeakSet()
         self._closed = False
         self.name = name
 
@@ -400,14 +410,36 @@ class Redis(Tier):
             return Health(up=False, reason=str(error))
         return Health(up=True, seconds=time.perf_counter() - began)
 
+    def track(self) -> Tracking:
+        """Begin to hear of writes to the namespace; docs/redis.md says what that promises.
+
+        Returns at once: until it has connected to every primary, it is not trusted.
+        """
+        from augury.tiers.redis_tracking import RedisTracking
+
+        with self._telling():
+            tracking = RedisTracking(
+                self._address,
+                prefix=self._prefix,
+                timeout=self._timeout,
+                heartbeat=self._heartbeat,
+                name=self.name,
+            )
+        self._trackings.add(tracking)
+        return tracking
+
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, those of trackings, too."""
         self._closed = True
+        for tracking in list(self._trackings):
+            tracking.close()
         self._connections.close()
         self._async_connections.close()
 
     async def aclose(self) -> None:
         """Close the connections, those of this event loop at once."""
+        for tracking in list(self._trackings):
+            await asyncio.to_thread(tracking.close)
         self._closed = True
         self._connections.close()
         await self._async_connections.aclose()

@@ -33,7 +33,6 @@ class Connections:
     def __init__(self, address: Address, timeout: float) -> None:
         self._address = address
         self._timeout = timeout
-        self._class = _transport("redis.connection", address)
         self._idle: dict[Node, list[Connection]] = {}
         self._closed = False
         self._lock = threading.RLock()
@@ -72,7 +71,7 @@ class Connections:
             for _, connection in taken:
                 connection.disconnect()
             if isinstance(error, (RedisError, OSError)):
-                raise _tier_error(node, error) from error
+                raise tier_error(node, error) from error
             raise
         for node, connection in taken:
             self._idle.setdefault(node, []).append(connection)
@@ -91,11 +90,7 @@ class Connections:
                 if not connection.can_read():
                     return connection
             connection.disconnect()
-        connection = self._class(
-            **self._address.connection_options(node, self._timeout), protocol=_PROTOCOL
-        )
-        connection.connect()
-        return connection
+        return connect(self._address, node, self._timeout)
 
     @staticmethod
     def _read(connection: Connection) -> Any:
@@ -205,7 +200,7 @@ class _OfLoop:
             for _, connection in taken:
                 await connection.disconnect(nowait=True)
             if isinstance(error, (RedisError, OSError)):
-                raise _tier_error(node, error) from error
+                raise tier_error(node, error) from error
             raise
         for node, connection in taken:
             self._idle.setdefault(node, []).append(connection)
@@ -270,10 +265,19 @@ class _OfLoop:
                 await idle.pop().disconnect(nowait=True)
 
 
+def connect(address: Address, node: Node, timeout: float, protocol: int = _PROTOCOL) -> Connection:
+    """Return a new connection of a thread's, or raise what redis-py does."""
+    options = address.connection_options(node, timeout)
+    connection = _transport("redis.connection", address)(**options, protocol=protocol)
+    connection.connect()
+    return connection
+
+
 def _transport(module: str, address: Address) -> Any:
     return getattr(importlib.import_module(module), address.transport)
 
 
-def _tier_error(node: Node, error: BaseException) -> TierError:
+def tier_error(node: Node, error: BaseException) -> TierError:
+    """Return what a tier raises for what has happened at a server."""
     text = " ".join(str(error).split()) or type(error).__name__
     return TierError(f"{node}: {text}")
