@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     with valkey() as server:
-        cells: list[tuple[int, Mode]] = [(KEYS, "ttl"), (KEYS // 10, "ttl")]
+        cells: list[tuple[int, Mode]] = [(KEYS, "ttl"), (KEYS, "tracked"), (KEYS // 10, "ttl")]
         rows = [throughput(server, capacity, mode, given.rounds) for capacity, mode in cells]
         late = staleness(server, given.writes)
         modes: list[Mode] = ["ttl", "tracked", "validated"]
