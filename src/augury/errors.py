@@ -66,3 +66,17 @@ class InvalidationError(TierError):
 
 class SourceError(AuguryError, OSError):
     """A source did not answer in time, or is given a rest after it has failed too often."""
+
+
+class StatusError(SourceError):
+    """A web service answered with a status that is neither success nor absence."""
+
+    def __init__(self, text: str, status: int, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        """The status, 503 for example."""
+        self.retry_after = retry_after
+        """Seconds after which the service asks to be tried again, if it says so."""
+
+    def __reduce__(self) -> tuple[type[StatusError], tuple[str, int, float | None]]:
+        return (type(self), (str(self), self.status, self.retry_after))

@@ -244,23 +244,25 @@ class Redis(Tier):
         return (yield from self._swap(entries, lambda key: (versions[key], *_ENTRIES)))
 
     def _changed(self, versions: Mapping[Key, bytes]) -> Plan[dict[Key, Held | None]]:
-        known = [key for key, version in versions.items() if version]
-        names = [self._name(frame.address(key)) for key in known]
+        addresses = {key: frame.address(key) for key in versions}
         last = frame.HEADER.size - 1
-        heads = yield from self._send(
-            [Command(name, ("GETRANGE", name, 0, last)) for name in names], refuse=False
-        )
-        gone, same = set(), set()
-        for key, head in zip(known, heads, strict=True):
-            if head == b"":
-                gone.add(key)
-            elif isinstance(head, Exception):
-                self._live(b"", head)
-                gone.add(key)
-            elif frame.version(head) == versions[key]:
-                same.add(key)
-        held = yield from self._get([key for key in versions if key not in gone | same])
-        return {key: held.get(key) for key in versions if key not in same}
+        commands = []
+        for key, version in versions.items():
+            name = self._name(addresses[key])
+            read = ("GETRANGE", name, 0, last) if version else ("GET", name)
+            commands.append(Command(name, read))
+        replies = yield from self._send(commands, refuse=False)
+        found: dict[Key, Held | None] = {}
+        changed = []
+        for (key, version), reply in zip(versions.items(), replies, strict=True):
+            if not version or isinstance(reply, Exception):
+                found[key] = self._live(addresses[key], reply)
+            elif reply == b"":
+                found[key] = None
+            elif frame.version(reply) != version:
+                changed.append(key)
+        held = (yield from self._get(changed)) if changed else {}
+        return found | {key: held.get(key) for key in changed}
 
     def _clear(self) -> Plan[None]:
         """Delete what servers list, until they have not exchanged slots meanwhile."""
