@@ -260,10 +260,14 @@ class _OfLoop:
         self._task = asyncio.get_running_loop().create_task(self.close())
 
     async def _disconnect(self) -> None:
+        from redis.exceptions import RedisError
+
         self._closed = True
         for idle in list(self._idle.values()):
             while idle:
-                await idle.pop().disconnect(nowait=True)
+                # TLS takes leave of the other end, which may take as long as connecting.
+                with contextlib.suppress(RedisError, OSError):
+                    await idle.pop().disconnect()
 
 
 def connect(address: Address, node: Node, timeout: float, protocol: int = _PROTOCOL) -> Connection:

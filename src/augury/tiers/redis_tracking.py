@@ -31,6 +31,7 @@ from augury.tiers.contract import Tracking
 from augury.tiers.fork import open_in_child
 from augury.tiers.redis_address import Address, Node
 from augury.tiers.redis_connections import Connections, connect, tier_error
+from augury.tiers.redis_operations import NAME_BYTES
 from augury.tiers.redis_resp3 import Failure, Parser, ProtocolError, Push
 from augury.tiers.redis_routes import Words, route_of, shards_of
 
@@ -44,7 +45,6 @@ _MOST_RECEIVED = 16
 _SHORTEST_REST = 0.02
 _LONGEST_REST = 1.0
 """Seconds between two attempts to hear from all servers."""
-_NAME_BYTES = 16
 _NOTHING: tuple[bytes, ...] = ()
 _TOLD = ("state", "slots_assigned", "known_nodes", "size", "current_epoch", "my_epoch")
 
@@ -273,12 +273,12 @@ class RedisTracking(Tracking):
             return
         if len(said) != 1 or not isinstance(said[0], list):
             raise ProtocolError("an invalidation names no keys")
-        length = len(self._prefix) + _NAME_BYTES
+        length = len(self._prefix) + NAME_BYTES
         for key in said[0]:
             if not isinstance(key, bytes):
                 raise ProtocolError("an invalidation names what is no key")
             if len(key) == length and key.startswith(self._prefix):
-                self._names.add(key[-_NAME_BYTES:])
+                self._names.add(key[-NAME_BYTES:])
         if len(self._names) > _MOST_NAMES:
             self._names.clear()
             self._missed = True
