@@ -34,7 +34,7 @@ def tier() -> Iterator[Redis]:
 
 def stored(tier: Redis, key: Any) -> bytes:
     """What the server knows a key by."""
-    return tier._name(frame.address(key))
+    return tier._operations.name(frame.address(key))
 
 
 def commands(server: Valkey) -> dict[str, int]:
@@ -302,7 +302,9 @@ def test_what_a_slow_server_clock_has_kept(tier: Redis) -> None:
     past = time.time() - 10
     for held in (Entry(1, expires=past), Lease(past), Lease(past, writes=True)):
         address = frame.address("a")
-        shared().ask("SET", stored(tier, "a"), frame.pack(address, held, tier._serializer))
+        shared().ask(
+            "SET", stored(tier, "a"), frame.pack(address, held, tier._operations._serializer)
+        )
         assert tier.get_many(["a"]) == {}
         if isinstance(held, Entry):
             assert tier.get_changed({"a": held.version}) == {"a": None}

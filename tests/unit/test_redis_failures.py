@@ -288,7 +288,10 @@ def test_a_sentinel_names_another_primary() -> None:
     with replicated() as (primary, replica), sentinel(primary) as watching:
         with opened(f"redis+sentinel://127.0.0.1:{watching.port}/service", 1.0) as tier:
             tier.set_many({"a": Entry("before")})
-            wait_until(lambda: replica.ask("GET", tier._name(frame.address("a"))), "no replication")
+            wait_until(
+                lambda: replica.ask("GET", tier._operations.name(frame.address("a"))),
+                "no replication",
+            )
             primary.kill()
             refused(lambda: [tier.get_many(["a"]) for _ in range(2)])
             works_again(tier)
@@ -308,7 +311,7 @@ def keys_of(nodes: Cluster, tier: Redis, owner: Valkey, count: int) -> list[int]
 def slot(tier: Redis, key: int) -> int:
     from redis.crc import key_slot
 
-    return int(key_slot(tier._name(frame.address(key))))
+    return int(key_slot(tier._operations.name(frame.address(key))))
 
 
 @pytest.mark.parametrize("way", ["threads", "coroutines"])

@@ -1,5 +1,6 @@
 """Hearing of writes, from real servers that are hurt meanwhile."""
 
+import asyncio
 import gc
 import os
 import threading
@@ -7,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -15,6 +17,7 @@ from augury.errors import ConfigurationError, TierError
 from augury.tiers import Entry, Lease, frame
 from augury.tiers.redis import Redis
 from augury.tiers.redis_tracking import RedisTracking
+from tests.servers.tls import tls_front
 from tests.servers.valkey import (
     Cluster,
     Valkey,
@@ -328,7 +331,11 @@ def key_of(nodes: Cluster, owner: Valkey, tier: Redis, count: int = 1) -> list[i
     """Keys that an owner has."""
     from redis.crc import key_slot
 
-    keys = (i for i in range(10**6) if nodes.owner(key_slot(tier._name(frame.address(i)))) is owner)
+    keys = (
+        i
+        for i in range(10**6)
+        if nodes.owner(key_slot(tier._operations.name(frame.address(i)))) is owner
+    )
     return [next(keys) for _ in range(count)]
 
 
@@ -345,7 +352,7 @@ def test_a_slot_that_moves_to_a_new_primary(nodes: Cluster) -> None:
     with tiers(nodes.url, heartbeat=2.0) as (tier, tracking):
         source, target = nodes.nodes[0], nodes.spare
         (key,) = key_of(nodes, source, tier)
-        slot = key_slot(tier._name(frame.address(key)))
+        slot = key_slot(tier._operations.name(frame.address(key)))
         tier.set_many({key: Entry("before")})
         told(tracking, 1)
         nodes.nodes.append(target)
@@ -409,3 +416,20 @@ def test_a_sentinel_names_another_primary() -> None:
             trust(tracking)
             wait_until(lambda: _written(tier, 7), "the new primary is not written to")
             assert name(7) in told(tracking, 1)
+
+
+def test_tls(tmp_path: Path) -> None:
+    with tls_front(shared().port, tmp_path) as front:
+        url = f"rediss://127.0.0.1:{front.port}"
+        with tiers(f"{url}?ssl_ca_certs={front.certificate}") as (tier, tracking):
+            tier.set_many({i: Entry(i) for i in range(3_000)})
+            assert told(tracking, 3_000) == {name(i) for i in range(3_000)}
+            assert tracking.poll() == ()
+            assert len(asyncio.run(tier.aget_many(range(10)))) == 10
+        stranger = Redis(url, timeout=PATIENT)
+        with pytest.raises(TierError, match=r"(?i)certificate"):
+            stranger.get_many(["a"])
+        with pytest.raises(TierError, match=r"(?i)certificate"):
+            asyncio.run(stranger.aget_many(["a"]))
+        stranger.close()
+    gc.collect()  # nothing is left open
