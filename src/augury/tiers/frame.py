@@ -132,6 +132,26 @@ def unpack_live(
     return held if is_live(held, time.time()) else None
 
 
+def deadline(frame: bytes | memoryview) -> int:
+    """Return when a frame expires, in microseconds since 1970; 0 for never, or if it is damaged."""
+    return int.from_bytes(frame[36:44], "little")
+
+
+def is_current(frame: bytes) -> bool:
+    """Return whether a frame has not expired."""
+    return not (until := deadline(frame)) or time.time() * 1e6 < until
+
+
+def is_lease(frame: bytes, lease: Lease) -> bool:
+    """Return whether a frame is this lease."""
+    return frame[3:4] in (b"R", b"W") and frame[4:VERSION_END] == lease.token
+
+
+def is_entry(frame: bytes, version: bytes) -> bool:
+    """Return whether a frame is the entry of this version."""
+    return frame[3:4] in (b"V", b"N") and frame[4:VERSION_END] == version
+
+
 def _ticks(seconds: float) -> int:
     return 0 if seconds == _FOREVER else max(1, round(seconds * 1e6))
 
