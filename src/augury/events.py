@@ -157,3 +157,25 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{self.tier} {self.trouble}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class TiersStats:
+    """What an `augury.Tiers` has done since it was made."""
+
+    hits: Mapping[str, int]
+    """Entries found in each tier, by its name."""
+    loads: int
+    """Keys that the source was asked for."""
+    load_failures: int
+    """Those of them for which it raised."""
+    joined: int
+    """Keys that somebody else in this process was fetching already."""
+    waited: int
+    """Looks at keys that another process was loading."""
+    refreshes: int
+    """Loads in the background, of entries that were stale or about to be."""
+    waiting: int
+    """Writes that are still to be done."""
+    faults: Mapping[Trouble, int]
+    """What went wrong and was coped with."""

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import enum
+import functools
 import struct
 import uuid
 import zoneinfo
@@ -229,7 +230,16 @@ class Structure(msgspec.Struct):
     y: int = 5
 
 
-for kind in (Point, Counted, Row, Colour, Flag, Structure):
+@dataclasses.dataclass
+class WithProperty:
+    x: int
+
+    @functools.cached_property
+    def double(self) -> int:
+        return self.x * 2
+
+
+for kind in (WithProperty, Point, Counted, Row, Colour, Flag, Structure):
     register(kind, f"test.{kind.__name__}")
 
 
@@ -275,6 +285,55 @@ def test_a_name_stands_for_one_class() -> None:
     for kind in (Plain, Number, int):
         with pytest.raises(ConfigurationError, match="is no dataclass"):
             register(kind, "test.Plain")
+
+
+class Slotted:
+    __slots__ = ("hidden",)
+
+
+@dataclasses.dataclass
+class MoreThanItsFields(Slotted):
+    x: int
+
+
+@dataclasses.dataclass
+class AlsoADict(dict):  # type: ignore[type-arg]
+    x: int
+
+
+class RowWithAttributes(Row):
+    pass
+
+
+class StructureWithMore(Structure):
+    pass
+
+
+@pytest.mark.parametrize("kind", [MoreThanItsFields, AlsoADict, RowWithAttributes])
+def test_classes_of_more_than_fields_are_refused(kind: type) -> None:
+    with pytest.raises(ConfigurationError, match="all that it has"):
+        register(kind, f"test.{kind.__name__}")
+
+
+def test_subclasses_of_registered_classes_are_refused() -> None:
+    for value in (StructureWithMore(1), RowWithAttributes("a", ())):
+        with pytest.raises(CodecError):
+            SERIALIZER.dumps(value)
+
+
+def test_cached_properties_are_computed_again() -> None:
+    value = WithProperty(3)
+    assert value.double == 6
+    back = through(value)
+    assert back == value
+    assert vars(back) == {"x": 3}
+
+
+def test_a_name_alone_makes_no_type() -> None:
+    for base in (bytes, str, list):
+        spoofed = type(base.__name__, (base,), {"__module__": "builtins"})
+        with pytest.raises(CodecError):
+            SERIALIZER.dumps(spoofed())
 
 
 def test_changed_or_unknown_fields_count_as_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,8 +155,9 @@ def test_foreign_extension_types_of_arrow_are_refused() -> None:
     for array in (column, nested):
         with pytest.raises(CodecError, match="extension type"):
             SERIALIZER.dumps(pa.table({"a": array}))
-    canonical = pa.table({"a": pa.array([b"1" * 16], pa.uuid())})
-    assert through(canonical).equals(canonical)
+    if hasattr(pa, "uuid"):  # since pyarrow 18
+        canonical = pa.table({"a": pa.array([b"1" * 16], pa.uuid())})
+        assert through(canonical).equals(canonical)
 
 
 def test_compressed_buffers_of_arrow_are_no_value() -> None:

@@ -96,7 +96,8 @@ def test_writes(batch: bool, asynchronous: bool) -> None:
 
         return wrapped if asynchronous else function
 
-    source: Loader[str, int] = Loader(
+    untyped: Any = Loader
+    source: Loader[str, int] = untyped(
         awaited(lambda keys: {k: there[k] for k in keys} if batch else there[keys]),
         batch=batch,
         store=awaited(there.update if batch else there.__setitem__),
@@ -114,13 +115,15 @@ def test_writes(batch: bool, asynchronous: bool) -> None:
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_key_error_while_storing_is_an_error(asynchronous: bool) -> None:
-    def store(key: str, value: int) -> None:
+    def store(key: str, value: int | None) -> None:
         raise KeyError("no such shelf")
 
-    async def astore(key: str, value: int) -> None:
+    async def astore(key: str, value: int | None) -> None:
         store(key, value)
 
-    source: Loader[str, int] = Loader(single, store=astore if asynchronous else store, remove=print)
+    source: Loader[str, int | None] = Loader(
+        single, store=astore if asynchronous else store, remove=print
+    )
     with source, pytest.raises(KeyError, match="no such shelf"):
         source.store_many({"a": 1})
 
@@ -266,7 +269,7 @@ def load_with(function: Any, **options: Any) -> object:
     ("make", "message"),
     [
         (lambda: load_with(5), "function must be callable, not 5"),
-        (lambda: Loader(single, store=single), "store and remove go together"),
+        (lambda: load_with(single, store=single), "store and remove go together"),
         (lambda: Loader(single, concurrency=0), "concurrency must be a positive integer"),
         (
             lambda: load_with(lambda keys: [1, 2, 3], batch=True),

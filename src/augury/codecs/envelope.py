@@ -80,9 +80,14 @@ class Envelope:
         if version != VERSION or flags & ~(COMPRESSED | ENCRYPTED | SIGNED):
             raise CorruptValueError("the stored bytes are damaged or of a newer version of Augury")
         bound = _bound(header, context)
-        payload = memoryview(data)[_HEADER:]
-        if not flags & (ENCRYPTED | SIGNED):
-            payload = _checked(bound, payload)
+        if flags & (ENCRYPTED | SIGNED):
+            payload = memoryview(data)[_HEADER:]
+        else:
+            payload = memoryview(data)[_HEADER:-_CHECKSUM]
+            checksum = xxh3_128(bound)
+            checksum.update(payload)
+            if checksum.digest() != bytes(data[-_CHECKSUM:]):
+                raise CorruptValueError("the stored bytes are damaged or of another context")
         if self._keys is not None or flags & ENCRYPTED or key:
             payload = self._decrypted(flags, key, bound, payload)
         if flags & SIGNED:
@@ -117,12 +122,3 @@ class Envelope:
 
 def _bound(header: bytes, context: bytes) -> bytes:
     return header + _length.pack(len(context)) + context
-
-
-def _checked(bound: bytes, payload: memoryview) -> memoryview:
-    content = payload[:-_CHECKSUM]
-    checksum = xxh3_128(bound)
-    checksum.update(content)
-    if checksum.digest() != payload[-_CHECKSUM:]:
-        raise CorruptValueError("the stored bytes are damaged or of another context")
-    return content

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
@@ -73,7 +74,8 @@ def register(kind: type, name: str) -> None:
             BY_NAME[name] = BY_TYPE[kind] = Record(kind, name, *ways)
             return
     raise ConfigurationError(
-        f"{full_name(kind)} is no dataclass, msgspec.Struct, named tuple or enumeration"
+        f"{full_name(kind)} is no dataclass, msgspec.Struct, named tuple or enumeration whose "
+        "fields are all that it has"
     )
 
 
@@ -85,6 +87,12 @@ def _dataclass(kind: type) -> _Ways | None:
         return None
     names = tuple(field.name for field in dataclasses.fields(kind))
     known = frozenset(names)
+    if _slots(kind) - known:
+        return None
+    try:
+        object.__new__(kind)
+    except TypeError:  # it is a dict, or some such, besides: that has more than the fields
+        return None
 
     def together(content: dict[str, Any]) -> Any:
         value: Any = object.__new__(kind)
@@ -92,7 +100,7 @@ def _dataclass(kind: type) -> _Ways | None:
             object.__setattr__(value, name, item)  # as frozen ones refuse theirs
         return value
 
-    return _fields_of(names), together
+    return _fields_of(kind, names), together
 
 
 def _struct(kind: Any) -> _Ways | None:
@@ -100,13 +108,13 @@ def _struct(kind: Any) -> _Ways | None:
         return None
     names = kind.__struct_fields__
     known = frozenset(names)
-    return _fields_of(names), lambda content: kind(**_exactly(content, known))
+    return _fields_of(kind, names), lambda content: kind(**_exactly(content, known))
 
 
 def _named_tuple(kind: Any) -> _Ways | None:
     names = getattr(kind, "_fields", None)
-    if not issubclass(kind, tuple) or not isinstance(names, tuple):
-        return None
+    if not issubclass(kind, tuple) or not isinstance(names, tuple) or kind.__dictoffset__:
+        return None  # a subclass that has attributes besides its items
     known = frozenset(names)
 
     def together(content: dict[str, Any]) -> Any:
@@ -121,15 +129,25 @@ def _enum(kind: Any) -> _Ways | None:
         return None
 
     def apart(value: Any) -> str:
-        if value.name not in kind.__members__:  # several flags at once
+        if kind.__members__.get(value._name_) is not value:  # several flags at once
             raise CodecError(f"no codec carries {value!r}, which has no name")
-        return str(value.name)
+        return str(value._name_)
 
     return apart, lambda content: kind[content]
 
 
-def _fields_of(names: tuple[str, ...]) -> Callable[[Any], dict[str, Any]]:
-    known = frozenset(names)
+def _slots(kind: type) -> set[str]:
+    slots: set[str] = set()
+    for base in kind.__mro__:
+        own = base.__dict__.get("__slots__", ())
+        slots.update([own] if isinstance(own, str) else own)
+    return slots - {"__dict__", "__weakref__"}
+
+
+def _fields_of(kind: type, names: tuple[str, ...]) -> Callable[[Any], dict[str, Any]]:
+    known = {*names}
+    for base in kind.__mro__:  # computed from the fields, and so again when asked for
+        known.update(n for n, item in vars(base).items() if isinstance(item, cached_property))
 
     def apart(value: Any) -> dict[str, Any]:
         more = getattr(value, "__dict__", {}).keys() - known

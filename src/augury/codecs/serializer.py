@@ -7,7 +7,7 @@ from typing import Any
 from augury.codecs import compression
 from augury.codecs import pickle as last_resort
 from augury.codecs.envelope import COMPRESSED, SIGNED, Envelope
-from augury.codecs.formats import BY_NAME, BY_NUMBER, full_name, msgpack
+from augury.codecs.formats import BY_NUMBER, codec_of, full_name, msgpack
 from augury.codecs.keyring import Keyring
 from augury.errors import (
     CodecError,
@@ -82,7 +82,7 @@ class Serializer:
         Parameters
         ----------
         value
-            What to write.
+            What to write; nobody may change it meanwhile.
         context
             What it belongs to, such as its key and version: the bytes count as corrupt elsewhere.
             It is not stored.
@@ -94,7 +94,7 @@ class Serializer:
         MissingExtraError
             If a package is needed for the value that is not installed.
         """
-        codec = BY_NAME.get(full_name(type(value)), _DEFAULT)
+        codec = codec_of(type(value)) or _DEFAULT
         number, flags = codec.NUMBER, 0
         try:
             payload = codec.encode(value)

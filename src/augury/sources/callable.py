@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import itertools
-import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, wait
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeVar, cast, overload
 
 from augury.errors import ConfigurationError
 from augury.sources.background_loop import BackgroundLoop
+from augury.sources.concurrency import Absence, aeach, each
 from augury.sources.contract import Source, not_writable
-from augury.sources.threads import begin_in_thread, complete_in_thread
+from augury.sources.threads import complete_in_thread
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-Absence = type[KeyError] | tuple[()]
-"""The exceptions that say that there is nothing."""
 
 _NOTHING: Final[Any] = object()
 
@@ -68,6 +62,78 @@ class Loader(Source[K, V]):
     {'tea': 3}
     """
 
+    @overload
+    def __init__(
+        self,
+        function: Callable[[K], Awaitable[V]],
+        *,
+        batch: Literal[False] = ...,
+        absent: object = ...,
+        store: Callable[[K, V], object] | None = ...,
+        remove: Callable[[K], object] | None = ...,
+        concurrency: int = ...,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        function: Callable[[K], V],
+        *,
+        batch: Literal[False] = ...,
+        absent: object = ...,
+        store: Callable[[K, V], object] | None = ...,
+        remove: Callable[[K], object] | None = ...,
+        concurrency: int = ...,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        function: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]],
+        *,
+        batch: Literal[True],
+        absent: object = ...,
+        store: Callable[[Mapping[K, V]], object] | None = ...,
+        remove: Callable[[Sequence[K]], object] | None = ...,
+        concurrency: int = ...,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        function: Callable[[Sequence[K]], Mapping[K, V]],
+        *,
+        batch: Literal[True],
+        absent: object = ...,
+        store: Callable[[Mapping[K, V]], object] | None = ...,
+        remove: Callable[[Sequence[K]], object] | None = ...,
+        concurrency: int = ...,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        function: Callable[[Sequence[K]], Awaitable[Sequence[V]]],
+        *,
+        batch: Literal[True],
+        absent: object = ...,
+        store: Callable[[Mapping[K, V]], object] | None = ...,
+        remove: Callable[[Sequence[K]], object] | None = ...,
+        concurrency: int = ...,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        function: Callable[[Sequence[K]], Sequence[V]],
+        *,
+        batch: Literal[True],
+        absent: object = ...,
+        store: Callable[[Mapping[K, V]], object] | None = ...,
+        remove: Callable[[Sequence[K]], object] | None = ...,
+        concurrency: int = ...,
+    ) -> None: ...
+
     def __init__(
         self,
         function: Callable[..., Any],
@@ -95,7 +161,7 @@ class Loader(Source[K, V]):
         self.asynchronous = all(is_coroutine_function(f) for f in given_functions if f is not None)
 
     def __repr__(self) -> str:
-        return f"Loader({_name(self._function)})"
+        return f"Loader({name_of(self._function)})"
 
     def load_many(self, keys: Sequence[K]) -> dict[K, V]:
         """Return the values of those keys that are there."""
@@ -138,14 +204,14 @@ class Loader(Source[K, V]):
             return self._loop.run(self._acall(function, keys))
         if self._batch:
             return self._picked(keys, self._checked(function(keys)))
-        return self._present(_each(self._single(function), keys, self._concurrency))
+        return self._present(each(self._single(function), keys, self._concurrency))
 
     async def _acall(self, function: Callable[..., Any], keys: Sequence[K]) -> dict[K, Any]:
         if not is_coroutine_function(function):
             return await complete_in_thread(self._call, function, keys)
         if self._batch:
             return self._picked(keys, await function(keys))
-        return self._present(await _aeach(function, keys, self._concurrency))
+        return self._present(await aeach(function, keys, self._concurrency))
 
     def _write(self, function: Callable[..., Any], given: Mapping[K, V] | Sequence[K]) -> None:
         if is_coroutine_function(function):
@@ -154,7 +220,7 @@ class Loader(Source[K, V]):
             self._checked(function(given))
         else:
             single, absence = _applied(function, given)
-            _each(self._single(single), given, self._concurrency, absence)
+            each(self._single(single), given, self._concurrency, absence)
 
     async def _awrite(
         self, function: Callable[..., Any], given: Mapping[K, V] | Sequence[K]
@@ -165,7 +231,7 @@ class Loader(Source[K, V]):
             await function(given)
         else:
             single, absence = _applied(function, given)
-            await _aeach(single, given, self._concurrency, absence)
+            await aeach(single, given, self._concurrency, absence)
 
     def _single(self, function: Callable[[K], Any]) -> Callable[[K], Any]:
         return lambda key: self._checked(function(key))
@@ -176,7 +242,7 @@ class Loader(Source[K, V]):
             if inspect.iscoroutine(result):
                 result.close()
             raise ConfigurationError(
-                f"{_name(self._function)} returned a coroutine; "
+                f"{name_of(self._function)} returned a coroutine; "
                 "give the `async def` function itself"
             )
         return result
@@ -190,18 +256,30 @@ class Loader(Source[K, V]):
             return self._present({key: result[key] for key in keys if key in result})
         if not isinstance(result, Sequence) or isinstance(result, str | bytes | bytearray):
             raise ConfigurationError(
-                f"{_name(self._function)} must return a mapping, or a sequence of values, not "
+                f"{name_of(self._function)} must return a mapping, or a sequence of values, not "
                 f"{type(result).__name__}"
             )
         if len(result) != len(keys):
             raise ConfigurationError(
-                f"{_name(self._function)} returned {len(result)} values for {len(keys)} keys; "
+                f"{name_of(self._function)} returned {len(result)} values for {len(keys)} keys; "
                 "return one for each, or a mapping"
             )
         return self._present(dict(zip(keys, result, strict=True)))
 
 
-def as_source(given: Source[K, V] | Callable[[K], V] | Callable[[K], Awaitable[V]]) -> Source[K, V]:
+@overload
+def as_source(given: Source[K, V]) -> Source[K, V]: ...
+
+
+@overload
+def as_source(given: Callable[[K], Awaitable[V]]) -> Source[K, V]: ...
+
+
+@overload
+def as_source(given: Callable[[K], V]) -> Source[K, V]: ...
+
+
+def as_source(given: Any) -> Source[Any, Any]:
     """Return a source as it is, and a function of one key as a `Loader`.
 
     Raises
@@ -223,7 +301,8 @@ def is_coroutine_function(function: Callable[..., Any]) -> bool:
     )
 
 
-def _name(function: Callable[..., Any]) -> str:
+def name_of(function: Callable[..., Any]) -> str:
+    """Return how a function is called in messages."""
     return str(getattr(function, "__qualname__", None) or repr(function))
 
 
@@ -234,72 +313,3 @@ def _applied(
     if isinstance(given, Mapping):
         return lambda key: function(key, given[key]), ()
     return function, KeyError
-
-
-def _each(
-    function: Callable[[K], Any], keys: Iterable[K], concurrency: int, absence: Absence = KeyError
-) -> dict[K, Any]:
-    """Call a function for each key, in some threads at once; `absence` leaves a key out."""
-    keys = list(dict.fromkeys(keys))
-    pending = iter(keys)
-    lock = threading.Lock()  # an iterator is not for several threads
-    found: dict[K, Any] = {}
-    failed = threading.Event()
-
-    def work() -> None:
-        while not failed.is_set():
-            with lock:
-                key = next(pending, _NOTHING)
-            if key is _NOTHING:
-                return
-            try:
-                found[key] = function(key)
-            except absence:
-                continue
-            except BaseException:
-                failed.set()
-                raise
-
-    # This thread does its share, so that a single key needs no other.
-    others: list[Future[None]] = []
-    try:
-        for _ in itertools.islice(range(len(keys) - 1), concurrency - 1):
-            others.append(begin_in_thread(work))
-        work()
-    finally:
-        failed.set()
-        wait(others)
-    for other in others:
-        other.result()
-    return found
-
-
-async def _aeach(
-    function: Callable[[K], Awaitable[Any]],
-    keys: Iterable[K],
-    concurrency: int,
-    absence: Absence = KeyError,
-) -> dict[K, Any]:
-    """Await a coroutine function for each key, in some tasks at once; see `_each`."""
-    keys = list(dict.fromkeys(keys))
-    pending = iter(keys)
-    found: dict[K, Any] = {}
-
-    async def work() -> None:
-        for key in pending:
-            try:
-                found[key] = await function(key)
-            except absence:
-                continue
-
-    if len(keys) <= 1 or concurrency == 1:
-        await work()
-        return found
-    tasks = [asyncio.ensure_future(work()) for _ in range(min(len(keys), concurrency))]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return found

@@ -1,7 +1,27 @@
 """Levels of storage behind one contract, and `Tiers`, which orders them in front of a source."""
 
-from augury.tiers.contract import Health, Tier
+from augury.tiers.chain import Tiers
+from augury.tiers.consistency import Consistency
+from augury.tiers.contract import Health, Tier, Tracking
 from augury.tiers.entry import ABSENT, Entry, Lease
+from augury.tiers.memcached import Memcached
 from augury.tiers.memory import Memory
+from augury.tiers.placement import Placement, Predicted, SeenBefore
+from augury.tiers.redis import Redis
 
-__all__ = ["ABSENT", "Entry", "Health", "Lease", "Memory", "Tier"]
+__all__ = [
+    "ABSENT",
+    "Consistency",
+    "Entry",
+    "Health",
+    "Lease",
+    "Memcached",
+    "Memory",
+    "Placement",
+    "Predicted",
+    "Redis",
+    "SeenBefore",
+    "Tier",
+    "Tiers",
+    "Tracking",
+]

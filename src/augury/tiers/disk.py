@@ -17,14 +17,7 @@ from augury.tiers.contract import Health, Key, Tier
 from augury.tiers.disk_folder import Folder, Opened
 from augury.tiers.disk_records import NUMBER, PAGE, Records
 from augury.tiers.entry import Entry, Held, Lease, is_live
-from augury.tiers.frame import (
-    address,
-    is_current,
-    is_entry,
-    is_lease,
-    pack,
-    unpack_live,
-)
+from augury.tiers.frame import address, is_lease, pack, unpack_live, version
 
 T = TypeVar("T")
 
@@ -61,7 +54,7 @@ class Disk(Tier):
         and 32 MiB, and what was damaged, if anything, once more. An entry above a sixteenth is not
         kept.
     serializer
-        How values become bytes; by default ``Serializer(compress_above=None)``.
+        How values become bytes; by default ``Serializer()``.
     name
         What reports call it.
     timeout
@@ -106,7 +99,7 @@ class Disk(Tier):
         if timeout <= 0:
             raise ConfigurationError(f"timeout is {timeout}; give seconds above 0")
         self._lmdb = disk_folder.lmdb()
-        self._serializer = serializer or Serializer(compress_above=None)
+        self._serializer = serializer or Serializer()
         self._pages = size // PAGE
         self._longest = size // _SHARE
         self._file_pages = (2 * size + (16 << 20)) // PAGE - self._longest // PAGE
@@ -179,14 +172,14 @@ class Disk(Tier):
 
     def replace_many(self, entries: Mapping[Key, Entry], versions: Mapping[Key, bytes]) -> set[Key]:
         """Store entries, each only if its key still holds the entry of this version."""
-        return self._store_where(entries, lambda key, there: is_entry(there, versions[key]))
+        return self._store_where(entries, lambda key, there: version(there) == versions[key])
 
     def _store_where(
         self, entries: Mapping[Key, Entry], fits: Callable[[Key, bytes], bool]
     ) -> set[Key]:
         def store(records: Records, item: Item) -> bool:
             there = records.get(item[1])
-            if there is None or not is_current(there) or not fits(item[0], there):
+            if there is None or not fits(item[0], there):
                 return False
             self._put(records, item)
             return True

@@ -32,7 +32,7 @@ from augury.tiers.entry import ABSENT, Entry, Held, Lease, is_live
 
 HEADER = struct.Struct("<2sBc16sQQQII")
 VERSION_END = 20
-"""Where the version or token ends: who only wants to know that needs no more bytes."""
+"""Where the version or token ends."""
 
 _MAGIC = b"Au"
 _FORMAT = 1
@@ -137,19 +137,24 @@ def deadline(frame: bytes | memoryview) -> int:
     return int.from_bytes(frame[36:44], "little")
 
 
-def is_current(frame: bytes) -> bool:
-    """Return whether a frame has not expired."""
-    return not (until := deadline(frame)) or time.time() * 1e6 < until
+def is_lease(head: bytes, lease: Lease) -> bool:
+    """Return whether this is the header of a lease's frame, and the lease still holds."""
+    token = head[3:4] in (b"R", b"W") and head[4:VERSION_END]
+    return token == lease.token and time.time() * 1e6 < deadline(head)
 
 
-def is_lease(frame: bytes, lease: Lease) -> bool:
-    """Return whether a frame is this lease."""
-    return frame[3:4] in (b"R", b"W") and frame[4:VERSION_END] == lease.token
+def version(head: bytes) -> bytes | None:
+    """Return the version of an entry that may still be served, of whose frame this is the header.
 
-
-def is_entry(frame: bytes, version: bytes) -> bool:
-    """Return whether a frame is the entry of this version."""
-    return frame[3:4] in (b"V", b"N") and frame[4:VERSION_END] == version
+    None, if it is something else. Nothing tells whether the rest of the frame is whole.
+    """
+    try:
+        magic, form, kind, version, _, _, expires, _, _ = HEADER.unpack_from(head)
+    except struct.error:
+        return None
+    if magic != _MAGIC or form != _FORMAT or kind not in (b"V", b"N"):
+        return None
+    return version if time.time() < _seconds(expires) else None
 
 
 def _ticks(seconds: float) -> int:

@@ -1,8 +1,7 @@
 """The codecs, one file each, found by discovery.
 
-A module here has the `NUMBER` that stands for it in stored bytes, the full names of the `TYPES`
-that it takes, and the functions `encode` and `decode`; nothing else has to know that it is there.
-Names and not the types themselves, so that a library is imported when a value of it is met.
+A module here has the `NUMBER` that stands for it in stored bytes, the `TYPES` that it takes, and
+the functions `encode` and `decode`; nothing else has to know that it is there.
 """
 
 from __future__ import annotations
@@ -17,8 +16,12 @@ class Codec(Protocol):
 
     NUMBER: int
     """Stands for the codec in stored bytes, so it never changes and is never used again."""
-    TYPES: frozenset[str]
-    """Full names of the types that it takes; their subclasses are not meant."""
+    TYPES: frozenset[type | str]
+    """Types that it takes, without their subclasses.
+
+    By full name where a library should not be imported before a value of it is met; then `encode`
+    looks at the type itself, for anybody can take a name.
+    """
 
     def encode(self, value: Any) -> bytes:
         """Return the value as bytes, or raise `CodecError`."""
@@ -37,7 +40,12 @@ def full_name(kind: type) -> str:
 
 
 BY_NUMBER: dict[int, Codec] = {}
-BY_NAME: dict[str, Codec] = {}
+_BY_TYPE: dict[type | str, Codec] = {}
+
+
+def codec_of(kind: type) -> Codec | None:
+    """Return the codec that takes a type, if there is one."""
+    return _BY_TYPE.get(kind) or _BY_TYPE.get(full_name(kind))
 
 
 def _discover() -> None:
@@ -46,7 +54,7 @@ def _discover() -> None:
         if codec.NUMBER in BY_NUMBER:
             raise AssertionError(f"two codecs have the number {codec.NUMBER}")
         BY_NUMBER[codec.NUMBER] = codec
-        BY_NAME.update(dict.fromkeys(codec.TYPES, codec))
+        _BY_TYPE.update(dict.fromkeys(codec.TYPES, codec))
 
 
 _discover()

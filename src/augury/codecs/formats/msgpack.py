@@ -20,9 +20,7 @@ from augury.codecs.formats import full_name
 from augury.errors import CodecError
 
 NUMBER = 2
-TYPES = frozenset(
-    f"builtins.{name}" for name in ("NoneType", "bool", "int", "float", "list", "dict", "tuple")
-)
+TYPES = frozenset({type(None), bool, int, float, list, dict, tuple})
 
 DEPTH = 100
 """How deep containers may lie in each other; within themselves they lie for ever."""
@@ -140,7 +138,7 @@ def _foreign(value: Any, room: int) -> Ext:
     record = records.BY_TYPE.get(kind)
     if record is not None:
         return Ext(_RECORD, _pack((record.name, _converted(record.apart(value), room))))
-    codec = formats.BY_NAME.get(full_name(kind))
+    codec = formats.codec_of(kind)
     if codec is None or codec.NUMBER == NUMBER:
         raise CodecError(
             f"no codec carries a value of type {full_name(kind)}; convert it, or name its class "

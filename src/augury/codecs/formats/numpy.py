@@ -18,7 +18,7 @@ from augury.errors import CodecError
 
 NUMBER = 3
 _SCALARS: Any = np.sctypeDict.values()
-TYPES = frozenset(full_name(kind) for kind in (np.ndarray, *_SCALARS) if kind is not np.object_)
+TYPES = frozenset({np.ndarray, *_SCALARS} - {np.object_})
 
 _SCALAR, _C, _FORTRAN = "S", "C", "F"
 _FIXED = re.compile(r"[<>|][biufcmMSUV]\d+(\[\w+\])?|[<>][mM]8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 NUMBER = 0
-TYPES = frozenset({"builtins.bytes"})
+TYPES = frozenset({bytes})
 
 
 def encode(value: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 NUMBER = 1
-TYPES = frozenset({"builtins.str"})
+TYPES = frozenset({str})
 
 
 def encode(value: str) -> bytes:

@@ -1,0 +1,225 @@
+"""Writes that are done later, in the order in which they came, and seen at once."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+import weakref
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from augury.errors import TierError
+from augury.events import Trouble
+from augury.loading import DEFAULT, Default, Ttl
+from augury.sources import may_pass
+from augury.tiers.contract import Key
+from augury.tiers.entry import ABSENT
+from augury.tiers.fork import open_in_child
+from augury.tiers.levels import Faults
+from augury.tiers.ways import BLOCKING, Way, run
+from augury.tiers.writing import Writer
+
+_BATCH = 500
+_PAUSE = 0.005
+_LONGEST_PAUSE = 2.0
+
+
+class Write(NamedTuple):
+    """What is to become of a key."""
+
+    value: Any
+    """`ABSENT`: it is to be deleted."""
+    tags: tuple[str, ...] = ()
+    ttl: Ttl | Default = DEFAULT
+
+
+class Behind:
+    """A bounded queue of writes and the thread that does them, many at a time.
+
+    A key has one place in the queue: what is written twice before its turn is written once. What
+    cannot be done now is tried again, more and more slowly; what fails for a reason that will not
+    pass is dropped, reported, and raised by the next `flush`. A clean stop of the interpreter
+    waits until all is written, for so long as `patience` says; a crash loses what is in the queue.
+
+    Parameters
+    ----------
+    writer
+        Does the writes.
+    faults
+        Where to report.
+    most
+        How many keys may wait.
+    patience
+        Seconds that a write waits for room, and an exit of the interpreter for all to be written.
+    """
+
+    def __init__(self, writer: Writer, faults: Faults, *, most: int, patience: float) -> None:
+        self._writer = writer
+        self._faults = faults
+        self._most = most
+        self._patience = patience
+        self._lock = threading.RLock()
+        self.after_fork()
+        open_in_child(self)
+        atexit.register(_finish, weakref.ref(self))
+
+    def after_fork(self) -> None:
+        """Begin with an empty queue: the parent writes what is in its own."""
+        self._pending: dict[Key, Write] = {}
+        self._under_way: dict[Key, Write] = {}
+        self._errors: list[Exception] = []
+        self._changed = threading.Condition(self._lock)
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._pending) + len(self._under_way)
+
+    def see(self, keys: Iterable[Key]) -> dict[Key, Write]:
+        """Return what is to be written under these keys."""
+        if not self._pending and not self._under_way:
+            return {}
+        with self._lock:
+            return {
+                key: write
+                for key in keys
+                if (write := self._pending.get(key) or self._under_way.get(key)) is not None
+            }
+
+    async def put(self, way: Way, writes: Mapping[Key, Write]) -> None:
+        """Have values written.
+
+        Raises
+        ------
+        TierError
+            If there was no room for too long; nothing of it is written then.
+        """
+        deadline = time.monotonic() + self._patience
+        while not self._try_to_put(writes):
+            if time.monotonic() >= deadline:
+                raise TierError(
+                    f"{self._most} writes wait to be done, and there is no room for more; "
+                    "is the source, or the last tier, down?"
+                )
+            await way.sleep(_PAUSE)
+
+    def _try_to_put(self, writes: Mapping[Key, Write]) -> bool:
+        with self._lock:
+            if self._closed:
+                raise TierError("these tiers are closed")
+            new = sum(key not in self._pending for key in writes)
+            if len(self) and len(self) + new > self._most:
+                return False
+            for key, write in writes.items():
+                self._pending.pop(key, None)
+                self._pending[key] = write
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="augury-write-behind", daemon=True
+                )
+                self._thread.start()
+            self._changed.notify_all()
+        return True
+
+    async def settle(self, way: Way, keys: Collection[Key]) -> None:
+        """Take keys out of the queue, and wait for what is being done about them."""
+        with self._lock:
+            for key in keys:
+                self._pending.pop(key, None)
+        while any(key in self._under_way for key in keys):
+            await way.sleep(_PAUSE)
+
+    def _run(self) -> None:
+        pause = _PAUSE
+        while True:
+            with self._lock:
+                while not self._pending:
+                    if self._closed:
+                        self._thread = None
+                        return
+                    self._changed.wait(1.0)
+                self._take_batch()
+            failed = self._write(self._under_way)
+            with self._lock:
+                for key, write in failed.items():
+                    self._pending.setdefault(key, write)
+                self._under_way = {}
+                self._changed.notify_all()
+                if failed:
+                    self._changed.wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE) if failed else _PAUSE
+
+    def _take_batch(self) -> None:
+        """Take the writes that may be done together: as many as come in a row of one kind."""
+        first = next(iter(self._pending.values()))
+        kind = (first.value is ABSENT, first.tags, first.ttl)
+        for key, write in self._pending.items():
+            if (write.value is ABSENT, write.tags, write.ttl) != kind:
+                break
+            self._under_way[key] = write
+            if len(self._under_way) >= _BATCH:
+                break
+        for key in self._under_way:
+            del self._pending[key]
+
+    def _write(self, writes: Mapping[Key, Write]) -> dict[Key, Write]:
+        """Do writes of one kind; return those to be tried again."""
+        first = next(iter(writes.values()))
+        try:
+            if first.value is ABSENT:
+                run(self._writer.remove(BLOCKING, writes))
+            else:
+                values = {key: write.value for key, write in writes.items()}
+                if not run(self._writer.store(BLOCKING, values, lambda _: first.tags, first.ttl)):
+                    return dict(writes)
+        except Exception as error:
+            if isinstance(error, TierError) or may_pass(error):
+                self._faults.report(Trouble.UNAVAILABLE, "write-behind", error)
+                return dict(writes)
+            if len(writes) > 1:  # find out which of them it is, and do the others
+                failed: dict[Key, Write] = {}
+                for key, write in writes.items():
+                    failed |= self._write({key: write})
+                return failed
+            self._faults.report(Trouble.DROPPED, "write-behind", error)
+            self._errors.append(error)
+        return {}
+
+    async def flush(self, way: Way, seconds: float = float("inf")) -> None:
+        """Wait until all is written.
+
+        Raises
+        ------
+        TierError
+            If it is not within so many seconds.
+        Exception
+            What made a write fail for good since the last flush.
+        """
+        deadline = time.monotonic() + seconds
+        while len(self):
+            if time.monotonic() >= deadline:
+                raise TierError(f"{len(self)} writes are not done yet; they are still tried")
+            await way.sleep(_PAUSE)
+        with self._lock:
+            errors, self._errors = self._errors, []
+        if errors:
+            raise errors[0]
+
+    async def close(self, way: Way) -> None:
+        """Write what waits, and stop; what `flush` raises is raised after that."""
+        try:
+            await self.flush(way, self._patience)
+        finally:
+            with self._lock:
+                self._closed = True
+                self._changed.notify_all()
+
+
+def _finish(reference: Callable[[], Behind | None]) -> None:
+    behind = reference()
+    if behind is not None and len(behind):
+        try:
+            run(behind.flush(BLOCKING, behind._patience))
+        except Exception as error:
+            behind._faults.report(Trouble.DROPPED, "write-behind", error)

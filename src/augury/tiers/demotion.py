@@ -1,0 +1,105 @@
+"""Entries that memory has no room for, on their way to the tier below."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from augury.errors import AuguryError
+from augury.events import Trouble
+from augury.tiers.contract import Key
+from augury.tiers.entry import Entry
+from augury.tiers.fork import open_in_child
+from augury.tiers.levels import Faults, Level
+from augury.tiers.placement import Placement
+from augury.tiers.ways import BLOCKING, run
+
+_MOST_WAITING = 10_000
+_BATCH = 256
+
+
+class Demotion:
+    """Writes entries to a tier in a thread of its own, as long as it keeps up.
+
+    What comes while too many wait is not demoted: no reader waits for a disk that it does not read.
+
+    Parameters
+    ----------
+    level
+        Where they go.
+    placement
+        Which of them.
+    faults
+        Where to report.
+    """
+
+    def __init__(self, level: Level, placement: Placement, faults: Faults) -> None:
+        self._level = level
+        self._placement = placement
+        self._faults = faults
+        self._lock = threading.RLock()
+        self._closed = False
+        self.after_fork()
+        open_in_child(self)
+
+    def after_fork(self) -> None:
+        """Begin without entries and without a thread."""
+        self._waiting: queue.SimpleQueue[tuple[Key, Entry] | Callable[[], object]] = (
+            queue.SimpleQueue()
+        )
+        self._thread: threading.Thread | None = None
+
+    def offer(self, key: Key, outer: Key, entry: Entry, expires: float) -> None:
+        """Have an entry written, if that pays; it is served until `expires`."""
+        if self._closed or self._waiting.qsize() >= _MOST_WAITING:
+            return
+        if not self._placement.goes_down(key):
+            return
+        self._waiting.put((outer, msgspec.structs.replace(entry, expires=expires)))
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None and not self._closed:
+                    self._thread = threading.Thread(
+                        target=self._run, args=(self._waiting,), name="augury-demotion", daemon=True
+                    )
+                    self._thread.start()
+
+    def drop(self, outer: list[Key]) -> None:
+        """Have keys deleted that may be among those that wait, once these are written."""
+        if self._thread is not None:
+            self._waiting.put(lambda: run(self._level.ask(BLOCKING, "delete_many", outer)))
+
+    def _run(self, waiting: queue.SimpleQueue[Any]) -> None:
+        while (first := waiting.get()) is not None:
+            batch: dict[Key, Entry] = {}
+            then = None
+            while True:
+                if first is None or callable(first):
+                    then = first
+                    break
+                batch[first[0]] = first[1]
+                if len(batch) >= _BATCH or waiting.empty():
+                    break
+                first = waiting.get()
+            try:
+                if batch:
+                    run(self._level.ask(BLOCKING, "set_many", batch))
+                if then is not None:
+                    then()
+            except AuguryError as error:  # a value that no codec takes
+                self._faults.report(Trouble.DROPPED, self._level.name, error)
+            if first is None:
+                return
+
+    def close(self) -> None:
+        """Write what waits, and stop."""
+        with self._lock:
+            self._closed = True
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._waiting.put(None)  # type: ignore[arg-type]
+            thread.join()

