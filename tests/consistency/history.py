@@ -42,6 +42,8 @@ class Operation(NamedTuple):
     begin: int
     end: int = NEVER
     process: int = 0
+    how: str = ""
+    """What was called, for whoever looks into it."""
 
 
 class Recorder:
@@ -52,15 +54,20 @@ class Recorder:
         self._process = process
 
     @contextmanager
-    def write(self, values: dict[str, str | None]) -> Iterator[None]:
+    def write(self, values: dict[str, str | None], how: str = "") -> Iterator[None]:
         """Record a write of keys; one that raises may have taken effect, or do so later."""
         begin = time.monotonic_ns()
         self._put(
-            [Operation("write", k, v, begin, process=self._process) for k, v in values.items()]
+            [
+                Operation("write", k, v, begin, process=self._process, how=how)
+                for k, v in values.items()
+            ]
         )
         yield
         end = time.monotonic_ns()
-        self._put([Operation("write", k, v, begin, end, self._process) for k, v in values.items()])
+        self._put(
+            [Operation("write", k, v, begin, end, self._process, how) for k, v in values.items()]
+        )
 
     def read(self, values: dict[str, str | None], begin: int) -> None:
         """Record a read of keys that began then and has ended now."""
@@ -88,7 +95,9 @@ def read_history(paths: Iterable[Path]) -> dict[str, list[Operation]]:
     return {key: sorted(of_key, key=lambda it: it.begin) for key, of_key in history.items()}
 
 
-def staleness(history: Iterable[Operation], forgets: bool = False) -> list[tuple[int, Operation]]:
+def staleness(
+    history: Iterable[Operation], *, forgets: bool = False
+) -> list[tuple[int, Operation]]:
     """Return for each read of a key how many ns before it began its value was surely replaced.
 
     A value was replaced when a write ended that had begun after the value's own write had ended.
@@ -124,8 +133,11 @@ def staleness(history: Iterable[Operation], forgets: bool = False) -> list[tuple
     return stale
 
 
-def linearizable(history: Iterable[Operation]) -> bool:
-    """Return whether operations on one key have an order in which each read sees the last write."""
+def linearizable(history: Iterable[Operation], *, forgets: bool = False) -> bool:
+    """Return whether operations on one key have an order in which each read sees the last write.
+
+    With `forgets`, what was written may be lost at any time, and stays so.
+    """
     seen_until: dict[str | None, int] = {}
     operations = list(history)
     for read in operations:
@@ -138,6 +150,9 @@ def linearizable(history: Iterable[Operation]) -> bool:
                 continue  # whether it took effect makes no difference
             it = it._replace(end=seen_until[it.value])  # noqa: PLW2901 (it did by then)
         needed.append(it)
+    if forgets:
+        # Whoever reads nothing may be the first after it was lost, which is as if he deleted it.
+        needed = [it._replace(kind="write") if it.value is None else it for it in needed]
     return _search(sorted(needed, key=lambda it: it.begin))
 
 

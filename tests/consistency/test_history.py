@@ -112,6 +112,8 @@ def test_nothing_is_stale_too_unless_tiers_may_forget() -> None:
     history = [write("a", 0, 1), read(None, 5, 6)]
     assert [stale for stale, _ in staleness(history)] == [4]
     assert [stale for stale, _ in staleness(history, forgets=True)] == [0]
+    assert linearizable(history, forgets=True)
+    assert not linearizable([*history, read("a", 7, 8)], forgets=True)
 
 
 def test_what_was_recorded_is_read(tmp_path: Path) -> None:
