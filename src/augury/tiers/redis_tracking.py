@@ -198,7 +198,7 @@ class RedisTracking(Tracking):
 
     @property
     def trusted(self) -> bool:
-        """Whether all writes until one heartbeat ago, at most, have been heard and polled."""
+        """Whether all writes until one heartbeat ago, at least, have been heard."""
         return not self._missed and time.monotonic() - self._proven <= self._heartbeat
 
     def poll(self) -> Collection[bytes] | None:
@@ -236,6 +236,9 @@ class RedisTracking(Tracking):
         keeper = self._keeper
         if keeper is not None and keeper is not threading.current_thread():
             keeper.join()
+        with self._lock:  # the thread may have made some meanwhile
+            for link in list(self._links.values()):
+                self._drop(link)
         self._connections.close()
 
     def __del__(self) -> None:
@@ -255,7 +258,7 @@ class RedisTracking(Tracking):
             try:
                 for message in link.receive():
                     self._hear(link, message)
-            except (OSError, ProtocolError, TierError) as error:
+            except (OSError, ProtocolError) as error:
                 self._lose(link, error)
 
     def _hear(self, link: _Link, message: Any) -> None:
@@ -406,7 +409,11 @@ def _keep(
     """Tend a tracking until it is closed, or nobody has it any more."""
     rest = _SHORTEST_REST
     while not closing.is_set() and (tended := tracking()) is not None:
-        heard = tended._tend()
+        try:
+            heard = tended._tend()
+        except Exception:  # without this thread nothing would ever be heard again
+            _log.exception("tier %r does not hear of writes", tended._name)
+            heard = False
         del tended
         if heard:
             rest = _SHORTEST_REST
@@ -419,5 +426,8 @@ def _keep(
 
 def _told(reply: Any) -> tuple[str, ...]:
     """Return what ``CLUSTER INFO`` says that changes whenever who has what does."""
-    lines = dict(line.split(":", 1) for line in bytes(reply).decode().split() if ":" in line)
+    if not isinstance(reply, bytes):
+        raise ProtocolError("a server does not tell how its cluster is")
+    text = reply.decode(errors="replace").removeprefix("txt:")  # as a string with a format begins
+    lines = dict(line.split(":", 1) for line in text.split() if ":" in line)
     return tuple(lines.get(f"cluster_{name}", "") for name in _TOLD)
