@@ -115,6 +115,9 @@ class _Link:
             if not data:
                 raise OSError("the server has closed the connection")
             messages += self._parser.feed(data)
+            if len(data) < _RECEIVE_BYTES and not self._secure:
+                self.more = False
+                break
         return messages
 
     def answered(self, reply: Any, shards: object) -> bool:
@@ -183,7 +186,6 @@ class RedisTracking(Tracking):
     def after_fork(self) -> None:
         """Begin anew: what the process had that was copied stays that one's."""
         self._links: dict[Node, _Link] = {}
-        self._by_file: dict[int, _Link] = {}
         self._poller = select.poll()
         self._names: set[bytes] = set()
         self._missed = True
@@ -250,11 +252,14 @@ class RedisTracking(Tracking):
 
     def _drain(self) -> None:
         """Read what has arrived."""
-        ready = {file for file, _ in self._poller.poll(0)}
-        ready.update(link.fileno for link in self._links.values() if link.more)
-        for file in ready:
-            if (link := self._by_file.get(file)) is None:
-                continue
+        # Each call of the system may cost a turn of the interpreter's lock: one server is read from
+        # without asking first whether there is something to read.
+        if len(self._links) == 1:
+            ready = list(self._links.values())
+        else:
+            files = {file for file, _ in self._poller.poll(0)}
+            ready = [it for it in self._links.values() if it.more or it.fileno in files]
+        for link in ready:
             try:
                 for message in link.receive():
                     self._hear(link, message)
@@ -298,9 +303,9 @@ class RedisTracking(Tracking):
         self._begin_anew(f"{link.node}: {' '.join(str(why).split())}")
 
     def _drop(self, link: _Link) -> None:
-        self._links.pop(link.node, None)
-        if self._by_file.pop(link.fileno, None) is not None:
-            self._poller.unregister(link.fileno)
+        if self._links.pop(link.node, None) is None:
+            return
+        self._poller.unregister(link.fileno)
         link.close()
 
     def _begin_anew(self, why: str) -> None:
@@ -396,7 +401,6 @@ class RedisTracking(Tracking):
     def _add(self, link: _Link) -> None:
         with self._lock:
             self._links[link.node] = link
-            self._by_file[link.fileno] = link
             self._poller.register(link.fileno, select.POLLIN)
 
 
