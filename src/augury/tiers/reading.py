@@ -214,15 +214,15 @@ class Reader:
         w = self._w
         assert w.authority is not None
         names = {name for key in keys if key in copies for name, _ in copies[key].tags} | w.always
-        names = set(w.generations.unsure(names, asked))
+        known = {name: w.generations.known(name) for name in w.generations.unsure(names, asked)}
         versions = {w.outer(key): copies[key].version if key in copies else b"" for key in keys}
-        versions |= {w.generations.key(name): w.generations.known(name) for name in names}
+        versions |= {w.generations.key(name): generation for name, generation in known.items()}
         changed = await w.authority.ask(way, "get_changed", versions)
         if changed is DOWN:
             return DOWN
-        for name in names:
+        for name, generation in known.items():
             if w.generations.key(name) not in changed:
-                w.generations.learn(name, w.generations.known(name), asked)
-        heard = {name for name in names if w.generations.key(name) in changed}
+                w.generations.learn(name, generation, asked)
+        heard = {name for name in known if w.generations.key(name) in changed}
         await w.generations.take_in(way, heard, changed, asked)
         return changed
