@@ -233,13 +233,10 @@ class Disk(Tier):
         return results
 
     def _transact(self, job: Callable[[Records, Item], T], batch: list[Item]) -> list[T]:
-        with self._folder.write() as (txn, opened):
+        with self._folder.write(self._file_pages) as (txn, opened):
             records = Records(txn, opened.main, opened.marks, self._pages)
             records.reap()
-            results = [job(records, item) for item in batch]
-        if opened.env.info()["last_pgno"] > self._file_pages:
-            self._folder.set_aside(opened, "its file has too many holes", keep=False)
-        return results
+            return [job(records, item) for item in batch]
 
     def _opened(self) -> Opened:
         """Return the database, unless the tier is closed."""
@@ -260,10 +257,10 @@ class Disk(Tier):
             self.on_corrupt(CorruptValueError(f"{self._folder.path} is damaged: {error}"))
             self._folder.set_aside(opened, f"it is damaged: {error}")
         elif isinstance(error, package.ReadersFullError):
-            opened.env.reader_check()
-        elif isinstance(error, package.PanicError) or self._folder.opened is not opened:
+            self._folder.free_readers()
+        elif isinstance(error, package.PanicError):
             self._folder.drop()
-        else:
+        elif self._folder.opened is opened:
             raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> TierError:
