@@ -11,6 +11,7 @@ from augury.learning import learn
 from augury.models import Artefact, load_model
 from augury.policies import Policy
 from augury.simulation import SimulationResult, simulate, simulate_many
+from augury.tiers import Tiers
 
 __all__ = [
     "Artefact",
@@ -22,6 +23,7 @@ __all__ = [
     "Policy",
     "SimulationResult",
     "Stats",
+    "Tiers",
     "Trace",
     "cached",
     "learn",

@@ -76,13 +76,13 @@ def test_a_cache_learns_while_threads_use_it() -> None:
     threads = [threading.Thread(target=use) for _ in range(2)]
     for thread in threads:
         thread.start()
-    until(lambda: told)
+    # How the threads' requests mingle decides whether the first window already shows enough.
+    until(lambda: wrong or any(learned.step is Step.DEPLOYED for learned in told))
     stop.set()
     for thread in threads:
         thread.join()
     learns.close()
     assert not wrong
-    assert told[0].step is Step.DEPLOYED
     cache.validate()
 
 

@@ -316,12 +316,16 @@ def test_nonsense(nonsense: bytes) -> None:
 
 
 def test_bytes_that_nobody_asked_for_end_a_connection() -> None:
+    answered = threading.Event()
+
     def answer(client: socket.socket, _: bytes) -> None:
         client.sendall(b"END\r\n")
+        answered.wait(PATIENT)
         client.sendall(b"STORED\r\n")
 
     with impostor(answer) as address, opened(address, timeout=PATIENT) as tier:
         assert tier.get_many(["a"]) == {}
+        answered.set()
         server = next(iter(tier._servers.values()))
         first = server._idle[0]
         first.sock.recv(1, socket.MSG_PEEK)

@@ -1,6 +1,7 @@
 """Concurrent look-ups become batches, and each caller gets what it asked for."""
 
 import asyncio
+import gc
 import os
 import threading
 from collections.abc import Sequence
@@ -192,6 +193,27 @@ def test_cancelling_one_leaves_the_others_theirs(cancelled: int) -> None:
     assert isinstance(found.pop(cancelled), asyncio.CancelledError)
     assert found == [{key: -key} for index, key in enumerate((1, 2, 3)) if index != cancelled]
     assert leak_nothing(coalesced)
+
+
+def test_an_error_whose_callers_have_gone_is_not_reported() -> None:
+    source = Gated()
+    coalesced = Coalesced(source, wait=None)
+    reported: list[dict[str, Any]] = []
+
+    async def ask() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: reported.append(told))
+        asked = [asyncio.ensure_future(coalesced.aload_many([-13])) for _ in range(3)]
+        await asyncio.sleep(0.005)
+        for each in asked:
+            each.cancel()
+        await asyncio.sleep(0)
+        source.go.set()
+        while not leak_nothing(coalesced):
+            await asyncio.sleep(0.001)
+
+    asyncio.run(ask())
+    gc.collect()
+    assert reported == []
 
 
 def test_who_waits_for_a_loop_that_ends_asks_anew() -> None:

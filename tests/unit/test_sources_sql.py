@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import bindparam, column, create_engine, select, table, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from augury.errors import AuguryError, ConfigurationError, MissingExtraError
 from augury.sources import SQL, Resilient, may_pass
@@ -174,6 +175,16 @@ def test_a_mistake_in_sql_is_not_tried_again(url: str) -> None:
         with pytest.raises(OperationalError, match="no such table") as caught:
             Resilient(source, timeout=60).load_many([1])
         assert not may_pass(caught.value)
+
+
+def test_a_pool_that_is_used_up_is_tried_again(url: str) -> None:
+    engine = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    source = SQL[int, Any](engine, table="users", key="id")
+    with engine.connect(), pytest.raises(PoolTimeout) as caught:
+        source.load_many([1])
+    assert may_pass(caught.value)
+    assert source.load_many([1]) == {1: ROWS[1]}
+    engine.dispose()
 
 
 def test_a_forked_child_has_connections_of_its_own(url: str) -> None:

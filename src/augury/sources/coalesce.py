@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from augury.errors import ConfigurationError
 from augury.sources.contract import Source
 from augury.sources.forks import renew_in_child
+from augury.sources.threads import retrieve
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -98,8 +99,10 @@ class Coalesced(Source[K, V]):
                 task = asyncio.ensure_future(self._alead(batch))
                 self._leaders.add(task)
                 task.add_done_callback(lambda task, batch=batch: self._led(task, batch))  # type: ignore[misc]
+            outcome = asyncio.wrap_future(batch.outcome)
+            outcome.add_done_callback(retrieve)
             try:
-                found = await asyncio.shield(asyncio.wrap_future(batch.outcome))
+                found = await asyncio.shield(outcome)
             except asyncio.CancelledError:
                 me = asyncio.current_task()
                 if not batch.outcome.cancelled() or (me is not None and me.cancelling()):

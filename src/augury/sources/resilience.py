@@ -13,7 +13,7 @@ from augury.breaker import Breaker, BreakerState
 from augury.errors import ConfigurationError, MissingExtraError, SourceError
 from augury.sources.contract import Source
 from augury.sources.forks import renew_in_child
-from augury.sources.threads import begin_in_thread
+from augury.sources.threads import begin_in_thread, retrieve
 from augury.sources.transient import may_pass
 
 if TYPE_CHECKING:
@@ -196,6 +196,7 @@ class Resilient(Source[K, V]):
                 try:
                     done, _ = await asyncio.wait([waited], timeout=budget.left())
                 finally:
+                    waited.add_done_callback(retrieve)
                     if not waited.done():
                         waited.cancel()  # a driver may take its time: psycopg asks the server first
                     self._leave_behind(under_way)
@@ -246,8 +247,6 @@ class Resilient(Source[K, V]):
     def _ended(self, left: Future[Any] | asyncio.Future[Any]) -> None:
         with self._lock:
             self._left.discard(left)
-        if not left.cancelled():
-            left.exception()  # or asyncio reports that nobody has asked for it
 
     def _out_of_time(self) -> NoReturn:
         raise _OutOfTimeError(f"{self._source!r} did not answer within {self._timeout:g} s")

@@ -52,6 +52,12 @@ async def complete_in_thread(function: Callable[P, T], /, *args: P.args, **kwarg
     return await asyncio.wrap_future(begin_in_thread(function, *args, **kwargs))
 
 
+def retrieve(future: Future[Any] | asyncio.Future[Any]) -> None:
+    """Keep asyncio from reporting an error whose callers have gone; called when it is done."""
+    if not future.cancelled():
+        future.exception()
+
+
 def _serve(inbox: Inbox) -> None:
     while True:
         try:

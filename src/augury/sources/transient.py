@@ -24,9 +24,9 @@ _SQLITE_PASSING = frozenset({5, 6, 10})
 def may_pass(error: BaseException) -> bool:
     """Return whether an error may be gone at the next try.
 
-    True of `OSError` and `TimeoutError` but for missing files and permissions, of lost connections
-    and operational errors of SQLAlchemy, of `httpx.TransportError`, and of the statuses 429, 502,
-    503 and 504.
+    True of `OSError` and `TimeoutError` but for missing files and permissions, of lost or missing
+    connections and operational errors of SQLAlchemy, of `httpx.TransportError`, and of the statuses
+    429, 502, 503 and 504.
 
     Examples
     --------
@@ -42,7 +42,11 @@ def may_pass(error: BaseException) -> bool:
 
 def _passes_in_sql(error: BaseException) -> bool:
     sqlalchemy = sys.modules.get("sqlalchemy.exc")  # what is not imported has raised nothing
-    if sqlalchemy is None or not isinstance(error, sqlalchemy.DBAPIError):
+    if sqlalchemy is None:
+        return False
+    if isinstance(error, sqlalchemy.TimeoutError):  # no connection of the pool was free
+        return True
+    if not isinstance(error, sqlalchemy.DBAPIError):
         return False
     if error.connection_invalidated:
         return True

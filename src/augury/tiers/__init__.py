@@ -4,8 +4,10 @@ from augury.tiers.chain import Tiers
 from augury.tiers.consistency import Consistency
 from augury.tiers.contract import Health, Tier, Tracking
 from augury.tiers.entry import ABSENT, Entry, Lease
+from augury.tiers.memcached import Memcached
 from augury.tiers.memory import Memory
 from augury.tiers.placement import Placement, Predicted, SeenBefore
+from augury.tiers.redis import Redis
 
 __all__ = [
     "ABSENT",
@@ -13,9 +15,11 @@ __all__ = [
     "Entry",
     "Health",
     "Lease",
+    "Memcached",
     "Memory",
     "Placement",
     "Predicted",
+    "Redis",
     "SeenBefore",
     "Tier",
     "Tiers",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +53,8 @@ class Demotion:
             queue.SimpleQueue()
         )
         self._thread: threading.Thread | None = None
+        self.dropping: Counter[Key] = Counter()
+        """Keys whose entries in the tier may be older than they ought to be, for a moment."""
 
     def offer(self, key: Key, outer: Key, entry: Entry, expires: float) -> None:
         """Have an entry written, if that pays; it is served until `expires`."""
@@ -70,8 +73,16 @@ class Demotion:
 
     def drop(self, outer: list[Key]) -> None:
         """Have keys deleted that may be among those that wait, once these are written."""
-        if self._thread is not None:
-            self._waiting.put(lambda: run(self._level.ask(BLOCKING, "delete_many", outer)))
+        if self._thread is None:
+            return
+        with self._lock:
+            self.dropping.update(outer)
+        self._waiting.put(lambda: self._drop(outer))
+
+    def _drop(self, outer: list[Key]) -> None:
+        run(self._level.ask(BLOCKING, "delete_many", outer))
+        with self._lock:
+            self.dropping -= Counter(outer)
 
     def _run(self, waiting: queue.SimpleQueue[Any]) -> None:
         while (first := waiting.get()) is not None:

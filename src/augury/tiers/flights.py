@@ -20,10 +20,12 @@ class LookAgainError(Exception):
 class Flight:
     """Somebody fetches a key."""
 
-    __slots__ = ("future", "joinable", "owner", "valid")
+    __slots__ = ("future", "joinable", "loads", "owner", "valid")
 
-    def __init__(self, owner: object, *, joinable: bool = True) -> None:
+    def __init__(self, owner: object, *, joinable: bool = True, loads: bool = True) -> None:
         self.owner = owner
+        self.loads = loads
+        """Whether the source is asked, too: if not, finding nothing says little."""
         self.joinable = joinable
         """Whether others may wait for it."""
         self.valid = True
@@ -54,7 +56,7 @@ class Board:
         self._flights = {}
 
     def join(
-        self, keys: Iterable[Key], owner: object, *, joinable: bool = True
+        self, keys: Iterable[Key], owner: object, *, joinable: bool = True, loads: bool = True
     ) -> tuple[dict[Key, Flight], dict[Key, Flight]]:
         """Return the flights that begin here, for the caller to land, and those under way.
 
@@ -69,7 +71,7 @@ class Board:
             for key in keys:
                 under_way = self._flights.get(key)
                 if under_way is None:
-                    self._flights[key] = mine[key] = Flight(owner, joinable=joinable)
+                    self._flights[key] = mine[key] = Flight(owner, joinable=joinable, loads=loads)
                 elif not under_way.joinable:
                     mine[key] = Flight(owner)  # not on the board, hence never valid
                     mine[key].valid = False

@@ -132,6 +132,17 @@ def unpack_live(
     return held if is_live(held, time.time()) else None
 
 
+def deadline(frame: bytes | memoryview) -> int:
+    """Return when a frame expires, in microseconds since 1970; 0 for never, or if it is damaged."""
+    return int.from_bytes(frame[36:44], "little")
+
+
+def is_lease(head: bytes, lease: Lease) -> bool:
+    """Return whether this is the header of a lease's frame, and the lease still holds."""
+    token = head[3:4] in (b"R", b"W") and head[4:VERSION_END]
+    return token == lease.token and time.time() * 1e6 < deadline(head)
+
+
 def version(head: bytes) -> bytes | None:
     """Return the version of an entry that may still be served, of whose frame this is the header.
 

@@ -8,7 +8,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote_from_bytes
@@ -130,8 +130,7 @@ class Server:
     def _take(self) -> Any:
         if self._pid != os.getpid():
             # They are the parent's, who reads from them, too; for the parent they stay open.
-            while self._idle:
-                self._idle.pop().close()
+            self._drop_idle()
             self._pid = os.getpid()
         while True:
             try:
@@ -145,11 +144,12 @@ class Server:
     def close(self) -> None:
         """Close all connections; those in use once they are given back."""
         self._closed = True
-        while self._idle:
-            try:
+        self._drop_idle()
+
+    def _drop_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
                 self._idle.pop().close()
-            except IndexError:
-                return
 
 
 def _is_readable(sock: socket.socket) -> bool:

@@ -59,7 +59,7 @@ class Reader:
         for _ in range(_TRIES):
             if not missing:
                 return found
-            mine, others = w.board.join(missing, way.me())
+            mine, others = w.board.join(missing, way.me(), loads=loading is not None)
             found |= await self._fly(way, mine, loading, looks=not looks_alone)
             missing = []
             for key, flight in others.items():
@@ -71,6 +71,8 @@ class Reader:
                 else:
                     if entry is not None:
                         found[key] = entry
+                    elif loading is not None and not flight.loads:
+                        missing.append(key)
         if missing:
             alone = {key: Flight(None, joinable=False) for key in missing}
             for flight in alone.values():
@@ -142,9 +144,15 @@ class Reader:
         copies: dict[Key, Entry] = {}
         trusts_copies = w.consistency is Consistency.TTL
         for level in w.middles:
-            missing = [key for key in flights if key not in looked.found and key not in copies]
+            missing = [
+                key
+                for key in flights
+                if key not in looked.found
+                and key not in copies
+                and w.outer(key) not in w.dropping()
+            ]
             if not missing:
-                break
+                continue
             asked = time.time()
             held = await level.ask(way, "get_many", [w.outer(key) for key in missing])
             entries = {} if held is DOWN else w.entries(missing, held)

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import importlib
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
 from augury.errors import TierError
@@ -33,7 +33,6 @@ class Connections:
     def __init__(self, address: Address, timeout: float) -> None:
         self._address = address
         self._timeout = timeout
-        self._class = _transport("redis.connection", address)
         self._idle: dict[Node, list[Connection]] = {}
         self._closed = False
         self._lock = threading.RLock()
@@ -72,7 +71,7 @@ class Connections:
             for _, connection in taken:
                 connection.disconnect()
             if isinstance(error, (RedisError, OSError)):
-                raise _tier_error(node, error) from error
+                raise tier_error(node, error) from error
             raise
         for node, connection in taken:
             self._idle.setdefault(node, []).append(connection)
@@ -91,11 +90,7 @@ class Connections:
                 if not connection.can_read():
                     return connection
             connection.disconnect()
-        connection = self._class(
-            **self._address.connection_options(node, self._timeout), protocol=_PROTOCOL
-        )
-        connection.connect()
-        return connection
+        return connect(self._address, node, self._timeout)
 
     @staticmethod
     def _read(connection: Connection) -> Any:
@@ -151,10 +146,10 @@ class AsyncConnections:
         loop = asyncio.get_running_loop()
         if (found := self._loops.get(loop)) is None:
             for other in list(self._loops):
-                if other.is_closed():
-                    del self._loops[other]
+                if other.is_closed():  # without having closed its generators
+                    self._loops.pop(other, None)
             found = self._loops[loop] = _OfLoop(self._address, self._timeout)
-            await found.end_with_loop()
+            await found.end_with_loop(lambda: self._loops.pop(loop, None))
         return found
 
     def after_fork(self) -> None:
@@ -205,7 +200,7 @@ class _OfLoop:
             for _, connection in taken:
                 await connection.disconnect(nowait=True)
             if isinstance(error, (RedisError, OSError)):
-                raise _tier_error(node, error) from error
+                raise tier_error(node, error) from error
             raise
         for node, connection in taken:
             self._idle.setdefault(node, []).append(connection)
@@ -242,13 +237,14 @@ class _OfLoop:
         except ResponseError as error:
             return error
 
-    async def end_with_loop(self) -> None:
+    async def end_with_loop(self, forget: Callable[[], object]) -> None:
         """Close connections when the loop ends: it then closes the generators that it has seen."""
 
         async def until_closed() -> AsyncGenerator[None, None]:
             try:
                 yield
             finally:
+                forget()
                 await self._disconnect()
 
         self._closing = until_closed()
@@ -264,16 +260,29 @@ class _OfLoop:
         self._task = asyncio.get_running_loop().create_task(self.close())
 
     async def _disconnect(self) -> None:
+        from redis.exceptions import RedisError
+
         self._closed = True
         for idle in list(self._idle.values()):
             while idle:
-                await idle.pop().disconnect(nowait=True)
+                # TLS takes leave of the other end, which may take as long as connecting.
+                with contextlib.suppress(RedisError, OSError):
+                    await idle.pop().disconnect()
+
+
+def connect(address: Address, node: Node, timeout: float, protocol: int = _PROTOCOL) -> Connection:
+    """Return a new connection of a thread's, or raise what redis-py does."""
+    options = address.connection_options(node, timeout)
+    connection = _transport("redis.connection", address)(**options, protocol=protocol)
+    connection.connect()
+    return connection
 
 
 def _transport(module: str, address: Address) -> Any:
     return getattr(importlib.import_module(module), address.transport)
 
 
-def _tier_error(node: Node, error: BaseException) -> TierError:
+def tier_error(node: Node, error: BaseException) -> TierError:
+    """Return what a tier raises for what has happened at a server."""
     text = " ".join(str(error).split()) or type(error).__name__
     return TierError(f"{node}: {text}")

@@ -1,0 +1,398 @@
+"""The folder of the disk tier: opens its database, sets a damaged one aside, survives forks.
+
+::
+
+    lock            held by whoever opens, closes or sets aside
+    users           shared by whoever uses the database; "clean", or the boot it was last used in
+    cache-1         of layout 1, moved as a whole
+        data.mdb    the database; no process writes to it but with the lock `writer`
+        lock.mdb    LMDB's table of readers
+        marks       see `disk_marks`
+        writer      held during a write transaction, so that waiting for it has an end
+    damaged         what was set aside last
+
+LMDB is told not to wait for the disk. When a process is killed the kernel still has all that was
+committed; but after a power loss pages may be missing that others point to. So the folder remembers
+the boot it is used in, and a database that was not closed before the machine went down is begun
+anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import threading
+import uuid
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from augury.errors import ConfigurationError, MissingExtraError, TierError
+from augury.tiers.disk_lock import FileLock
+from augury.tiers.disk_marks import Marks
+from augury.tiers.disk_records import PAGE
+
+_MAP_SIZE = 1 << 40
+"""Addresses, not memory: no process ever has to map more because another has written more."""
+_READERS = 4096
+_CLEAN = "clean"
+
+_log = logging.getLogger("augury.tiers")
+
+
+def lmdb() -> Any:
+    """Return the package."""
+    try:
+        import lmdb as package
+    except ImportError:
+        raise MissingExtraError("lmdb", "disk") from None
+    return package
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A database that is open in this process."""
+
+    env: Any
+    main: Any
+    marks: Marks
+    writer: FileLock
+    users: FileLock
+
+    def close(self) -> None:
+        """Close it; what refers to it raises `lmdb.Error` from now on."""
+        self.env.close()
+        self.writer.close()
+        self.users.close()
+
+
+class Folder:
+    """One folder, which all tiers of this process that name it share.
+
+    LMDB allows a process to open a database once. `_lock` is held while the database is read, and
+    `_write_lock`, which comes first, while it is written; to open or close it takes both.
+
+    Parameters
+    ----------
+    path
+        The folder; it is created when it is first used.
+    capacity
+        Bytes of the tier that opens it.
+    timeout
+        Seconds to wait for other processes.
+    """
+
+    def __init__(self, path: str, capacity: int, timeout: float) -> None:
+        self.path = Path(path)
+        self.opened: Opened | None = None
+        self.users = 0
+        self.lock = threading.RLock()
+        self._write_lock = threading.RLock()
+        self._capacity = capacity
+        self._timeout = timeout
+
+    @classmethod
+    def use(cls, path: str, capacity: int, timeout: float) -> Folder:
+        """Return the folder of this path; `leave` it when it is no longer used."""
+        path = os.path.realpath(path)
+        if os.path.exists(path) and not os.path.isdir(path):
+            raise ConfigurationError(f"{path} is not a folder")
+        with _registering:
+            folder = _folders.get(path)
+            if folder is None:
+                folder = _folders[path] = cls(path, capacity, timeout)
+            folder.users += 1
+            return folder
+
+    def leave(self) -> None:
+        """Close the database if nobody else in this process uses it."""
+        with _registering:
+            self.users -= 1
+            if self.users:
+                return
+            if _folders.get(str(self.path)) is self:
+                del _folders[str(self.path)]
+        with self._write_lock, self.lock:
+            opened, self.opened = self.opened, None
+            if opened is not None:
+                self._close_cleanly(opened)
+
+    def _close_cleanly(self, opened: Opened) -> None:
+        """Close; whoever is the last to do so waits for the disk, and says that all is there."""
+        try:
+            with FileLock(str(self.path / "lock"), self._timeout):
+                if opened.users.is_current() and opened.users.try_acquire():
+                    opened.env.sync(True)
+                    _stamp(opened.users, _CLEAN)
+        except (OSError, lmdb().Error) as error:
+            _log.info("%s was not closed cleanly: %s", self.path, error)
+        finally:
+            opened.close()
+
+    def open(self) -> Opened:
+        """Return the database, opened if need be.
+
+        Raises
+        ------
+        TierError
+            If it cannot be opened: no permission, no space, a read-only disk, or somebody else has
+            kept the folder locked.
+        """
+        opened = self.opened
+        if opened is not None and not opened.marks.void:
+            return opened
+        with self._writing(), self.lock:
+            opened = self.opened
+            if opened is not None and not opened.marks.void:
+                return opened
+            self._drop()
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                with FileLock(str(self.path / "lock"), self._timeout):
+                    self.opened = self._open()
+            except TierError:
+                raise
+            except (OSError, lmdb().Error) as error:
+                raise TierError(f"cannot use {self.path} as a cache: {_reason(error)}") from error
+            return self.opened
+
+    def _open(self) -> Opened:
+        users = FileLock(str(self.path / "users"), self._timeout)
+        try:
+            home = self.path / "cache-1"
+            if users.try_acquire():
+                before, boot = _stamped(users), _boot()
+                if before not in ("", _CLEAN, boot):
+                    _log.info("%s was in use when the machine went down: begun anew", self.path)
+                    shutil.rmtree(home, ignore_errors=True)
+                if before != boot:
+                    _stamp(users, boot)
+            if not users.try_acquire(shared=True):
+                raise TierError(f"another process keeps {users.path} locked")
+            try:
+                return self._open_database(home, users)
+            except (lmdb().Error, _DamagedError) as error:
+                if not is_damage(error):
+                    raise
+                self._move_aside(home, _reason(error))
+                return self._open_database(home, users)
+        except BaseException:
+            users.close()
+            raise
+
+    def _open_database(self, home: Path, users: FileLock) -> Opened:
+        home.mkdir(exist_ok=True)
+        _check_size(home / "data.mdb")
+        # Another process may read it, so it may neither be truncated nor written in place.
+        env = lmdb().open(
+            str(home),
+            map_size=_MAP_SIZE,
+            max_readers=_READERS,
+            sync=False,
+            metasync=False,
+            readahead=False,
+        )
+        writer = None
+        try:
+            env.reader_check()
+            if env.stat()["psize"] != PAGE:
+                raise _DamagedError(f"its pages have {env.stat()['psize']} bytes")
+            _check_length(home / "data.mdb", env)
+            writer = FileLock(str(home / "writer"), self._timeout)
+            marks = Marks(str(home / "marks"), self._capacity)
+            return Opened(env, env.open_db(), marks, writer, users)
+        except BaseException:
+            env.close()
+            if writer is not None:
+                writer.close()
+            raise
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        if not self._write_lock.acquire(timeout=self._timeout):
+            raise TierError(f"other threads have kept {self.path} busy for {self._timeout:g} s")
+        try:
+            yield
+        finally:
+            self._write_lock.release()
+
+    @contextmanager
+    def write(self) -> Iterator[tuple[Any, Opened]]:
+        """Begin a write transaction, which ends with the block: committed, or on errors aborted."""
+        with self._writing():
+            opened = self.open()
+            opened.writer.acquire()
+            try:
+                if opened.marks.void or not opened.writer.is_current():
+                    # Set aside by another process, or removed by hand: on with the new one.
+                    opened.writer.release()
+                    self.drop()
+                    opened = self.open()
+                    opened.writer.acquire()
+                with opened.env.begin(write=True, buffers=True) as txn:
+                    yield txn, opened
+            finally:
+                if self.opened is opened:
+                    opened.writer.release()
+
+    def drop(self) -> None:
+        """Close the database without a word, to open it again when it is needed."""
+        with self._write_lock, self.lock:
+            self._drop()
+
+    def _drop(self) -> None:
+        opened, self.opened = self.opened, None
+        if opened is not None:
+            opened.close()
+
+    def look(self) -> None:
+        """Notice if the folder was removed by hand."""
+        opened = self.opened
+        if opened is not None and not opened.writer.is_current():
+            self.drop()
+
+    def set_aside(self, opened: Opened, reason: str, *, keep: bool = True) -> None:
+        """Begin a new database; other processes notice with their next operation.
+
+        Parameters
+        ----------
+        opened
+            The one that is at fault; if it is no longer in use, nothing is done.
+        reason
+            What the log says.
+        keep
+            Whether the old one is kept in ``damaged``.
+        """
+        with self._writing(), self.lock:
+            if self.opened is not opened:
+                return
+            try:
+                with FileLock(str(self.path / "lock"), self._timeout), opened.writer:
+                    if opened.writer.is_current() and not opened.marks.void:
+                        self._move_aside(self.path / "cache-1", reason, keep=keep)
+                    opened.marks.set_void()
+            except OSError as error:
+                raise TierError(f"cannot use {self.path} as a cache: {_reason(error)}") from error
+            finally:
+                self._drop()
+
+    def _move_aside(self, home: Path, reason: str, *, keep: bool = True) -> None:
+        damaged = self.path / "damaged"
+        _log.warning("the cache in %s begins anew: %s", self.path, reason)
+        if (home / "marks").exists():
+            Marks(str(home / "marks"), self._capacity).set_void()
+        shutil.rmtree(damaged, ignore_errors=True)
+        home.rename(damaged)
+        if not keep:
+            shutil.rmtree(damaged, ignore_errors=True)
+
+    def before_fork(self) -> None:
+        """Wait until no thread reads or writes."""
+        self._write_lock.acquire()
+        self.lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Let them go on."""
+        self.lock.release()
+        self._write_lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Close what the parent has open: LMDB's locks are not inherited."""
+        self.lock = threading.RLock()
+        self._write_lock = threading.RLock()
+        self._drop()
+
+
+class _DamagedError(Exception):
+    """A database that is not Augury's, or not whole."""
+
+
+def is_damage(error: BaseException) -> bool:
+    """Return whether an error says that the database has to begin anew."""
+    package = lmdb()
+    return isinstance(
+        error,
+        _DamagedError
+        | package.CorruptedError
+        | package.InvalidError
+        | package.PageNotFoundError
+        | package.VersionMismatchError
+        | package.IncompatibleError
+        | package.NotFoundError
+        | package.BadTxnError,
+    )
+
+
+def _check_size(file: Path) -> None:
+    """Refuse what LMDB would take for a new database, or read beyond the end of."""
+    if file.exists() and 0 < file.stat().st_size < 2 * PAGE:
+        raise _DamagedError("its file is too short")
+
+
+def _check_length(file: Path, env: Any) -> None:
+    """Refuse a file that was cut: whoever reads what is missing is ended by the kernel."""
+    pages = env.info()["last_pgno"] + 1
+    if file.stat().st_size < pages * PAGE and pages > 2:
+        raise _DamagedError(f"its file ends before page {pages - 1}")
+
+
+def _boot() -> str:
+    """Return what tells this run of the machine from all others, or if that is unknown this run."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return uuid.uuid4().hex
+
+
+def _stamped(users: FileLock) -> str:
+    return os.pread(users.descriptor, 100, 0).decode("ascii", "replace").strip()
+
+
+def _stamp(users: FileLock, text: str) -> None:
+    """Write, and wait until it is on the disk: it must be there before what follows."""
+    os.ftruncate(users.descriptor, 0)
+    os.pwrite(users.descriptor, text.encode(), 0)
+    os.fsync(users.descriptor)
+
+
+def _reason(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())
+
+
+_registering = threading.Lock()
+_folders: weakref.WeakValueDictionary[str, Folder] = weakref.WeakValueDictionary()
+_forking: list[Folder] = []
+
+
+def _before_fork() -> None:
+    _registering.acquire()
+    _forking[:] = _folders.values()
+    for folder in _forking:
+        folder.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for folder in reversed(_forking):
+        folder.after_fork_in_parent()
+    _forking.clear()
+    _registering.release()
+
+
+def _after_fork_in_child() -> None:
+    for folder in _forking:
+        folder.after_fork_in_child()
+    _forking.clear()
+    _registering.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
