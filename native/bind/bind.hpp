@@ -15,6 +15,7 @@ inline PyTypeObject* add_type(nanobind::module_& module, PyType_Spec* spec, cons
 }
 
 void bind_cache(nanobind::module_& module);
+void bind_curves(nanobind::module_& module);
 void bind_features(nanobind::module_& module);
 void bind_key_number(nanobind::module_& module);
 void bind_memo(nanobind::module_& module);

@@ -10,6 +10,7 @@ NB_MODULE(_native, module) {
   augury::bind_cache(module);
   augury::bind_memo(module);
   augury::bind_model(module);
+  augury::bind_curves(module);
   augury::bind_features(module);
   augury::bind_key_number(module);
   augury::bind_policies(module);

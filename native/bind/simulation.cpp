@@ -87,6 +87,14 @@ void bind_simulation(nb::module_& module) {
       .def_prop_ro("misses", [](const Simulation& s) { return s.counts().misses; })
       .def_prop_ro("requested_bytes", [](const Simulation& s) { return s.counts().bytes; })
       .def_prop_ro("missed_bytes", [](const Simulation& s) { return s.counts().missed_bytes; })
+      .def("group_misses",
+           [](const Simulation& s) {
+             return copy(std::span<const std::uint64_t>(s.counts().group_misses));
+           })
+      .def("group_missed_bytes",
+           [](const Simulation& s) {
+             return copy(std::span<const std::uint64_t>(s.counts().group_missed_bytes));
+           })
       .def_prop_ro("entries", &Simulation::entries)
       .def_prop_ro("bytes", &Simulation::bytes);
 }

@@ -36,11 +36,11 @@ void ask(Reuse& reuse, const Array<std::uint32_t>& ids) {
 }
 
 NewArray<std::uint64_t> bounds() {
-  auto highest = std::make_unique_for_overwrite<std::uint64_t[]>(Reuse::kBuckets);
-  for (std::uint32_t bucket = 0; bucket < Reuse::kBuckets; ++bucket) {
-    highest[bucket] = Reuse::highest(bucket);
+  auto highest = std::make_unique_for_overwrite<std::uint64_t[]>(Buckets::kCount);
+  for (std::uint32_t bucket = 0; bucket < Buckets::kCount; ++bucket) {
+    highest[bucket] = Buckets::highest(bucket);
   }
-  return hand_over(std::move(highest), Reuse::kBuckets);
+  return hand_over(std::move(highest), Buckets::kCount);
 }
 
 }  // namespace

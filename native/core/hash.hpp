@@ -26,4 +26,10 @@ constexpr std::uint32_t reduce(std::uint32_t hash, std::uint32_t n) {
   return static_cast<std::uint32_t>((static_cast<std::uint64_t>(hash) * n) >> 32);
 }
 
+// Keys fall in groups by their hashes: what these differ by tells how much a sample of keys is off.
+inline constexpr std::uint32_t kKeyGroups = 32;
+constexpr std::uint32_t key_group(std::uint64_t hash) {
+  return hash % kKeyGroups;
+}
+
 }  // namespace augury

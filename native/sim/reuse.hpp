@@ -10,6 +10,7 @@
 
 #include "core/slab.hpp"
 #include "core/types.hpp"
+#include "sim/buckets.hpp"
 
 namespace augury {
 
@@ -20,24 +21,6 @@ namespace augury {
 // Olken, 1981. O(log keys) time a request and about 12 bytes a key.
 class Reuse {
  public:
-  // Distances fall in buckets: 1, 2 ... 16 each by itself, then sixteen for each doubling.
-  static constexpr std::uint32_t kExact = 16;
-  static constexpr std::uint32_t kBuckets = kExact * 29;
-
-  // The largest distance in a bucket.
-  static constexpr std::uint64_t highest(std::uint32_t bucket) {
-    if (bucket < kExact) return bucket + 1;
-    const std::uint32_t doubling = bucket / kExact - 1;
-    return (std::uint64_t{kExact + bucket % kExact + 1} << doubling);
-  }
-
-  static constexpr std::uint32_t bucket_of(std::uint64_t distance) {
-    const std::uint64_t below = distance - 1;
-    if (below < kExact) return static_cast<std::uint32_t>(below);
-    const auto doubling = static_cast<std::uint32_t>(std::bit_width(below) - 5);
-    return (doubling + 1) * kExact + static_cast<std::uint32_t>((below >> doubling) % kExact);
-  }
-
   // Throws std::bad_alloc or std::length_error.
   void feed(std::span<const std::uint32_t> ids) {
     for (const std::uint32_t id : ids) ask(id);
@@ -46,7 +29,10 @@ class Reuse {
   [[nodiscard]] std::span<const std::uint32_t> frequencies() const {
     return {counts_.data(), keys_};
   }
-  [[nodiscard]] const std::array<std::uint64_t, kBuckets>& distances() const { return distances_; }
+  // By bucket of Buckets.
+  [[nodiscard]] const std::array<std::uint64_t, Buckets::kCount>& distances() const {
+    return distances_;
+  }
 
  private:
   static constexpr std::uint32_t kWords = 8;  // of the bitmap, in a block of the tree
@@ -57,7 +43,7 @@ class Reuse {
     if (id >= keys_) meet(id);
     if (now_ == places_) renumber();
     if (counts_[id] != 0) {
-      ++distances_[bucket_of(live_ - rank(last_[id]))];
+      ++distances_[Buckets::of(live_ - rank(last_[id]))];
       erase(last_[id]);
     } else {
       ++live_;
@@ -124,7 +110,7 @@ class Reuse {
   std::uint32_t now_ = 0;   // the next request's place
   std::uint32_t places_ = 0;
   std::uint32_t blocks_ = 0;
-  std::array<std::uint64_t, kBuckets> distances_{};
+  std::array<std::uint64_t, Buckets::kCount> distances_{};
 };
 
 }  // namespace augury

@@ -1,6 +1,7 @@
 // Replays requests through the same engine and policies as the live cache, without keys or values.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <string>
 
 #include "cache/engine.hpp"
+#include "core/hash.hpp"
 #include "core/slab.hpp"
 #include "policy/factory.hpp"
 
@@ -31,6 +33,8 @@ struct Counts {
   std::uint64_t misses = 0;
   std::uint64_t bytes = 0;
   std::uint64_t missed_bytes = 0;
+  std::array<std::uint64_t, kKeyGroups> group_misses{};  // see key_group()
+  std::array<std::uint64_t, kKeyGroups> group_missed_bytes{};
 };
 
 class Simulation {
@@ -119,8 +123,12 @@ class SimulationOf final : public Simulation {
         continue;
       }
       ++misses;
+      ++counts_.group_misses[key_group(request.hash)];
       request.number = keys[id];
-      if constexpr (kSized) counts_.missed_bytes += requests.sizes[i];
+      if constexpr (kSized) {
+        counts_.missed_bytes += requests.sizes[i];
+        counts_.group_missed_bytes[key_group(request.hash)] += requests.sizes[i];
+      }
       const Slot taken =
           engine_.admit(policy_, request, [&](Slot victim) { slots_[ids_[victim]] = kNone; });
       if (taken == kNone) continue;
@@ -133,6 +141,7 @@ class SimulationOf final : public Simulation {
     if constexpr (!kSized) {
       counts_.bytes += count;
       counts_.missed_bytes += misses;
+      counts_.group_missed_bytes = counts_.group_misses;
     }
   }
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,11 @@ class SimulationResult:
     """Sum of the sizes of the misses; without sizes, the misses."""
     seconds: float
     """Time spent in the simulation itself."""
+    group_misses: tuple[int, ...] = field(default=(), repr=False)
+    """The misses by group of keys, of which there are 32, chosen by hash: what they differ by tells
+    how much a sample of the keys would be off."""
+    group_missed_bytes: tuple[int, ...] = field(default=(), repr=False)
+    """As `group_misses`, of `missed_bytes`."""
 
     @property
     def miss_ratio(self) -> float:
@@ -280,6 +285,8 @@ class _Run:
             requested_bytes=self._simulation.requested_bytes,
             missed_bytes=self._simulation.missed_bytes,
             seconds=self._seconds,
+            group_misses=tuple(self._simulation.group_misses().tolist()),
+            group_missed_bytes=tuple(self._simulation.group_missed_bytes().tolist()),
         )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,3 +47,14 @@ class Chunk:
                 None if self.times is None else self.times[part],
                 None if self.names is None else self.names[part],
             )
+
+
+class Chunked(Protocol):
+    """What is read in chunks: a trace, or what stands for one."""
+
+    @property
+    def path(self) -> Path | None:
+        """Its file, if it has one."""
+
+    def chunks(self, *, progress: Callable[[float], object] | None = None) -> Iterator[Chunk]:
+        """Yield the requests from the first."""

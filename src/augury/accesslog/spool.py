@@ -17,8 +17,7 @@ from augury.errors import TraceError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from augury.accesslog.chunk import Chunk
-    from augury.accesslog.trace import InMemoryTrace, Trace
+    from augury.accesslog.chunk import Chunk, Chunked
 
 T = TypeVar("T", bound=np.generic)
 
@@ -85,7 +84,7 @@ class Spool:
     """From the earliest to the latest request, if the trace says."""
 
     def __init__(
-        self, trace: Trace | InMemoryTrace, *, progress: Callable[[float], object] | None = None
+        self, trace: Chunked, *, progress: Callable[[float], object] | None = None
     ) -> None:
         self._ids = _Column(np.dtype(np.uint32))
         self._sizes: _Column[np.uint64] | None = None
