@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from augury.accesslog import Profile, Spool, profile
-from augury.cli.terminal import console, print_json, progress, writable
+from augury.cli.terminal import console, print_json, progress, readable_bytes, writable
 from augury.cli.trace import (
     ColumnOption,
     FormatOption,
@@ -20,8 +20,6 @@ from augury.cli.trace import (
     open_trace,
     report_malformed,
 )
-
-_BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def command(
@@ -60,7 +58,7 @@ def _table(found: Profile, name: str, format: str) -> Table:
         "distinct keys": f"{found.distinct:,}",
         "requests per key": f"{found.requests / found.distinct:.2f}",
         "keys asked for once": f"{found.one_hit_wonders / found.distinct:.1%}",
-        "footprint": "unknown" if found.footprint is None else _bytes(found.footprint),
+        "footprint": "unknown" if found.footprint is None else readable_bytes(found.footprint),
         "period": "unknown" if found.seconds is None else f"{found.seconds:,.0f} s",
         "skew (Zipf exponent)": "unknown" if found.skew is None else f"{found.skew:.2f}",
         "requests for the hottest 1%": f"{found.hottest_percent:.1%}",
@@ -72,15 +70,6 @@ def _table(found: Profile, name: str, format: str) -> Table:
     for label, value in rows.items():
         table.add_row(label, value)
     return table
-
-
-def _bytes(count: int) -> str:
-    scaled, unit = float(count), _BINARY[0]
-    for unit in _BINARY:
-        if scaled < 1024 or unit == _BINARY[-1]:
-            break
-        scaled /= 1024
-    return f"{scaled:,.1f} {unit}"
 
 
 def _draw(found: Profile) -> None:

@@ -18,6 +18,8 @@ from augury.errors import ConfigurationError, MissingExtraError
 console = Console()
 notes = Console(stderr=True)
 
+_BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
+
 
 def print_json(figures: object) -> None:
     """Print figures for machines."""
@@ -45,6 +47,16 @@ def progress(what: str) -> Iterator[Callable[[float], None]]:
         yield lambda share: bar.update(task, completed=share)
 
 
+def readable_bytes(count: float) -> str:
+    """Return bytes as people read them: 1.5 MiB."""
+    scaled, unit = float(count), _BINARY[0]
+    for unit in _BINARY:
+        if scaled < 1024 or unit == _BINARY[-1]:
+            break
+        scaled /= 1024
+    return f"{scaled:,.1f} {unit}"
+
+
 def writable(path: Path) -> Path:
     """Check, before long work, that a plot can be drawn and written where the user wants it.
 
@@ -55,11 +67,20 @@ def writable(path: Path) -> Path:
     MissingExtraError
         If matplotlib is not installed.
     """
+    return _writable(path, (".png",), "a plot is a PNG; end its name in .png")
+
+
+def writable_page(path: Path) -> Path:
+    """Check the same of a page with a plot, whose name is one of HTML."""
+    return _writable(path, (".html", ".htm"), "a page is HTML; end its name in .html")
+
+
+def _writable(path: Path, suffixes: tuple[str, ...], why: str) -> Path:
     if path.is_dir() or not path.parent.is_dir():
         what = "is a folder" if path.is_dir() else "is in a folder that does not exist"
         raise ConfigurationError(f"cannot write {path}: it {what}")
-    if path.suffix.lower() != ".png":
-        raise ConfigurationError(f"cannot write {path}: a plot is a PNG; end its name in .png")
+    if path.suffix.lower() not in suffixes:
+        raise ConfigurationError(f"cannot write {path}: {why}")
     if find_spec("matplotlib") is None:
         raise MissingExtraError("matplotlib", "plot")
     return path

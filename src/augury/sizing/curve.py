@@ -50,8 +50,10 @@ class Curve:
     """Share of the keys that was looked at, from 0.0 to 1.0."""
     requested_bytes: float | None = None
     """Sum of the sizes of the requests; None if the trace has no sizes."""
+    seconds: float | None = None
+    """From the earliest to the latest request, if the trace says."""
     memory: int = field(default=0, compare=False)
-    """Bytes that the measuring took."""
+    """Bytes that the samples of a stack method took; 0 for the others."""
 
     def at(self, capacity: float) -> float:
         """Return the miss ratio at a capacity, between two points on the line between them.
@@ -64,7 +66,13 @@ class Curve:
         return self._between(capacity, self.miss_ratios, 1.0)
 
     def error_at(self, capacity: float) -> float:
-        """Return the error of `at`; see `errors`."""
+        """Return the error of `at`; see `errors`.
+
+        Below the first point of a sample all that is known is that the ratio is between that one's
+        and 1.
+        """
+        if self.rate < 1.0 and capacity < self.capacities[0]:
+            return max(float(self.errors[0]), 1.0 - float(self.miss_ratios[0]))
         return self._between(capacity, self.errors, 0.0)
 
     def byte_ratio_at(self, capacity: float) -> float:
@@ -74,7 +82,10 @@ class Curve:
         return self._between(capacity, self.byte_miss_ratios, 1.0)
 
     def _between(self, capacity: float, values: NDArray[np.float64], none: float) -> float:
-        return float(np.interp(capacity, (0, *self.capacities), (none, *values)))
+        first = int(self.capacities[0])
+        if capacity < first:
+            return none + (float(values[0]) - none) * max(capacity, 0.0) / first
+        return float(np.interp(capacity, self.capacities, values))
 
     @property
     def least(self) -> float:

@@ -13,7 +13,8 @@ from augury.errors import ConfigurationError
 from augury.simulation import simulate_many
 from augury.sizing.curve import Curve
 from augury.sizing.estimate import Estimate, depth_errors, estimate
-from augury.sizing.stack import check_sizes, points_of
+from augury.sizing.reading import Watched
+from augury.sizing.stack import points_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +28,7 @@ _LEAST = 8  # entries of a small cache: with fewer, policies are not themselves
 
 
 class SampledTrace:
-    """The requests of a trace for a sample of its keys; it counts the others.
+    """The requests of a trace for a sample of its keys; it knows how many keys there are.
 
     Parameters
     ----------
@@ -39,14 +40,8 @@ class SampledTrace:
         Of the choice.
     """
 
-    format = "sample"
-
-    def __init__(self, trace: Trace | InMemoryTrace, rate: float, seed: int) -> None:
+    def __init__(self, trace: Watched, rate: float, seed: int) -> None:
         self.path = trace.path
-        self.requests = 0
-        """Of the whole trace."""
-        self.requested_bytes = 0.0
-        """Of the whole trace; 0.0 if it has no sizes."""
         self._trace = trace
         self._sample = _native.KeySample(rate, seed)
 
@@ -58,10 +53,6 @@ class SampledTrace:
     def chunks(self, *, progress: Callable[[float], object] | None = None) -> Iterator[Chunk]:
         """Yield the sampled requests; as `Trace.chunks` does."""
         for chunk in self._trace.chunks(progress=progress):
-            check_sizes(self.requested_bytes, chunk.sizes, False)
-            self.requests += len(chunk)
-            if chunk.sizes is not None:
-                self.requested_bytes += float(chunk.sizes.sum(dtype=np.float64))
             taken = self._sample.takes(chunk.keys)
             if taken.any():
                 yield _part(chunk, taken)
@@ -101,12 +92,11 @@ def simulated(
     progress: Callable[[float], object],
 ) -> Curve:
     """Measure by simulation of the sampled keys. Parameters are as of `curve`."""
-    sampled = SampledTrace(trace, rate, seed)
+    watched = Watched(trace, by_bytes)
+    sampled = SampledTrace(watched, rate, seed)
     with Spool(sampled, progress=lambda share: progress(share / 2)) as spool:
         if not spool.requests:
             raise ConfigurationError("no key of the trace is in the sample; take a larger share")
-        if by_bytes and not spool.sized:
-            raise ConfigurationError("the trace has no sizes; measure by entries, not by bytes")
         distinct = float(spool.distinct) if rate >= 1.0 else sampled.distinct
         share = min(1.0, spool.distinct / distinct)
         largest = max(1, round((spool.footprint if by_bytes else spool.distinct) / share))
@@ -130,7 +120,7 @@ def simulated(
         _grouped(results, "group_misses"),
         requests,
         keys,
-        sampled.requests * share,
+        watched.requests * share,
         distinct * share,
         rate,
     )
@@ -140,7 +130,7 @@ def simulated(
             _grouped(results, "group_missed_bytes"),
             of_bytes,
             keys,
-            max(sampled.requested_bytes * share, 1.0),
+            max((watched.requested_bytes or 0.0) * share, 1.0),
             distinct * share,
             rate,
         )
@@ -158,10 +148,11 @@ def simulated(
         policy=str(policy),
         method="simulation",
         by_bytes=by_bytes,
-        requests=sampled.requests,
+        requests=watched.requests,
         distinct=round(distinct),
         rate=rate,
-        requested_bytes=sampled.requested_bytes if sized else None,
+        requested_bytes=watched.requested_bytes,
+        seconds=watched.seconds,
     )
 
 

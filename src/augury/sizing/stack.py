@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from augury import _native
 from augury.accesslog import InMemoryTrace, Trace
-from augury.errors import ConfigurationError, TraceError
+from augury.errors import ConfigurationError
 from augury.simulation import capacity_of
 from augury.sizing.curve import Curve
 from augury.sizing.estimate import Estimate, depth_errors, estimate
+from augury.sizing.reading import Watched
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-
-_MOST_BYTES = 1 << 63  # of all requests together: sums of 64 bits hold them
 
 
 def from_depths(
@@ -35,8 +34,10 @@ def from_depths(
 ) -> Curve:
     """Measure by stack distances: exact at rate 1.0, else SHARDS. Parameters are as of `curve`."""
     counted = _native.StackDistances(rate, most_keys, seed, weighed=by_bytes)
-    sized = feed(counted, trace, by_bytes, progress)
-    return depth_curve(counted, method, by_bytes, sized, capacities)
+    watched = feed(counted, trace, by_bytes, progress)
+    sized = watched.requested_bytes is not None
+    found = depth_curve(counted, method, by_bytes, sized, capacities)
+    return replace(found, seconds=watched.seconds)
 
 
 def from_times(
@@ -51,8 +52,8 @@ def from_times(
 ) -> Curve:
     """Measure by AET. Parameters are as of `curve`."""
     counted = _native.ReuseTimes(rate, most_keys, seed)
-    sized = feed(counted, trace, by_bytes, progress)
-    samples = _Samples.of(counted, sized)
+    watched = feed(counted, trace, by_bytes, progress)
+    samples = _Samples.of(counted, watched.requested_bytes is not None)
     # Of what came x requests ago, the share that has not been asked for since is there still, up
     # to an age of T, by which an entry leaves: the size is the integral of the share up to T.
     held = samples.byte_misses if by_bytes and samples.byte_misses is not None else samples.misses
@@ -64,9 +65,10 @@ def from_times(
     slope = np.gradient(samples.misses.ratios) / np.maximum(np.gradient(sizes), 1e-9)
     errors = samples.misses.errors_of(samples.misses.residuals - moved * slope)
     byte_errors = None if samples.byte_misses is None else samples.byte_misses.errors
-    return _assemble(
+    found = _assemble(
         samples, method, by_bytes, sizes[used], errors[used], byte_errors, used, capacities
     )
+    return replace(found, seconds=watched.seconds)
 
 
 def _survival(longer: Floats, ages: Floats) -> Floats:
@@ -102,26 +104,12 @@ def feed(
     trace: Trace | InMemoryTrace,
     by_bytes: bool,
     progress: Callable[[float], object] | None = None,
-) -> bool:
-    """Feed a trace, and return whether it has sizes."""
-    sized = False
-    for chunk in trace.chunks(progress=progress):
-        sized = chunk.sizes is not None
-        check_sizes(counted.requested_bytes, chunk.sizes, by_bytes)
+) -> Watched:
+    """Feed a trace, and return what else there is to know of it."""
+    watched = Watched(trace, by_bytes)
+    for chunk in watched.chunks(progress=progress):
         counted.feed(chunk.keys, chunk.sizes)
-    return sized
-
-
-def check_sizes(before: float, sizes: NDArray[np.uint64] | None, by_bytes: bool) -> None:
-    """Raise an error if a curve by bytes has no sizes, or sizes make no sense."""
-    if sizes is None:
-        if by_bytes:
-            raise ConfigurationError("the trace has no sizes; measure by entries, not by bytes")
-    elif before + float(sizes.sum(dtype=np.float64)) > _MOST_BYTES:
-        raise TraceError(
-            f"the sizes of the trace add up to more than {_MOST_BYTES:,} bytes; is this column the "
-            "size?"
-        )
+    return watched
 
 
 def depth_curve(
