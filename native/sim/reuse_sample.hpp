@@ -90,15 +90,13 @@ class ReuseSample {
     counts_.all_bytes(static_cast<double>(bytes));
   }
 
- protected:
+ private:
+  friend Derived;
+
   ReuseSample(double rate, std::uint32_t most, std::uint64_t seed) : sample_(rate, most, seed) {}
 
   [[nodiscard]] std::uint64_t requests() const { return before_; }
 
-  // NOLINTNEXTLINE(*-non-private-member-variables-in-classes): the derived classes are its parts
-  ReuseCounts counts_;
-
- private:
   void take(std::uint64_t key, std::uint64_t hash, std::uint64_t size, std::uint64_t now) {
     auto& derived = static_cast<Derived&>(*this);
     Slot slot = sample_.find(key, hash);
@@ -114,6 +112,7 @@ class ReuseSample {
     if (known) counts_.repeat(group, distance, size, times);
   }
 
+  ReuseCounts counts_;
   KeySample sample_;
   std::uint64_t before_ = 0;  // requests so far
 };

@@ -7,19 +7,26 @@ import os
 import queue
 import secrets
 import threading
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augury import _native
+from augury.accesslog.chunk import Chunk
 from augury.accesslog.record import ACCESS, SCHEMA, Losses, Metadata
 from augury.accesslog.rotation import RotatingFile, Rotation
 from augury.accesslog.rows import Rows
+from augury.accesslog.sessions import reads_of
 from augury.errors import ConfigurationError
 
 _log = logging.getLogger("augury.accesslog")
+
+Listener = Callable[[str, Chunk], object]
+"""Is told the name of a cache and reads of it, in the background."""
 
 _BATCH = 1 << 13
 # Seconds between two looks at the ring: the fuller it was found, the sooner comes the next.
@@ -32,7 +39,10 @@ _FORK_WAITS = 5.0
 class CacheLog:
     """What is recorded of the caches of one name, in this process."""
 
-    def __init__(self, recording: _native.Recording, source: int, file: RotatingFile) -> None:
+    def __init__(
+        self, recording: _native.Recording, source: int, name: str, file: RotatingFile
+    ) -> None:
+        self.name = name
         self.file = file
         self.refused = 0
         """Accesses whose key has no encoding."""
@@ -72,7 +82,9 @@ class LogThread:
         *,
         sample: float,
         pseudonymised: bool,
+        listener: Listener | None = None,
     ) -> None:
+        self._listener = listener
         self._folder = folder
         self._recording = recording
         self._rows = rows
@@ -217,6 +229,16 @@ class LogThread:
         log.refused += len(accesses) - len(batch)
         if len(batch):
             log.file.append(batch)
+            if self._listener is not None:
+                self._tell(self._listener, log.name, batch)
+
+    def _tell(self, listener: Listener, name: str, batch: Any) -> None:
+        try:
+            if (reads := reads_of(batch)) is not None:
+                listener(name, reads)
+        except Exception:
+            _log.exception("the listener failed, and is told nothing more")
+            self._listener = None
 
     def _log_of(self, name: str, source: int) -> CacheLog:
         describe = Metadata(
@@ -236,7 +258,7 @@ class LogThread:
             file = RotatingFile(folder, describe, self._rotation)
         except OSError as error:
             raise _unwritable(folder, error) from None
-        return CacheLog(self._recording, source, file)
+        return CacheLog(self._recording, source, name, file)
 
     # ------------------------------------------------------------ fork
 

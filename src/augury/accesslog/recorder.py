@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from augury import _native
-from augury.accesslog.log_thread import LogThread
+from augury.accesslog.log_thread import Listener, LogThread
 from augury.accesslog.record import Losses
 from augury.accesslog.rotation import Rotation
 from augury.accesslog.rows import Attribute, Rows
@@ -81,6 +81,10 @@ class Recorder:
         text also where there is a secret. At most 8 context variables.
     ring
         How many accesses may wait for the thread (default 65,536, 3 MiB).
+    listener
+        Called in the thread with the name of a cache and a `Chunk` of its recorded reads, in their
+        order: an `augury.sizing.LiveCurve`, for example. Nobody by default. One that raises is
+        logged, and called no more.
 
     Raises
     ------
@@ -112,10 +116,13 @@ class Recorder:
         keep: int | None = 1000,
         attributes: Mapping[str, Attribute] | None = None,
         ring: int = 1 << 16,
+        listener: Listener | None = None,
     ) -> None:
         attributes = dict(attributes or {})
         _check(sample, secret, rotate_bytes, rotate_seconds, keep, ring)
         _check_attributes(attributes)
+        if listener is not None and not callable(listener):
+            raise ConfigurationError(f"listener must be callable, not {listener!r}")
         self._folder = Path(folder)
         rows = Rows(attributes, secret or b"")
         self._thread = LogThread(
@@ -125,6 +132,7 @@ class Recorder:
             Rotation(rotate_bytes, rotate_seconds, keep),
             sample=sample,
             pseudonymised=secret is not None,
+            listener=listener,
         )
         weakref.finalize(self, self._thread.stop_soon).atexit = False
 

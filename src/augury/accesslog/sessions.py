@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augury.accesslog import digest
+from augury.accesslog.chunk import Chunk
 from augury.accesslog.fields import LARGEST_SIZE
 from augury.accesslog.malformed import Malformed
 from augury.accesslog.record import OPERATIONS, SUFFIX, Metadata, metadata_of, pyarrow
@@ -267,6 +268,19 @@ def _rows(pa: Any, table: Any, metadata: Metadata, first: int, malformed: Malfor
     rows = Rows(times, numbers("sequence", pa.uint64()), operations == "get", keys, labels, sizes)
     rows = rows.where(good)
     return replace(rows, sizes=_with_next_sizes(rows.keys, rows.sizes))
+
+
+def reads_of(batch: Any) -> Chunk | None:
+    """Return the reads of a batch of rows that is about to be written; None if it has none."""
+    table = pyarrow().Table.from_batches([batch])
+    keys, labels, _ = _keys(table)
+    sizes = _with_next_sizes(keys, table["size"].fill_null(0).to_numpy())
+    times = table["time"].cast("int64").to_numpy()
+    is_read = np.array(table["operation"].to_pylist(), object) == "get"
+    rows = Rows(times, table["sequence"].to_numpy(), is_read, keys, labels, sizes).where(is_read)
+    if not len(rows):
+        return None
+    return Chunk(rows.keys, rows.sizes, rows.times / _SECOND, rows.names())
 
 
 def _keys(table: Any) -> tuple[NDArray[np.uint64], NDArray[np.object_], NDArray[np.bool_]]:

@@ -6,6 +6,7 @@ each costs and how far off it is.
 """
 
 from augury.sizing.curve import Curve
+from augury.sizing.live import LiveCurve
 from augury.sizing.measure import METHODS, curve
 from augury.sizing.money import Goal, Miss, Prices, Recommendation, Sized, Tier
 from augury.sizing.popularity import ANALYTIC, Popularity, analytic, read_popularity
@@ -16,6 +17,7 @@ __all__ = [
     "METHODS",
     "Curve",
     "Goal",
+    "LiveCurve",
     "Miss",
     "Popularity",
     "Prices",

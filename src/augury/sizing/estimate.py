@@ -83,6 +83,16 @@ def estimate(
     )
 
 
+def estimate_alone(missed: Floats, sampled: Floats, rate: float) -> Estimate:
+    """Estimate as `estimate` does where nobody counted the requests and keys that were left out.
+
+    What is too many in the sample is then too many of hits and misses alike.
+    """
+    ratios = missed.sum(axis=0) / sampled.sum()
+    residuals = (missed - sampled[:, np.newaxis] * ratios) / sampled.sum()
+    return Estimate(_falling(ratios), residuals, np.zeros(missed.shape[1]), rate)
+
+
 def _falling(ratios: Floats) -> Floats:
     return np.minimum.accumulate(np.clip(ratios, 0.0, 1.0))
 

@@ -13,7 +13,7 @@ from augury.accesslog import InMemoryTrace, Trace
 from augury.errors import ConfigurationError
 from augury.simulation import capacity_of
 from augury.sizing.curve import Curve
-from augury.sizing.estimate import Estimate, depth_errors, estimate
+from augury.sizing.estimate import Estimate, depth_errors, estimate, estimate_alone
 from augury.sizing.reading import Watched
 
 if TYPE_CHECKING:
@@ -118,9 +118,10 @@ def depth_curve(
     by_bytes: bool,
     sized: bool,
     capacities: Sequence[str | float] | None,
+    recorded: float = 1.0,
 ) -> Curve:
-    """Return the curve of what has been counted so far."""
-    samples = _Samples.of(counted, sized)
+    """Return the curve of what has been counted so far, of a share of the keys if `recorded`."""
+    samples = _Samples.of(counted, sized, recorded)
     bounds = _native.Reuse.bounds().astype(np.float64)
     used = _until_flat(samples.misses.ratios)
     # Depths are as much too large as there are too many keys in the sample.
@@ -129,7 +130,7 @@ def depth_curve(
     entries = sizes / mean_size
 
     def total(ratios: Estimate) -> Floats:
-        shift = depth_errors(ratios.ratios[used], entries, samples.distinct, counted.rate)
+        shift = depth_errors(ratios.ratios[used], entries, samples.distinct, samples.rate)
         return np.sqrt(ratios.errors[used] ** 2 + shift**2)
 
     errors = total(samples.misses)
@@ -155,33 +156,35 @@ class _Samples:
     memory: int
 
     @staticmethod
-    def of(counted: _native.StackDistances | _native.ReuseTimes, sized: bool) -> _Samples:
+    def of(
+        counted: _native.StackDistances | _native.ReuseTimes, sized: bool, recorded: float = 1.0
+    ) -> _Samples:
         if not counted.keys:
             raise ConfigurationError("no key of the trace is in the sample; take a larger share")
-        rate = counted.rate
+        rate = counted.rate * recorded
         repeats = counted.repeats().reshape(_native.GROUPS, -1).cumsum(axis=1)
         missed = counted.sampled()[:, np.newaxis] - repeats
         keys = missed[:, -1]
-        distinct = float(keys.sum()) if rate >= 1.0 else counted.distinct
+        distinct = float(keys.sum()) if counted.rate >= 1.0 else counted.distinct
+
+        def told(misses: Floats, sampled: Floats, whole: float) -> Estimate:
+            if recorded < 1.0:
+                return estimate_alone(misses, sampled, rate)
+            return estimate(misses, sampled, keys, whole, distinct, rate)
+
         byte_misses = None
         if sized:
             of_bytes = counted.repeated_bytes().reshape(_native.GROUPS, -1).cumsum(axis=1)
             asked = counted.sampled_bytes()
-            byte_misses = estimate(
-                asked[:, np.newaxis] - of_bytes,
-                asked,
-                keys,
-                max(counted.requested_bytes, 1.0),
-                distinct,
-                rate,
-            )
+            whole_bytes = max(counted.requested_bytes, 1.0)
+            byte_misses = told(asked[:, np.newaxis] - of_bytes, asked, whole_bytes)
         return _Samples(
-            misses=estimate(missed, counted.sampled(), keys, counted.requests, distinct, rate),
+            misses=told(missed, counted.sampled(), counted.requests),
             byte_misses=byte_misses,
-            whole=counted.requests,
-            whole_bytes=counted.requested_bytes,
-            distinct=distinct,
-            stretch=distinct / float(keys.sum()),
+            whole=round(counted.requests / recorded),
+            whole_bytes=counted.requested_bytes / recorded,
+            distinct=distinct / recorded,
+            stretch=distinct / float(keys.sum()) / recorded,
             rate=rate,
             memory=counted.bytes,
         )
