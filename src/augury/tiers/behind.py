@@ -122,10 +122,12 @@ class Behind:
 
     async def settle(self, way: Way, keys: Collection[Key]) -> None:
         """Take keys out of the queue, and wait for what is being done about them."""
-        with self._lock:
-            for key in keys:
-                self._pending.pop(key, None)
-        while any(key in self._under_way for key in keys):
+        while True:
+            with self._lock:  # what was under way comes back to the queue if it failed
+                for key in keys:
+                    self._pending.pop(key, None)
+                if not any(key in self._under_way for key in keys):
+                    return
             await way.sleep(_PAUSE)
 
     def _run(self) -> None:

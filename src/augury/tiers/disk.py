@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import TypeVar
 
 from augury.codecs import Serializer
@@ -113,13 +114,7 @@ class Disk(Tier):
     def get_many(self, keys: Collection[Key]) -> dict[Key, Held]:
         """Return what is held under these keys."""
         names = [(key, name_of(key)) for key in keys]
-        opened = self._opened()
-        try:
-            found = self._read(opened, names)
-        except self._lmdb.Error as error:
-            self._recover(opened, error)
-            opened = self._opened()
-            found = self._read(opened, names)
+        opened, found = self._try(lambda opened: self._read(opened, names))
         live: dict[Key, Held] = {}
         for key, name, record in found:
             opened.marks.set(record)
@@ -221,25 +216,28 @@ class Disk(Tier):
         """Do a job for each item; return what it returned."""
         results: list[T] = []
         for batch in _batches(items):
-            opened = self._opened()
-            try:
-                results += self._transact(job, batch)
-            except self._lmdb.Error as error:
-                self._recover(opened, error)
-                try:
-                    results += self._transact(job, batch)
-                except self._lmdb.Error as again:
-                    raise self._failure(again) from again
+            results += self._try(partial(self._transact, job, batch))[1]
         return results
 
-    def _transact(self, job: Callable[[Records, Item], T], batch: list[Item]) -> list[T]:
-        with self._folder.write() as (txn, opened):
+    def _try(self, work: Callable[[Opened], T]) -> tuple[Opened, T]:
+        """Work with the database, and once more if what went wrong could be mended."""
+        for again in (True, False):
+            opened = self._opened()
+            try:
+                return opened, work(opened)
+            except self._lmdb.Error as error:
+                if not (again and self._mend(opened, error)):
+                    text = " ".join(str(error).split())
+                    raise TierError(f"tier {self.name!r} in {self._folder.path}: {text}") from error
+        raise AssertionError("two attempts end in a result or an error")
+
+    def _transact(
+        self, job: Callable[[Records, Item], T], batch: list[Item], _opened: Opened
+    ) -> list[T]:
+        with self._folder.write(self._file_pages) as (txn, opened):
             records = Records(txn, opened.main, opened.marks, self._pages)
             records.reap()
-            results = [job(records, item) for item in batch]
-        if opened.env.info()["last_pgno"] > self._file_pages:
-            self._folder.set_aside(opened, "its file has too many holes", keep=False)
-        return results
+            return [job(records, item) for item in batch]
 
     def _opened(self) -> Opened:
         """Return the database, unless the tier is closed."""
@@ -251,24 +249,18 @@ class Disk(Tier):
             self._folder.look()
         return self._folder.open()
 
-    def _recover(self, opened: Opened, error: Exception) -> None:
-        """Make it possible to try once more, or raise a `TierError`."""
-        package = self._lmdb
-        if self._closed:
-            raise TierError(f"tier {self.name!r} is closed")
+    def _mend(self, opened: Opened, error: Exception) -> bool:
+        """Do something about an error; return whether it makes sense to try again."""
         if disk_folder.is_damage(error):
             self.on_corrupt(CorruptValueError(f"{self._folder.path} is damaged: {error}"))
             self._folder.set_aside(opened, f"it is damaged: {error}")
-        elif isinstance(error, package.ReadersFullError):
-            opened.env.reader_check()
-        elif isinstance(error, package.PanicError) or self._folder.opened is not opened:
+        elif isinstance(error, self._lmdb.ReadersFullError):
+            self._folder.free_readers()
+        elif isinstance(error, self._lmdb.PanicError):
             self._folder.drop()
         else:
-            raise self._failure(error) from error
-
-    def _failure(self, error: Exception) -> TierError:
-        text = " ".join(str(error).split())
-        return TierError(f"tier {self.name!r} in {self._folder.path}: {text}")
+            return self._folder.opened is not opened  # closed or set aside meanwhile
+        return True
 
     def clear(self) -> None:
         """Remove everything."""
@@ -284,12 +276,11 @@ class Disk(Tier):
         return Health(up=True, seconds=time.perf_counter() - start, bytes=pages * PAGE)
 
     def _count(self) -> int:
-        opened = self._opened()
-        try:
+        def count(opened: Opened) -> int:
             with self._folder.lock, opened.env.begin() as txn:
                 return Records(txn, opened.main, opened.marks, self._pages).pages()
-        except self._lmdb.Error as error:
-            raise self._failure(error) from error
+
+        return self._try(count)[1]
 
     def close(self) -> None:
         """Close the database, if no other tier of this process uses the folder."""

@@ -110,16 +110,15 @@ class Folder:
 
     def leave(self) -> None:
         """Close the database if nobody else in this process uses it."""
-        with _registering:
+        with _registering:  # until it is closed, nobody may open it by another `Folder`
             self.users -= 1
             if self.users:
                 return
-            if _folders.get(str(self.path)) is self:
-                del _folders[str(self.path)]
-        with self._write_lock, self.lock:
-            opened, self.opened = self.opened, None
-            if opened is not None:
-                self._close_cleanly(opened)
+            del _folders[str(self.path)]
+            with self._write_lock, self.lock:
+                opened, self.opened = self.opened, None
+                if opened is not None:
+                    self._close_cleanly(opened)
 
     def _close_cleanly(self, opened: Opened) -> None:
         """Close; whoever is the last to do so waits for the disk, and says that all is there."""
@@ -149,6 +148,8 @@ class Folder:
             opened = self.opened
             if opened is not None and not opened.marks.void:
                 return opened
+            if not self.users:
+                raise TierError(f"the cache in {self.path} is closed")
             self._drop()
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -221,8 +222,12 @@ class Folder:
             self._write_lock.release()
 
     @contextmanager
-    def write(self) -> Iterator[tuple[Any, Opened]]:
-        """Begin a write transaction, which ends with the block: committed, or on errors aborted."""
+    def write(self, most_pages: int) -> Iterator[tuple[Any, Opened]]:
+        """Begin a write transaction, which ends with the block: committed, or on errors aborted.
+
+        If the file has more than `most_pages` then, a new one is begun. LMDB uses pages again that
+        are free, but a value of several pages needs as many in a row.
+        """
         with self._writing():
             opened = self.open()
             opened.writer.acquire()
@@ -235,9 +240,12 @@ class Folder:
                     opened.writer.acquire()
                 with opened.env.begin(write=True, buffers=True) as txn:
                     yield txn, opened
+                too_long = opened.env.info()["last_pgno"] > most_pages
             finally:
                 if self.opened is opened:
                     opened.writer.release()
+            if too_long:
+                self.set_aside(opened, "its file has too many holes", keep=False)
 
     def drop(self) -> None:
         """Close the database without a word, to open it again when it is needed."""
@@ -289,6 +297,12 @@ class Folder:
         home.rename(damaged)
         if not keep:
             shutil.rmtree(damaged, ignore_errors=True)
+
+    def free_readers(self) -> None:
+        """Take back the places in LMDB's table of readers of processes that were killed."""
+        with self.lock:
+            if self.opened is not None:
+                self.opened.env.reader_check()
 
     def before_fork(self) -> None:
         """Wait until no thread reads or writes."""

@@ -75,6 +75,7 @@ class Wiring:
         self.listens_at = _FOREVER if tracking is None else 0.0
         """When to look whether the last tier told of writes, in seconds since 1970."""
         self._tracking = tracking
+        self._trusted = False
         self._demotion = demotion
         self._lock = threading.RLock()
         open_in_child(self)
@@ -105,11 +106,14 @@ class Wiring:
             return
         with self._lock:
             names = self._tracking.poll()
-            if names is None or not self._tracking.trusted:
+            trusts = self._tracking.trusted
+            # Flights that begin while it is not trusted keep nothing: they may go on.
+            if names is None or (self._trusted and not trusts):
                 self._lose()
             elif names:
                 self._drop_named(names)
-            self.listens_at = time.time() + _LISTENS_EVERY if self._tracking.trusted else 0.0
+            self._trusted = trusts
+            self.listens_at = time.time() + _LISTENS_EVERY if trusts else 0.0
 
     def _lose(self) -> None:
         assert self.near is not None
