@@ -23,6 +23,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 import uuid
 import weakref
 from collections.abc import Iterator
@@ -31,15 +32,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xxhash import xxh3_128_digest
+
+from augury._native import RecordReader
 from augury.errors import ConfigurationError, MissingExtraError, TierError
 from augury.tiers.disk_lock import FileLock
 from augury.tiers.disk_marks import Marks
 from augury.tiers.disk_records import PAGE
+from augury.tiers.entry import Entry
 
 _MAP_SIZE = 1 << 40
 """Addresses, not memory: no process ever has to map more because another has written more."""
 _READERS = 4096
 _CLEAN = "clean"
+_LOOK = 1.0
 
 _log = logging.getLogger("augury.tiers")
 
@@ -60,6 +66,7 @@ class Opened:
     env: Any
     main: Any
     marks: Marks
+    reader: RecordReader
     writer: FileLock
     users: FileLock
 
@@ -92,6 +99,7 @@ class Folder:
         self.users = 0
         self.lock = threading.RLock()
         self._write_lock = threading.RLock()
+        self._look_again = 0.0
         self._capacity = capacity
         self._timeout = timeout
 
@@ -205,7 +213,8 @@ class Folder:
             _check_length(home / "data.mdb", env)
             writer = FileLock(str(home / "writer"), self._timeout)
             marks = Marks(str(home / "marks"), self._capacity)
-            return Opened(env, env.open_db(), marks, writer, users)
+            reader = RecordReader(marks.map, Entry, xxh3_128_digest)
+            return Opened(env, env.open_db(), marks, reader, writer, users)
         except BaseException:
             env.close()
             if writer is not None:
@@ -258,7 +267,10 @@ class Folder:
             opened.close()
 
     def look(self) -> None:
-        """Notice if the folder was removed by hand."""
+        """Notice, at most once a second, if the folder was removed by hand."""
+        if (now := time.monotonic()) < self._look_again:
+            return
+        self._look_again = now + _LOOK
         opened = self.opened
         if opened is not None and not opened.writer.is_current():
             self.drop()
