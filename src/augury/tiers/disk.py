@@ -13,9 +13,10 @@ from augury.codecs import Serializer
 from augury.errors import ConfigurationError, CorruptValueError, TierError
 from augury.keys import encode
 from augury.simulation import capacity_of
-from augury.tiers import disk_folder
 from augury.tiers.contract import Health, Key, Tier
+from augury.tiers.disk_damage import is_damage, lmdb
 from augury.tiers.disk_folder import Folder, Opened
+from augury.tiers.disk_fork import reads_without_lock
 from augury.tiers.disk_records import NUMBER, PAGE, Records
 from augury.tiers.entry import Entry, Held, Lease, is_live
 from augury.tiers.frame import address, is_lease, pack, unpack_live, version
@@ -99,7 +100,7 @@ class Disk(Tier):
         size = _bytes(capacity)
         if timeout <= 0:
             raise ConfigurationError(f"timeout is {timeout}; give seconds above 0")
-        self._lmdb = disk_folder.lmdb()
+        self._lmdb = lmdb()
         self._serializer = serializer or Serializer()
         self._pages = size // PAGE
         self._longest = size // _SHARE
@@ -113,13 +114,11 @@ class Disk(Tier):
 
     def get(self, key: Key) -> Held | None:
         """Return what is held under a key, or None; as `get_many`, for less."""
-        folder = self._folder
-        if self._simple and (opened := folder.opened) is not None:
+        if self._simple and (opened := self._folder.opened) is not None:
             name = opened.reader.name(key)
             if name is not None:
                 try:
-                    with folder.lock:
-                        record = opened.env.begin().get(name)
+                    record = opened.env.begin().get(name)
                 except self._lmdb.Error:
                     pass  # `_get_many` finds out, and knows what to do
                 else:
@@ -278,7 +277,7 @@ class Disk(Tier):
 
     def _mend(self, opened: Opened, error: Exception) -> bool:
         """Do something about an error; return whether it makes sense to try again."""
-        if disk_folder.is_damage(error):
+        if is_damage(error):
             self.on_corrupt(CorruptValueError(f"{self._folder.path} is damaged: {error}"))
             self._folder.set_aside(opened, f"it is damaged: {error}")
         elif isinstance(error, self._lmdb.ReadersFullError):
@@ -326,6 +325,9 @@ class Disk(Tier):
         if len(keys) <= _INLINE and self._folder.opened is not None:
             return self.get_many(keys)
         return await asyncio.to_thread(self.get_many, keys)
+
+
+reads_without_lock(Disk.get.__code__, but=Disk._get_many.__code__)
 
 
 def name_of(key: Key) -> bytes:
