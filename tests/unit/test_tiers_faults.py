@@ -102,6 +102,27 @@ def test_a_delete_is_not_undone_by_an_earlier_write_that_is_tried_again() -> Non
     assert rows.rows == {"b": 2}
 
 
+def test_writes_behind_go_together_whatever_their_tags() -> None:
+    rows = Rows(writable=True)
+    rows.seconds = 0.05
+    batches: list[int] = []
+    store = rows.store_many
+
+    def count(items: Any) -> None:
+        batches.append(len(items))
+        store(items)
+
+    rows.store_many = count  # type: ignore
+    tiers: Tiers[int, int] = Tiers(
+        [Memory(10)], source=rows, write="behind", tags=lambda key: [f"tag {key}"]
+    )
+    for number in range(100):
+        tiers[number] = number
+    tiers.flush()
+    assert rows.rows == {number: number for number in range(100)}
+    assert len(batches) < 10
+
+
 # Loads
 
 

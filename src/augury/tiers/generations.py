@@ -22,6 +22,8 @@ from augury.tiers.ways import Way
 
 _FOREVER = float("inf")
 _PATIENCE = 10.0  # seconds that a lease on a tag holds
+# Seconds between two looks whether another process has begun a tag; a load waits for that.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.1
 
 
 class Known(NamedTuple):
@@ -168,23 +170,36 @@ class Generations:
         return not none or await self._begin(way, none)
 
     async def _begin(self, way: Way, names: Collection[str]) -> bool:
+        """Give generations to tags that have none; another process may be about to do the same."""
+        pause = _FIRST_PAUSE
+        while others := await self._begin_some(way, names):
+            if pause > _LONGEST_PAUSE:
+                return False
+            await way.sleep(pause)
+            names, pause = others, 2 * pause
+        return others is not None
+
+    async def _begin_some(self, way: Way, names: Collection[str]) -> list[str] | None:
+        """Return the tags that others are about to begin; None if the tier does not answer."""
         assert self._authority is not None
         now = time.time()
         keys = {self.key(name): name for name in names}
         lease = Lease(now + _PATIENCE)
         held = await self._authority.ask(way, "lease_many", list(keys), lease)
         if held is DOWN:
-            return False
+            return None
         entries = {key: Entry(None, written=now) for key in keys if key not in held}
         filled = await self._authority.ask(way, "fill_many", entries, lease) if entries else set()
         if filled is DOWN:
-            return False
+            return None
+        others = []
         for key, name in keys.items():
             found = entries.get(key) if key in filled else held.get(key)
-            if not isinstance(found, Entry):
-                return False  # another process is about to: this once nothing is sure
-            self.learn(name, found.version, now)
-        return True
+            if isinstance(found, Entry):
+                self.learn(name, found.version, now)
+            else:
+                others.append(name)
+        return others
 
     async def renew(self, way: Way, names: Collection[str]) -> None:
         """Give new generations to tags.
