@@ -58,10 +58,10 @@ class Filler:
         found: dict[Key, Entry] = {}
         unsure: set[Key] = set()
         waiting = list(flights)
-        pause, deadline = _FIRST_PAUSE, time.time() + w.lease_seconds
+        pause, deadline = _FIRST_PAUSE, time.monotonic() + w.lease_seconds
         while waiting:
-            asked = time.time()
-            lease = Lease(asked + w.lease_seconds)
+            asked = time.monotonic()
+            lease = Lease(time.time() + w.lease_seconds)
             _count_asking(flights, waiting)
             held = await self._lease(way, waiting, lease)
             entries = await w.good(way, w.entries(waiting, held), asked)
@@ -74,7 +74,7 @@ class Filler:
                 if isinstance(there := held.get(w.outer(key)), Lease) and not there.writes
             ]
             leased = [key for key in waiting if w.outer(key) not in held]
-            patient = time.time() < deadline
+            patient = time.monotonic() < deadline
             rest = [key for key in waiting if key not in entries and key not in leased]
             alone = [key for key in rest if not (patient and key in others)]
             if leased or alone:
@@ -125,7 +125,7 @@ class Filler:
     ) -> tuple[dict[Key, Entry], set[Key]]:
         w = self._w
         keys = [*leased, *alone]
-        asked = time.time()
+        asked = time.monotonic()
         _count_asking(flights, keys)
         try:
             entries = await self._ask_source(way, keys, loading)
@@ -190,20 +190,20 @@ class Filler:
         w = self._w
         names = {key: w.names_of(key, loading.tags) for key in keys}
         every = {name for of_key in names.values() for name in of_key}
-        await w.generations.refresh(way, every, time.time())
+        await w.generations.refresh(way, every, time.monotonic())
         tags = {key: w.generations.tags(of_key) for key, of_key in names.items()}
-        began = time.time()
+        began, now = time.monotonic(), time.time()
         w.counts["loads"] += len(keys)
         try:
             values = await way.call(loading.source, "load_many", list(keys))
         except BaseException:
             w.counts["load_failures"] += len(keys)
             raise
-        cost = (time.time() - began) / len(keys)
+        cost = (time.monotonic() - began) / len(keys)
         if w.lifetimes.negative_ttl is not None:
             values = {key: values.get(key, ABSENT) for key in keys}
         return {
-            key: w.lifetimes.entry(value, began, cost=cost, tags=tags[key], ttl=loading.ttl)
+            key: w.lifetimes.entry(value, now, cost=cost, tags=tags[key], ttl=loading.ttl)
             for key, value in values.items()
             if key in tags
         }
@@ -238,7 +238,7 @@ class Filler:
         self, way: Way, key: Key, entry: Entry, loading: Loading, flight: Flight
     ) -> None:
         w = self._w
-        asked = time.time()
+        asked = time.monotonic()
         if w.authority is None:
             fresh = (await self._ask_source(way, [key], loading)).get(key)
             if fresh is not None:
@@ -253,7 +253,7 @@ class Filler:
             if await w.good(way, {key: there}, asked):
                 w.keep(key, there, flight, asked)
             return
-        lease = Lease(asked + w.lease_seconds)
+        lease = Lease(time.time() + w.lease_seconds)
         if not isinstance(there, Entry) or await w.authority.ask(way, "lease_many", [turn], lease):
             return  # it is gone, another process is at it, or the tier is down
         try:

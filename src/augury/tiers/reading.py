@@ -126,13 +126,13 @@ class Reader:
         w = self._w
         assert w.near is not None
         w.listen()
-        now = time.time()
+        now, wall = time.monotonic(), time.time()
         copies: dict[Key, Copy] = w.near.cache.get_many(keys)
         if any(w.generations.unsure((n for n, _ in c.entry.tags), now) for c in copies.values()):
             names = {name for copy in copies.values() for name, _ in copy.entry.tags}
             await w.generations.refresh(way, names, now)
         for key, copy in copies.items():
-            if copy.entry.expires <= now:
+            if copy.entry.expires <= wall:
                 continue
             if not w.generations.holds(copy.entry.tags):
                 w.near.drop([key])
@@ -164,7 +164,7 @@ class Reader:
             ]
             if not missing:
                 continue
-            asked = time.time()
+            asked = time.monotonic()
             held = await level.ask(way, "get_many", [w.outer(key) for key in missing])
             entries = {} if held is DOWN else w.entries(missing, held)
             if trusts_copies:
@@ -194,7 +194,7 @@ class Reader:
     ) -> None:
         w = self._w
         assert w.authority is not None
-        asked = time.time()
+        asked = time.monotonic()
         if w.consistency is Consistency.TTL:
             held = await w.authority.ask(way, "get_many", [w.outer(key) for key in keys])
             if held is DOWN:
