@@ -135,9 +135,9 @@ class Wiring:
         """Have each copy looked at before it is served again."""
         self.epoch = object()
 
-    def expecting(self, keys: Iterable[Key]) -> AbstractContextManager[None]:
+    def expecting(self, flights: Mapping[Key, Flight]) -> AbstractContextManager[None]:
         """Hear of writes of keys while they are fetched."""
-        return nullcontext() if self.near is None else self.near.expecting(keys)
+        return nullcontext() if self.near is None else self.near.expecting(flights)
 
     # Copies
 
