@@ -202,7 +202,11 @@ class Tiers(Generic[K, V]):
         copy = self._copy(key)
         if copy is not None:
             now, wiring = time.time(), self._wiring
-            if now < copy.look_at and now < wiring.listens_at and copy.epoch is wiring.epoch:
+            if (
+                now < copy.look_at
+                and wiring.listened_at <= now < wiring.listens_at
+                and copy.epoch is wiring.epoch
+            ):
                 return copy.value
         return NOTHING
 

@@ -74,6 +74,8 @@ class Wiring:
         """Copies of another one have to be looked at before they are served."""
         self.listens_at = _FOREVER if tracking is None else 0.0
         """When to look whether the last tier told of writes, in seconds since 1970."""
+        self.listened_at = -_FOREVER
+        """When that was done last: the clock may have been set back since."""
         self._tracking = tracking
         self._trusted = False
         self._demotion = demotion
@@ -102,28 +104,33 @@ class Wiring:
 
     def listen(self) -> None:
         """Drop the copies of what others have written."""
-        if self._tracking is None or time.time() < self.listens_at:
+        if self._tracking is None or self.listened_at <= time.time() < self.listens_at:
             return
+        lost = False
         with self._lock:
             names = self._tracking.poll()
             trusts = self._tracking.trusted
             # Flights that begin while it is not trusted keep nothing: they may go on.
             if names is None or (self._trusted and not trusts):
-                self._lose()
+                lost = self._lose()
             elif names:
                 self._drop_named(names)
             self._trusted = trusts
-            self.listens_at = time.time() + _LISTENS_EVERY if trusts else 0.0
-
-    def _lose(self) -> None:
-        assert self.near is not None
-        if len(self.near.cache):
+            self.listened_at = time.time()
+            self.listens_at = self.listened_at + _LISTENS_EVERY if trusts else 0.0
+        if lost:  # told without the lock, for which a listener's other threads may wait
             self.faults.report(
                 Trouble.LOST, "tracking", "lost sight of writes; every copy was dropped"
             )
+
+    def _lose(self) -> bool:
+        """Drop all copies; return whether there were any."""
+        assert self.near is not None
+        had = len(self.near.cache) > 0
         self.generations.forget()
         self.look_again()
         self.near.drop_all()
+        return had
 
     def _drop_named(self, names: Iterable[bytes]) -> None:
         assert self.near is not None
