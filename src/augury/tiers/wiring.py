@@ -104,26 +104,30 @@ class Wiring:
         """Drop the copies of what others have written."""
         if self._tracking is None or time.monotonic() < self.listens_at:
             return
+        lost = False
         with self._lock:
             names = self._tracking.poll()
             trusts = self._tracking.trusted
             # Flights that begin while it is not trusted keep nothing: they may go on.
             if names is None or (self._trusted and not trusts):
-                self._lose()
+                lost = self._lose()
             elif names:
                 self._drop_named(names)
             self._trusted = trusts
             self.listens_at = time.monotonic() + _LISTENS_EVERY if trusts else 0.0
-
-    def _lose(self) -> None:
-        assert self.near is not None
-        if len(self.near.cache):
+        if lost:  # told without the lock, for which a listener's other threads may wait
             self.faults.report(
                 Trouble.LOST, "tracking", "lost sight of writes; every copy was dropped"
             )
+
+    def _lose(self) -> bool:
+        """Drop all copies; return whether there were any."""
+        assert self.near is not None
+        had = len(self.near.cache) > 0
         self.generations.forget()
         self.look_again()
         self.near.drop_all()
+        return had
 
     def _drop_named(self, names: Iterable[bytes]) -> None:
         assert self.near is not None
@@ -135,9 +139,9 @@ class Wiring:
         """Have each copy looked at before it is served again."""
         self.epoch = object()
 
-    def expecting(self, keys: Iterable[Key]) -> AbstractContextManager[None]:
+    def expecting(self, flights: Mapping[Key, Flight]) -> AbstractContextManager[None]:
         """Hear of writes of keys while they are fetched."""
-        return nullcontext() if self.near is None else self.near.expecting(keys)
+        return nullcontext() if self.near is None else self.near.expecting(flights)
 
     # Copies
 

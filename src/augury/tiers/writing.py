@@ -239,7 +239,11 @@ class Writer:
         outer = [w.outer(key) for key in keys]
         pause, deadline = _FIRST_PAUSE, time.monotonic() + w.lease_seconds
         while True:
-            taken = await w.authority.ask(way, "lease_many", outer, lease)
+            try:
+                taken = await w.authority.ask(way, "lease_many", outer, lease)
+            except BaseException:  # cancelled: it may have the lease nevertheless
+                await w.authority.ask(way, "release_many", outer, lease)
+                raise
             if taken is DOWN or not taken:
                 return
             await w.authority.ask(way, "release_many", outer, lease)
