@@ -52,8 +52,9 @@ class Reader:
         looks_alone = w.consistency is Consistency.VALIDATED
         if looks_alone:
             # A look that began before this one may have seen an older value: no joining.
-            looked = await self._look(way, {key: Flight(None) for key in missing}, loading)
+            looked = await self._look(way, {key: Flight(None) for key in missing})
             found |= looked.found
+            self._refresh_stale(way, found, loading)
             missing = [key for key in missing if key not in found]
             if loading is None:
                 return found
@@ -99,6 +100,7 @@ class Reader:
         # Without asking again, nobody knows whether this is the last version.
         validated = self._w.consistency is Consistency.VALIDATED
         self._w.board.land(mine, found, mine if validated else unsure)
+        self._refresh_stale(way, found, loading)
         return found
 
     async def _fetch(
@@ -109,7 +111,7 @@ class Reader:
         for flight in flights.values():
             flight.keeps = keeps  # what was written before it was heard of writes is not known
         with self._w.expecting(flights):
-            looked = await self._look(way, flights, loading) if looks else Looked()
+            looked = await self._look(way, flights) if looks else Looked()
             found = looked.found
             missing = {key: flight for key, flight in flights.items() if key not in found}
             if not missing or loading is None:
@@ -147,9 +149,7 @@ class Reader:
 
     # Tiers below memory
 
-    async def _look(
-        self, way: Way, flights: Mapping[Key, Flight], loading: Loading | None
-    ) -> Looked:
+    async def _look(self, way: Way, flights: Mapping[Key, Flight]) -> Looked:
         w = self._w
         looked = Looked()
         copies: dict[Key, Entry] = {}
@@ -178,11 +178,14 @@ class Reader:
         missing = [key for key in flights if key not in looked.found]
         if w.authority is not None and missing:
             await self._look_last(way, missing, flights, copies, looked)
-        now = time.time()
-        for key, entry in looked.found.items():
-            if entry.fresh_until <= now:
-                self._filler.refresh_later(way, key, entry, loading)
         return looked
+
+    def _refresh_stale(self, way: Way, found: Mapping[Key, Entry], loading: Loading | None) -> None:
+        """Have what is stale loaded anew; nobody fetches it any more, or that would be enough."""
+        now = time.time()
+        for key, entry in found.items():
+            if entry.fresh_until <= now < entry.expires:
+                self._filler.refresh_later(way, key, entry, loading)
 
     async def _look_last(
         self,
