@@ -10,6 +10,7 @@ from typing import Any
 from augury.events import Trouble
 from augury.loading import DEFAULT, Default, Ttl
 from augury.sources import Source
+from augury.sources.contract import checked
 from augury.tiers.consistency import Consistency
 from augury.tiers.contract import Key
 from augury.tiers.entry import ABSENT, Entry, Held, Lease
@@ -160,21 +161,24 @@ class Filler:
             if key in void and key not in leased
         }
         done: set[Key] = set()
+        refused: set[Key] = set()
         if fills:
-            filled = await w.authority.ask(way, "fill_many", fills, lease)
+            filled, refused = await w.authority.store(way, "fill_many", fills, lease)
             if filled is DOWN:
                 # Copies that live by their age alone need no tier below.
                 return set(entries) if w.consistency is Consistency.TTL else set()
             done |= filled
+            if w.consistency is Consistency.TTL:
+                done |= refused
         if replaces:
-            replaced = await w.authority.ask(
+            replaced, _ = await w.authority.store(
                 way,
                 "replace_many",
                 {outer: entry for outer, (entry, _) in replaces.items()},
                 {outer: version for outer, (_, version) in replaces.items()},
             )
             done |= set() if replaced is DOWN else replaced
-        nothing = [key for key in leased if key not in entries]
+        nothing = [key for key in leased if key not in entries or w.outer(key) in refused]
         if nothing:
             await self._release(way, nothing, lease)
         return {key for key in entries if w.outer(key) in done}
@@ -195,7 +199,9 @@ class Filler:
         began = time.time()
         w.counts["loads"] += len(keys)
         try:
-            values = await way.call(loading.source, "load_many", list(keys))
+            values = checked(
+                loading.source, await way.call(loading.source, "load_many", list(keys))
+            )
         except BaseException:
             w.counts["load_failures"] += len(keys)
             raise
@@ -258,13 +264,16 @@ class Filler:
             return  # it is gone, another process is at it, or the tier is down
         try:
             fresh = (await self._ask_source(way, [key], loading)).get(key)
-            if fresh is None:
+            refused: set[Key] = set()
+            if fresh is not None:
+                done, refused = await w.authority.store(
+                    way, "replace_many", {outer: fresh}, {outer: entry.version}
+                )
+                if done == {outer}:
+                    w.keep(key, fresh, flight, asked)
+            if fresh is None or refused:
                 await w.authority.ask(way, "delete_many", [outer])
                 if w.near is not None:
                     w.near.drop([key])
-            elif await w.authority.ask(
-                way, "replace_many", {outer: fresh}, {outer: entry.version}
-            ) == {outer}:
-                w.keep(key, fresh, flight, asked)
         finally:
             await w.authority.ask(way, "release_many", [turn], lease)
