@@ -170,7 +170,7 @@ class Behind:
             tags = {key: write.tags for key, write in writes.items()}
             if not run(self._writer.store(BLOCKING, values, tags.__getitem__, first.ttl)):
                 return dict(writes)
-        except Exception as error:
+        except BaseException as error:  # the thread goes on, whatever a source raises
             if isinstance(error, TierError) or may_pass(error):
                 self._faults.report(Trouble.UNAVAILABLE, "write-behind", error)
                 return dict(writes)
@@ -180,6 +180,8 @@ class Behind:
                     failed |= self._write({key: write})
                 return failed
             self._faults.report(Trouble.DROPPED, "write-behind", error)
+            if not isinstance(error, Exception):  # it must not end whoever calls `flush`
+                error = RuntimeError(f"a write raised {error!r}")
             self._errors.append(error)
         return {}
 

@@ -10,6 +10,7 @@ from typing import Any
 from augury.events import Trouble
 from augury.loading import DEFAULT, Default, Ttl
 from augury.sources import Source
+from augury.sources.contract import checked
 from augury.tiers.consistency import Consistency
 from augury.tiers.contract import Key
 from augury.tiers.entry import ABSENT, Entry, Held, Lease
@@ -162,12 +163,17 @@ class Filler:
         w = self._w
         assert w.authority is not None
         fills = {w.outer(key): entries[key] for key in leased if key in entries}
-        filled = await w.authority.ask(way, "fill_many", fills, lease) if fills else set()
+        filled: set[Key] = set()
+        refused: set[Key] = set()
+        if fills:
+            filled, refused = await w.authority.store(way, "fill_many", fills, lease)
         if filled is DOWN:
             # Copies that live by their age alone need no tier below.
             return set(entries) if w.consistency is Consistency.TTL else set()
-        await self._release(way, [key for key in leased if key not in entries], lease)
-        return {key for key in entries if w.outer(key) in filled}
+        nothing = [key for key in leased if key not in entries or w.outer(key) in refused]
+        await self._release(way, nothing, lease)
+        kept = filled | refused if w.consistency is Consistency.TTL else filled
+        return {key for key in entries if w.outer(key) in kept}
 
     async def _release(self, way: Way, keys: Collection[Key], lease: Lease) -> None:
         if self._w.authority is not None and keys:
@@ -185,7 +191,9 @@ class Filler:
         began, now = time.monotonic(), time.time()
         w.counts["loads"] += len(keys)
         try:
-            values = await way.call(loading.source, "load_many", list(keys))
+            values = checked(
+                loading.source, await way.call(loading.source, "load_many", list(keys))
+            )
         except BaseException:
             w.counts["load_failures"] += len(keys)
             raise
@@ -251,13 +259,16 @@ class Filler:
             if await w.authority.ask(way, "lease_many", [turn], lease):
                 return  # another process is at it
             fresh = (await self._ask_source(way, [key], loading)).get(key)
-            if fresh is None:
+            refused: set[Key] = set()
+            if fresh is not None:
+                done, refused = await w.authority.store(
+                    way, "replace_many", {outer: fresh}, {outer: entry.version}
+                )
+                if done == {outer}:
+                    w.keep(key, fresh, flight, asked)
+            if fresh is None or refused:
                 await self._remove(way, {key: entry})
                 if w.near is not None:
                     w.near.drop([key])
-            elif await w.authority.ask(
-                way, "replace_many", {outer: fresh}, {outer: entry.version}
-            ) == {outer}:
-                w.keep(key, fresh, flight, asked)
         finally:
             await w.authority.ask(way, "release_many", [turn], lease)

@@ -202,7 +202,7 @@ class Writer:
         if w.authority is None or not entries:
             return set()
         outer = {w.outer(key): entry for key, entry in entries.items()}
-        stored = await w.authority.ask(way, "fill_many", outer, lease)
+        stored, _ = await w.authority.store(way, "fill_many", outer, lease)
         return set() if stored is DOWN else {key for key in entries if w.outer(key) in stored}
 
     async def _forget(
