@@ -51,8 +51,11 @@ class Valkey:
     def running(self) -> bool:
         return self._process is not None
 
-    def start(self) -> None:
-        """Start it, unless it runs, and return when it answers."""
+    def start(self, wait: bool = True) -> None:
+        """Start it, unless it runs, and by default return when it answers.
+
+        It ends with the thread that calls this, at the latest.
+        """
         if self._process is not None:
             return
         config = self.folder / "valkey.conf"
@@ -74,7 +77,8 @@ class Valkey:
             stderr=subprocess.DEVNULL,
             preexec_fn=_die_with_parent,  # noqa: PLW1509 (the parent has no threads that matter)
         )
-        wait_until(self._answers, f"valkey-server does not start with {text}")
+        if wait:
+            wait_until(self._answers, f"valkey-server does not start with {text}")
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -119,10 +123,10 @@ class Valkey:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    def restart(self) -> None:
-        """Kill it if it runs, and start it on the same port, with nothing in it."""
+    def restart(self, wait: bool = True) -> None:
+        """Kill it if it runs, and start it on the same port, with what it has saved if anything."""
         self.stop()
-        self.start()
+        self.start(wait)
 
 
 class Cluster:
@@ -148,14 +152,27 @@ class Cluster:
             node.ask("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
 
         def whole(node: Valkey) -> bool:
-            told = node.ask("CLUSTER", "INFO")
-            told = told if isinstance(told, dict) else dict(
-                line.split(":", 1) for line in told.decode().split()
-            )  # fmt: skip
+            told = self.info(node)
             return (told["cluster_state"], int(told["cluster_known_nodes"])) == ("ok", len(nodes))
 
         for node in nodes:
             wait_until(lambda node=node: whole(node), "the cluster does not form")  # type: ignore[misc]
+
+    def info(self, node: Valkey) -> dict[str, str]:
+        """Return what a node knows about the cluster."""
+        told = node.ask("CLUSTER", "INFO")
+        if isinstance(told, dict):  # as some versions of redis-py read it
+            return told
+        text: str = told if isinstance(told, str) else told.decode()
+        return dict(line.split(":", 1) for line in text.split())
+
+    def wait_until_up(self) -> None:
+        """Wait until all nodes find that all slots are served."""
+        for node in self.nodes:
+            wait_until(
+                lambda node=node: self.info(node)["cluster_state"] == "ok",  # type: ignore[misc]
+                "the cluster stays down",
+            )
 
     def id_of(self, node: Valkey) -> str:
         told: bytes | str = node.ask("CLUSTER", "MYID")

@@ -86,6 +86,32 @@ def test_in_asks_no_source() -> None:
     assert rows.asked == ["a"]
 
 
+def test_who_only_looks_does_not_answer_who_loads() -> None:
+    shared, rows = Shared(), Rows({"a": 1})
+    tiers, _ = pair(shared, rows)
+    get_many, looking, go_on = shared.get_many, threading.Event(), threading.Event()
+
+    def get_slowly(keys: Any) -> Any:
+        shared.get_many = get_many  # type: ignore[method-assign]
+        looking.set()
+        go_on.wait(10)
+        return get_many(keys)
+
+    tiers.get("warm")
+    shared.get_many = get_slowly  # type: ignore[method-assign]
+    looker = threading.Thread(target=lambda: "a" in tiers)
+    looker.start()
+    assert looking.wait(10)
+    found: list[Any] = []
+    loader = threading.Thread(target=lambda: found.append(tiers.get("a")))
+    loader.start()
+    time.sleep(0.05)
+    go_on.set()
+    looker.join()
+    loader.join()
+    assert found == [1]
+
+
 def test_get_or_load() -> None:
     tiers: Tiers[str, int] = Tiers([Memory(10)])
     assert tiers.get_or_load("a", lambda _: 1) == 1

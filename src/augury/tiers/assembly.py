@@ -99,7 +99,9 @@ def assemble(
             key=lambda key: (namespace, key),
             demotion=demotion,
         )
-    lasts = {Consistency.TTL: min(limit, _TAG_LASTS), Consistency.TRACKED: _FOREVER}.get(mode, 0.0)
+    lasts = min(limit, _TAG_LASTS) if mode is Consistency.TTL else 0.0
+    if tracking is not None:
+        lasts = _FOREVER
     wiring = Wiring(
         namespace=namespace,
         consistency=mode,

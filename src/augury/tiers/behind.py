@@ -14,7 +14,6 @@ from augury.events import Trouble
 from augury.loading import DEFAULT, Default, Ttl
 from augury.sources import may_pass
 from augury.tiers.contract import Key
-from augury.tiers.entry import ABSENT
 from augury.tiers.fork import open_in_child
 from augury.tiers.levels import Faults
 from augury.tiers.ways import BLOCKING, Way, run
@@ -29,7 +28,6 @@ class Write(NamedTuple):
     """What is to become of a key."""
 
     value: Any
-    """`ABSENT`: it is to be deleted."""
     tags: tuple[str, ...] = ()
     ttl: Ttl | Default = DEFAULT
 
@@ -124,10 +122,12 @@ class Behind:
 
     async def settle(self, way: Way, keys: Collection[Key]) -> None:
         """Take keys out of the queue, and wait for what is being done about them."""
-        with self._lock:
-            for key in keys:
-                self._pending.pop(key, None)
-        while any(key in self._under_way for key in keys):
+        while True:
+            with self._lock:  # what was under way comes back to the queue if it failed
+                for key in keys:
+                    self._pending.pop(key, None)
+                if not any(key in self._under_way for key in keys):
+                    return
             await way.sleep(_PAUSE)
 
     def _run(self) -> None:
@@ -151,11 +151,10 @@ class Behind:
             pause = min(2 * pause, _LONGEST_PAUSE) if failed else _PAUSE
 
     def _take_batch(self) -> None:
-        """Take the writes that may be done together: as many as come in a row of one kind."""
+        """Take the writes that may be done together: a row of equal tags and ttl."""
         first = next(iter(self._pending.values()))
-        kind = (first.value is ABSENT, first.tags, first.ttl)
         for key, write in self._pending.items():
-            if (write.value is ABSENT, write.tags, write.ttl) != kind:
+            if (write.tags, write.ttl) != (first.tags, first.ttl):
                 break
             self._under_way[key] = write
             if len(self._under_way) >= _BATCH:
@@ -164,15 +163,12 @@ class Behind:
             del self._pending[key]
 
     def _write(self, writes: Mapping[Key, Write]) -> dict[Key, Write]:
-        """Do writes of one kind; return those to be tried again."""
+        """Do writes with the same tags and ttl; return those to be tried again."""
         first = next(iter(writes.values()))
         try:
-            if first.value is ABSENT:
-                run(self._writer.remove(BLOCKING, writes))
-            else:
-                values = {key: write.value for key, write in writes.items()}
-                if not run(self._writer.store(BLOCKING, values, lambda _: first.tags, first.ttl)):
-                    return dict(writes)
+            values = {key: write.value for key, write in writes.items()}
+            if not run(self._writer.store(BLOCKING, values, lambda _: first.tags, first.ttl)):
+                return dict(writes)
         except Exception as error:
             if isinstance(error, TierError) or may_pass(error):
                 self._faults.report(Trouble.UNAVAILABLE, "write-behind", error)

@@ -32,6 +32,11 @@ class Loading:
     ttl: Ttl | Default = DEFAULT
 
 
+def _count_asking(flights: Mapping[Key, Flight], keys: Iterable[Key]) -> None:
+    for key in keys:
+        flights[key].asked += 1
+
+
 class Filler:
     """Loads from the source into the tiers; everything that waits does so by a `Way`."""
 
@@ -57,6 +62,7 @@ class Filler:
         while waiting:
             asked = time.time()
             lease = Lease(asked + w.lease_seconds)
+            _count_asking(flights, waiting)
             held = await self._lease(way, waiting, lease)
             entries = await w.good(way, w.entries(waiting, held), asked)
             for key, entry in entries.items():
@@ -99,9 +105,12 @@ class Filler:
         """Return what stands in the way of a lease; nothing, if nobody can tell."""
         if self._w.authority is None:
             return {}
-        held = await self._w.authority.ask(
-            way, "lease_many", [self._w.outer(key) for key in keys], lease
-        )
+        outer = [self._w.outer(key) for key in keys]
+        try:
+            held = await self._w.authority.ask(way, "lease_many", outer, lease)
+        except BaseException:  # cancelled: it may have the lease nevertheless
+            await self._release(way, keys, lease)
+            raise
         return {} if held is DOWN else dict(held)
 
     async def _load_now(
@@ -117,20 +126,20 @@ class Filler:
         w = self._w
         keys = [*leased, *alone]
         asked = time.time()
+        _count_asking(flights, keys)
         try:
             entries = await self._ask_source(way, keys, loading)
+            if w.authority is None:
+                stored = set(entries)
+            else:
+                stored = await self._store(way, entries, leased, lease, void)
         except BaseException:
             await self._release(way, leased, lease)
             raise
-        if w.authority is None:
-            stored = set(entries)
-        else:
-            stored = await self._store(way, entries, leased, lease, void)
         for key in stored:
             w.keep(key, entries[key], flights[key], asked)
             w.keep_in_middles(key, entries[key], asked)
-        if w.consistency is not Consistency.VALIDATED:
-            stored |= set(keys) - set(entries)
+        stored |= set(keys) - set(entries)
         return entries, {key for key in keys if key not in stored}
 
     async def _store(
@@ -217,6 +226,7 @@ class Filler:
         w = self._w
         try:
             w.counts["refreshes"] += 1
+            flight.keeps = w.hears()
             with w.expecting([key]):
                 await self._refresh_now(way, key, entry, loading, flight)
         except Exception as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
 from augury.errors import LoadCycleError
 from augury.tiers.contract import Key
@@ -20,15 +20,38 @@ class LookAgainError(Exception):
 class Flight:
     """Somebody fetches a key."""
 
-    __slots__ = ("future", "joinable", "owner", "valid")
+    __slots__ = ("asked", "future", "joinable", "keeps", "loads", "owner", "sure", "valid")
 
-    def __init__(self, owner: object, *, joinable: bool = True) -> None:
+    def __init__(self, owner: object, *, joinable: bool = True, loads: bool = True) -> None:
         self.owner = owner
+        self.loads = loads
+        """Whether the source is asked, too: if not, finding nothing says little."""
         self.joinable = joinable
         """Whether others may wait for it."""
         self.valid = True
         """Whether the key was neither written nor dropped since it began."""
+        self.keeps = True
+        """Whether what it brings may be kept, if it is valid in the end."""
+        self.asked = 0
+        """How often it has asked for what it may bring."""
+        self.sure = False
+        """Once it has landed: whether nothing newer than it brings can be there."""
         self.future: Future[Entry | None] = Future()
+
+
+class Seat(NamedTuple):
+    """Of somebody who joined a flight."""
+
+    flight: Flight
+    asked: int
+    """How often it had asked before he joined."""
+
+    def is_good(self) -> bool:
+        """Return whether what the flight brought answers him: it asked after he joined, or is sure.
+
+        Otherwise the value may have been replaced before he began.
+        """
+        return self.flight.sure or self.flight.asked > self.asked
 
 
 class Board:
@@ -54,9 +77,9 @@ class Board:
         self._flights = {}
 
     def join(
-        self, keys: Iterable[Key], owner: object, *, joinable: bool = True
-    ) -> tuple[dict[Key, Flight], dict[Key, Flight]]:
-        """Return the flights that begin here, for the caller to land, and those under way.
+        self, keys: Iterable[Key], owner: object, *, joinable: bool = True, loads: bool = True
+    ) -> tuple[dict[Key, Flight], dict[Key, Seat]]:
+        """Return the flights that begin here, for the caller to land, and seats in those under way.
 
         Raises
         ------
@@ -64,12 +87,12 @@ class Board:
             If the caller himself has one under way: it would wait for itself.
         """
         mine: dict[Key, Flight] = {}
-        others: dict[Key, Flight] = {}
+        others: dict[Key, Seat] = {}
         with self._lock:
             for key in keys:
                 under_way = self._flights.get(key)
                 if under_way is None:
-                    self._flights[key] = mine[key] = Flight(owner, joinable=joinable)
+                    self._flights[key] = mine[key] = Flight(owner, joinable=joinable, loads=loads)
                 elif not under_way.joinable:
                     mine[key] = Flight(owner)  # not on the board, hence never valid
                     mine[key].valid = False
@@ -77,7 +100,7 @@ class Board:
                     self._take_off(mine)
                     raise LoadCycleError(f"loading {key!r} asks for {key!r} itself")
                 else:
-                    others[key] = under_way
+                    others[key] = Seat(under_way, under_way.asked)
         return mine, others
 
     def has(self, key: Key) -> bool:
@@ -101,9 +124,14 @@ class Board:
                     flight.valid = False
 
     def revoke_all(self) -> None:
-        """End the validity of every flight."""
+        """End the validity of every flight; who joins one still gets what it asks for after that.
+
+        Nothing is known to have been written. If each took off on his own while a server is down,
+        its load would fall on the source.
+        """
         with self._lock:
-            self.revoke(list(self._flights))
+            for flight in self._flights.values():
+                flight.valid = False
 
     def _take_off(self, flights: Mapping[Key, Flight]) -> None:
         for key, flight in flights.items():
@@ -119,9 +147,8 @@ class Board:
     ) -> None:
         """Tell those who wait what was found.
 
-        Those who wait for the keys that are `unsure`, of which an older value may have been found,
-        look for themselves; so does everybody if the error is no `Exception`: it concerns the
-        caller alone.
+        What is found for keys that are `unsure` may be older than what is there. If the error is no
+        `Exception` everybody looks for himself: it concerns the caller alone.
         """
         with self._lock:
             self._take_off(flights)
@@ -129,7 +156,8 @@ class Board:
         for key, flight in flights.items():
             if isinstance(error, Exception):
                 flight.future.set_exception(error)
-            elif error is not None or key in again or not flight.valid:
+            elif error is not None:
                 flight.future.set_exception(LookAgainError())
             else:
+                flight.sure = flight.valid and key not in again
                 flight.future.set_result(found.get(key))

@@ -8,18 +8,34 @@ by a new one, which voids entries needlessly but never wrongly keeps one.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from augury.tiers.contract import Key
 from augury.tiers.entry import Entry, Lease, new_version
+from augury.tiers.fork import open_in_child
 from augury.tiers.frame import address
 from augury.tiers.levels import DOWN, Level
 from augury.tiers.ways import Way
 
 _FOREVER = float("inf")
-_UNKNOWN = (b"", -_FOREVER)
 _PATIENCE = 10.0  # seconds that a lease on a tag holds
+
+
+class Known(NamedTuple):
+    """What this process knows of a tag."""
+
+    generation: bytes = b""
+    """The one last heard of."""
+    asked: float = -_FOREVER
+    """When the tier was asked that said so, in seconds since 1970."""
+    doubted: float = -_FOREVER
+    """When it was last said to have changed. What was asked before proves nothing."""
+
+
+_UNKNOWN = Known()
 
 
 class Generations:
@@ -43,8 +59,10 @@ class Generations:
         self._namespace = namespace
         self._authority = authority
         self._lasts = lasts if authority is not None else _FOREVER
-        self._known: dict[str, tuple[bytes, float]] = {}
+        self._known: dict[str, Known] = {}
         self._names: dict[bytes, str] | None = {} if named else None
+        self._lock = threading.RLock()
+        open_in_child(self)
 
     def key(self, name: str) -> Key:
         """Return the key under which the tier holds a tag: no other key has three parts."""
@@ -52,7 +70,7 @@ class Generations:
 
     def known(self, name: str) -> bytes:
         """Return the generation last heard of, or b""."""
-        return self._known.get(name, _UNKNOWN)[0]
+        return self._known.get(name, _UNKNOWN).generation
 
     def tags(self, names: Iterable[str]) -> tuple[tuple[str, bytes], ...]:
         """Return tags with the generations last heard of."""
@@ -68,24 +86,38 @@ class Generations:
 
     def until(self, tags: Iterable[tuple[str, bytes]]) -> float:
         """Return until when what is known of these tags may be used."""
-        asked = (self._known.get(name, _UNKNOWN)[1] for name, _ in tags)
+        asked = (self._known.get(name, _UNKNOWN).asked for name, _ in tags)
         earliest = min(asked, default=_FOREVER)
         return earliest if earliest == -_FOREVER else earliest + self._lasts
 
     def unsure(self, names: Iterable[str], now: float) -> list[str]:
-        """Return the tags of which too little is known at that time."""
+        """Return the tags of which too little is known at that time, so that they are asked for.
+
+        From now on it is heard if they are dropped, so that no answer comes too late.
+        """
         since = now - self._lasts
-        return [
-            name
-            for name in names
-            if (asked := self._known.get(name, _UNKNOWN)[1]) < since or asked == -_FOREVER
-        ]
+        unsure = []
+        for name in names:
+            known = self._known.get(name)
+            if known is None:
+                self._expect(name)
+                unsure.append(name)
+            elif known.asked < since or known.asked == -_FOREVER:
+                unsure.append(name)
+        return unsure
+
+    def _expect(self, name: str) -> None:
+        if name not in self._known:
+            self._known.setdefault(name, _UNKNOWN)
+            if self._names is not None:
+                self._names[address(self.key(name))[:16]] = name
 
     def forget(self, names: Iterable[str] | None = None) -> None:
         """Ask the tier before using these generations, or all, again."""
-        for name in list(self._known) if names is None else names:
-            if (known := self._known.get(name)) is not None:
-                self._known[name] = (known[0], -_FOREVER)
+        with self._lock:
+            now = time.time()
+            for name in list(self._known) if names is None else names:
+                self._known[name] = Known(self.known(name), doubted=now)
 
     def forget_named(self, names: Iterable[bytes]) -> bool:
         """Forget the tags that servers call so; return whether any of them is one."""
@@ -94,10 +126,18 @@ class Generations:
         return bool(tags)
 
     def learn(self, name: str, generation: bytes, asked: float) -> None:
-        """Take note of what the tier said when it was asked at that time."""
-        if self._names is not None and name not in self._known:
-            self._names[address(self.key(name))[:16]] = name
-        self._known[name] = (generation, asked)
+        """Take note of what the tier said when it was asked at that time.
+
+        Answers may come in another order than they were asked for, and after the news that
+        something else is true: then they are older than what is known.
+        """
+        with self._lock:
+            self._expect(name)
+            known = self._known[name]
+            latest = max(known.asked, known.doubted)
+            if asked < latest <= time.time():  # unless the clock was set back
+                return
+            self._known[name] = Known(generation, asked)
 
     async def refresh(self, way: Way, names: Iterable[str], now: float) -> bool:
         """Ask for what too little is known of at that time; return whether all are sure then."""
@@ -106,7 +146,7 @@ class Generations:
             return True
         if self._authority is None:
             for name in unsure:
-                self.learn(name, new_version(), now)
+                self._known[name] = Known(new_version(), now)
             return True
         asked = time.time()
         held = await self._authority.ask(way, "get_many", [self.key(name) for name in unsure])
@@ -156,8 +196,15 @@ class Generations:
         """
         now = time.time()
         entries = {name: Entry(None, written=now) for name in names}
-        for name, entry in entries.items():
-            self.learn(name, entry.version, now if self._authority is None else -_FOREVER)
-        if self._authority is not None:
-            by_key = {self.key(name): entry for name, entry in entries.items()}
+        if self._authority is None:
+            for name, entry in entries.items():
+                self._known[name] = Known(entry.version, now)
+            return
+        by_key = {self.key(name): entry for name, entry in entries.items()}
+        try:
             await self._authority.insist(way, "set_many", by_key)
+        finally:  # whoever asked before may yet be told what was true then
+            with self._lock:
+                now = time.time()
+                for name, entry in entries.items():
+                    self._known[name] = Known(entry.version, doubted=now)

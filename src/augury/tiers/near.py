@@ -100,7 +100,7 @@ class Near:
             refresh_at += self._eagerness * entry.cost * math.log(1.0 - random.random())
         copy = Copy(entry.value, entry, min(look_at, refresh_at), epoch, refresh_at, expires)
         with self._board.lock:
-            if not flight.valid:
+            if not (flight.valid and flight.keeps):
                 return
             ttl = None if expires == _FOREVER else expires - now
             self.cache.set(key, copy, ttl=ttl)

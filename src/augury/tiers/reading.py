@@ -18,7 +18,10 @@ from augury.tiers.ways import StillUnderWayError, Way
 from augury.tiers.wiring import Wiring
 
 # How often a reader whose key is being written joins others before it goes on its own.
-_TRIES = 3
+_TRIES = 6
+# Seconds that whoever looks again waits for others who do, twice as long each time: what is asked
+# after they have joined answers them all.
+_BOARDING = 0.002
 # Seconds after which a refresh that has not brought anything new is tried again.
 _REFRESH_AGAIN = 0.05
 
@@ -56,21 +59,26 @@ class Reader:
                 return found
         elif w.near is not None:
             missing = await self._look_near(way, missing, found, loading)
-        for _ in range(_TRIES):
+        loads = loading is not None
+        for tries in range(_TRIES):
             if not missing:
                 return found
-            mine, others = w.board.join(missing, way.me())
+            mine, others = w.board.join(missing, way.me(), loads=loads)
+            if tries and mine:
+                await way.sleep(_BOARDING * 2**tries)
             found |= await self._fly(way, mine, loading, looks=not looks_alone)
             missing = []
-            for key, flight in others.items():
+            for key, seat in others.items():
                 w.counts["joined"] += 1
                 try:
-                    entry = await way.wait(flight.future, w.lease_seconds)
+                    entry = await way.wait(seat.flight.future, w.lease_seconds)
                 except (LookAgainError, StillUnderWayError):
                     missing.append(key)
-                else:
-                    if entry is not None:
-                        found[key] = entry
+                    continue
+                if not seat.is_good() or (entry is None and loads and not seat.flight.loads):
+                    missing.append(key)
+                elif entry is not None:
+                    found[key] = entry
         if missing:
             alone = {key: Flight(None, joinable=False) for key in missing}
             for flight in alone.values():
@@ -88,13 +96,18 @@ class Reader:
         except BaseException as error:
             self._w.board.land(mine, {}, error=error)
             raise
-        self._w.board.land(mine, found, unsure)
+        # Without asking again, nobody knows whether this is the last version.
+        validated = self._w.consistency is Consistency.VALIDATED
+        self._w.board.land(mine, found, mine if validated else unsure)
         return found
 
     async def _fetch(
         self, way: Way, flights: dict[Key, Flight], loading: Loading | None, *, looks: bool
     ) -> tuple[dict[Key, Entry], set[Key]]:
         """Return entries, and the keys of which an older value than the last may be among them."""
+        keeps = self._w.hears()
+        for flight in flights.values():
+            flight.keeps = keeps  # what was written before it was heard of writes is not known
         with self._w.expecting(flights):
             looked = await self._look(way, flights, loading) if looks else Looked()
             found = looked.found
@@ -142,9 +155,15 @@ class Reader:
         copies: dict[Key, Entry] = {}
         trusts_copies = w.consistency is Consistency.TTL
         for level in w.middles:
-            missing = [key for key in flights if key not in looked.found and key not in copies]
+            missing = [
+                key
+                for key in flights
+                if key not in looked.found
+                and key not in copies
+                and w.outer(key) not in w.dropping()
+            ]
             if not missing:
-                break
+                continue
             asked = time.time()
             held = await level.ask(way, "get_many", [w.outer(key) for key in missing])
             entries = {} if held is DOWN else w.entries(missing, held)
@@ -206,15 +225,15 @@ class Reader:
         w = self._w
         assert w.authority is not None
         names = {name for key in keys if key in copies for name, _ in copies[key].tags} | w.always
-        names = set(w.generations.unsure(names, asked))
+        known = {name: w.generations.known(name) for name in w.generations.unsure(names, asked)}
         versions = {w.outer(key): copies[key].version if key in copies else b"" for key in keys}
-        versions |= {w.generations.key(name): w.generations.known(name) for name in names}
+        versions |= {w.generations.key(name): generation for name, generation in known.items()}
         changed = await w.authority.ask(way, "get_changed", versions)
         if changed is DOWN:
             return DOWN
-        for name in names:
+        for name, generation in known.items():
             if w.generations.key(name) not in changed:
-                w.generations.learn(name, w.generations.known(name), asked)
-        heard = {name for name in names if w.generations.key(name) in changed}
+                w.generations.learn(name, generation, asked)
+        heard = {name for name in known if w.generations.key(name) in changed}
         await w.generations.take_in(way, heard, changed, asked)
         return changed

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import importlib
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
 from augury.errors import TierError
@@ -146,10 +146,10 @@ class AsyncConnections:
         loop = asyncio.get_running_loop()
         if (found := self._loops.get(loop)) is None:
             for other in list(self._loops):
-                if other.is_closed():
-                    del self._loops[other]
+                if other.is_closed():  # without having closed its generators
+                    self._loops.pop(other, None)
             found = self._loops[loop] = _OfLoop(self._address, self._timeout)
-            await found.end_with_loop()
+            await found.end_with_loop(lambda: self._loops.pop(loop, None))
         return found
 
     def after_fork(self) -> None:
@@ -237,13 +237,14 @@ class _OfLoop:
         except ResponseError as error:
             return error
 
-    async def end_with_loop(self) -> None:
+    async def end_with_loop(self, forget: Callable[[], object]) -> None:
         """Close connections when the loop ends: it then closes the generators that it has seen."""
 
         async def until_closed() -> AsyncGenerator[None, None]:
             try:
                 yield
             finally:
+                forget()
                 await self._disconnect()
 
         self._closing = until_closed()
@@ -259,10 +260,14 @@ class _OfLoop:
         self._task = asyncio.get_running_loop().create_task(self.close())
 
     async def _disconnect(self) -> None:
+        from redis.exceptions import RedisError
+
         self._closed = True
         for idle in list(self._idle.values()):
             while idle:
-                await idle.pop().disconnect(nowait=True)
+                # TLS takes leave of the other end, which may take as long as connecting.
+                with contextlib.suppress(RedisError, OSError):
+                    await idle.pop().disconnect()
 
 
 def connect(address: Address, node: Node, timeout: float, protocol: int = _PROTOCOL) -> Connection:

@@ -32,7 +32,7 @@ _SWAP = (
     _WRITE
     + """
 local there = redis.call('GETRANGE', KEYS[1], 0, 19)
-if string.sub(there, 5) ~= ARGV[3] then return 0 end
+if #there < 20 or string.sub(there, 5) ~= ARGV[3] then return 0 end
 for i = 4, #ARGV do
   if string.sub(there, 1, 4) == ARGV[i] then
     write(ARGV[1], ARGV[2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 from augury.events import Trouble
@@ -14,6 +14,7 @@ from augury.tiers.contract import Key, Tracking
 from augury.tiers.demotion import Demotion
 from augury.tiers.entry import Entry
 from augury.tiers.flights import Board, Flight
+from augury.tiers.fork import open_in_child
 from augury.tiers.generations import Generations
 from augury.tiers.levels import Faults, Level
 from augury.tiers.lifetimes import Lifetimes
@@ -74,8 +75,10 @@ class Wiring:
         self.listens_at = _FOREVER if tracking is None else 0.0
         """When to look whether the last tier told of writes, in seconds since 1970."""
         self._tracking = tracking
+        self._trusted = False
         self._demotion = demotion
-        self._listening = threading.Lock()
+        self._lock = threading.RLock()
+        open_in_child(self)
 
     # Keys
 
@@ -101,13 +104,16 @@ class Wiring:
         """Drop the copies of what others have written."""
         if self._tracking is None or time.time() < self.listens_at:
             return
-        with self._listening:
+        with self._lock:
             names = self._tracking.poll()
-            if names is None or not self._tracking.trusted:
+            trusts = self._tracking.trusted
+            # Flights that begin while it is not trusted keep nothing: they may go on.
+            if names is None or (self._trusted and not trusts):
                 self._lose()
             elif names:
                 self._drop_named(names)
-            self.listens_at = time.time() + _LISTENS_EVERY if self._tracking.trusted else 0.0
+            self._trusted = trusts
+            self.listens_at = time.time() + _LISTENS_EVERY if trusts else 0.0
 
     def _lose(self) -> None:
         assert self.near is not None
@@ -177,6 +183,10 @@ class Wiring:
         if self._demotion is not None and self.near is None:
             expires = min(entry.expires, asked + self.near_ttl)
             self._demotion.offer(key, self.outer(key), entry, expires)
+
+    def dropping(self) -> Collection[Key]:
+        """Return the keys whose entries in the tiers between may be too old, for a moment."""
+        return () if self._demotion is None else self._demotion.dropping
 
     def drop_demoted(self, outer: list[Key]) -> None:
         """Have keys deleted that may be on their way to a tier between."""

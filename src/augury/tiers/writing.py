@@ -170,30 +170,39 @@ class Writer:
         w = self._w
         assert self._source is not None
         lease = Lease(time.time() + w.lease_seconds, writes=True)
-        reached = await self._lease(way, keys, lease)
+        await self._lease(way, keys, lease)
         flights: dict[Key, Flight] = w.board.claim(keys, way.me())
         try:
             if w.near is not None:
                 w.near.drop_copies(keys)
-            entries = await self._entries(way, items, names, ttl)
             try:
+                entries = await self._entries(way, items, names, ttl)
                 await write(self._source)
+                stored = await self._fill(way, entries, lease)
             except BaseException:
-                # Perhaps it has written nevertheless: nothing may be kept of before.
+                # Perhaps the source was written nevertheless: nothing may be kept of before.
                 await self._forget(way, keys)
                 raise
-            if w.authority is None:
-                return
-            outer = {w.outer(key): entry for key, entry in entries.items()}
-            stored = await w.authority.ask(way, "fill_many", outer, lease) if outer else set()
-            rest = [key for key in keys if stored is DOWN or w.outer(key) not in stored]
-            if not await self._forget(way, rest, middles=keys) or not reached:
+            # Of a key that has the lease no longer, or never had it, a loader may have stored what
+            # was there before, or be about to: to delete it ends his lease, too.
+            rest = [key for key in keys if key not in stored]
+            if not await self._forget(way, rest, middles=keys):
+                assert w.authority is not None
                 raise InvalidationError(
                     f"the source was written, but {w.authority.name} may still serve old values of "
-                    f"{len(rest) or len(keys)} keys: invalidate them once it answers"
+                    f"{len(rest)} keys: invalidate them once it answers"
                 )
         finally:
             w.board.land(flights, {})
+
+    async def _fill(self, way: Way, entries: Mapping[Key, Entry], lease: Lease) -> set[Key]:
+        """Store entries in the last tier under a lease; return the keys of which it has them."""
+        w = self._w
+        if w.authority is None or not entries:
+            return set()
+        outer = {w.outer(key): entry for key, entry in entries.items()}
+        stored = await w.authority.ask(way, "fill_many", outer, lease)
+        return set() if stored is DOWN else {key for key in entries if w.outer(key) in stored}
 
     async def _forget(
         self, way: Way, keys: Iterable[Key], middles: Iterable[Key] | None = None
@@ -213,8 +222,8 @@ class Writer:
             return False
         return True
 
-    async def _lease(self, way: Way, keys: list[Key], lease: Lease) -> bool:
-        """Place a writer's lease on all keys; return False if the tier does not answer.
+    async def _lease(self, way: Way, keys: list[Key], lease: Lease) -> None:
+        """Place a writer's lease on all keys, unless the last tier does not answer.
 
         Either on all or on none, so that no two writers wait for each other for ever.
 
@@ -225,15 +234,13 @@ class Writer:
         """
         w = self._w
         if w.authority is None:
-            return True
+            return
         outer = [w.outer(key) for key in keys]
         pause, deadline = _FIRST_PAUSE, time.time() + w.lease_seconds
         while True:
             taken = await w.authority.ask(way, "lease_many", outer, lease)
-            if taken is DOWN:
-                return False
-            if not taken:
-                return True
+            if taken is DOWN or not taken:
+                return
             await w.authority.ask(way, "release_many", outer, lease)
             if time.time() >= deadline:
                 raise TierError(

@@ -1,0 +1,264 @@
+"""`augury.Tiers` while parts of it fail, or processes are forked, at the worst moment."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from augury.errors import InvalidationError, TierError
+from augury.tiers import Memory, Tiers
+from tests.unit.tiers_at_hand import Rows, Shared, eventually, held
+
+
+def failing(method: Callable[..., Any], shared: Shared, times: int = 1) -> Callable[..., Any]:
+    """The method of a tier, which fails so many times."""
+    left = [times]
+
+    def call(*arguments: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise TierError(f"{shared.name} is full")
+        return method(*arguments)
+
+    return call
+
+
+# Writes
+
+
+def test_a_write_that_could_only_delete_has_done_enough() -> None:
+    shared, rows = Shared(), Rows({"a": 1}, writable=True)
+    tiers = Tiers([Memory(10), shared], source=rows, ttl=60)
+    assert tiers["a"] == 1
+    shared.lease_many = failing(shared.lease_many, shared)  # type: ignore
+    tiers["a"] = 2
+    assert held(shared, "a") == {}
+    assert tiers["a"] == 2
+
+
+def test_a_write_that_could_not_even_delete_is_loud() -> None:
+    shared, rows = Shared(), Rows({"a": 1}, writable=True)
+    tiers = Tiers([Memory(10), shared], source=rows, ttl=60)
+    assert tiers["a"] == 1
+    shared.down = True
+    with pytest.raises(InvalidationError, match="may still serve old values of 1 keys"):
+        tiers["a"] = 2
+    assert rows.rows == {"a": 2}
+
+
+def test_a_value_that_no_entry_can_be_made_of_leaves_no_lease_behind() -> None:
+    shared, rows = Shared(), Rows(writable=True)
+
+    def ttl(value: Any) -> float:
+        if value == "odd":
+            raise ValueError("no ttl")
+        return 60.0
+
+    tiers: Tiers[str, str] = Tiers([Memory(10), shared], source=rows, ttl=ttl)
+    with pytest.raises(ValueError, match="no ttl"):
+        tiers["a"] = "odd"
+    assert held(shared, "a") == {}
+    assert rows.rows == {}
+
+
+def test_a_value_that_the_last_tier_cannot_take_leaves_no_lease_behind() -> None:
+    shared, rows = Shared(), Rows(writable=True)
+    tiers: Tiers[str, Any] = Tiers([Memory(10), shared], source=rows, ttl=60)
+
+    def refuse(*_: Any) -> Any:
+        raise ValueError("no codec takes it")
+
+    shared.fill_many = refuse  # type: ignore
+    with pytest.raises(ValueError, match="no codec"):
+        tiers["a"] = object()
+    assert held(shared, "a") == {}
+
+
+def test_a_delete_is_not_undone_by_an_earlier_write_that_is_tried_again() -> None:
+    rows = Rows(writable=True)
+    tiers: Tiers[str, int] = Tiers([Memory(10)], source=rows, write="behind")
+    begun, go_on = threading.Event(), threading.Event()
+    store = rows.store_many
+
+    def fail_once(items: Any) -> None:
+        rows.store_many = store  # type: ignore
+        begun.set()
+        go_on.wait(10)
+        raise ConnectionResetError("try again")
+
+    rows.store_many = fail_once  # type: ignore
+    tiers["a"] = 1
+    begun.wait(10)
+    deleting = threading.Thread(target=tiers.delete, args=("a",))
+    deleting.start()
+    go_on.set()
+    deleting.join()
+    tiers["b"] = 2
+    tiers.flush()
+    assert rows.rows == {"b": 2}
+
+
+# Loads
+
+
+def test_whoever_joins_a_load_after_a_write_does_not_get_what_was_there_before() -> None:
+    shared, rows = Shared(), Rows({"a": 1}, writable=True)
+    one, other = (
+        Tiers[str, int]([Memory(10), shared], source=rows, consistency="validated")
+        for _ in range(2)
+    )
+    assert other.get("b") is None  # from now on their one tag is known
+    filled, go_on = threading.Event(), threading.Event()
+    fill = shared.fill_many
+
+    def hold_up(*arguments: Any) -> Any:
+        stored = fill(*arguments)
+        filled.set()
+        go_on.wait(10)
+        return stored
+
+    shared.fill_many = hold_up  # type: ignore
+    slow = threading.Thread(target=one.get, args=("a",))
+    slow.start()
+    filled.wait(10)
+    other.delete("a")
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(one.get, "a")
+        assert eventually(lambda: one.stats().joined)
+        go_on.set()
+        assert late.result() is None
+
+
+@pytest.mark.parametrize("consistency", ["ttl", "tracked", "validated"])
+def test_few_loads_answer_all_who_ask_while_the_last_tier_is_down(consistency: Any) -> None:
+    shared, rows = Shared(), Rows({"a": 1})
+    rows.seconds = 0.05
+    tiers = Tiers([Memory(10), shared], source=rows, consistency=consistency, ttl=60)
+    shared.down = True
+    for listener in shared.listeners:
+        listener.lost = True
+    with ThreadPoolExecutor(100) as pool:
+        assert set(pool.map(tiers.get, ["a"] * 100)) == {1}
+    assert len(rows.asked) <= 10
+
+
+def test_a_loader_that_fails_to_store_leaves_no_lease_behind() -> None:
+    shared = Shared()
+    tiers: Tiers[str, int] = Tiers([Memory(10), shared], source=Rows({"a": 1}), ttl=60)
+
+    def refuse(*_: Any) -> Any:
+        raise ValueError("no codec takes it")
+
+    shared.fill_many = refuse  # type: ignore
+    with pytest.raises(ValueError, match="no codec"):
+        tiers.get("a")
+    assert held(shared, "a") == {}
+
+
+def test_a_task_that_is_cancelled_while_it_gets_a_lease_leaves_none_behind() -> None:
+    shared = Shared()
+    tiers: Tiers[str, int] = Tiers([Memory(10), shared], source=Rows({"a": 1}), ttl=60)
+    lease = shared.lease_many
+
+    async def main() -> None:
+        leased = asyncio.Event()
+
+        async def slowly(*arguments: Any) -> Any:
+            in_the_way = lease(*arguments)
+            leased.set()
+            await asyncio.sleep(10)
+            return in_the_way
+
+        shared.alease_many = slowly  # type: ignore
+        reading = asyncio.create_task(tiers.aget("a"))
+        await leased.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+    asyncio.run(main())
+    assert held(shared, "a") == {}
+
+
+# Copies
+
+
+def test_no_copy_is_kept_of_what_was_asked_before_writes_were_heard_of() -> None:
+    shared, rows = Shared(), Rows({"a": 1}, writable=True)
+    one, other = (
+        Tiers[str, int]([Memory(10), shared], source=rows, consistency="tracked") for _ in range(2)
+    )
+    heard = shared.listeners[0]
+    assert other["a"] == 1
+    heard.lost = True
+    get = shared.get_many
+
+    def another_process_writes(*arguments: Any) -> Any:
+        answer = get(*arguments)
+        shared.get_many = get  # type: ignore
+        other["a"] = 2
+        heard.poll()  # nobody has heard of it
+        heard.lost = False
+        return answer
+
+    shared.get_many = another_process_writes  # type: ignore
+    one.get("a")
+    assert one["a"] == 2
+
+
+# Tags
+
+
+def test_dropped_tags_are_seen_without_memory_that_tracks() -> None:
+    shared, rows = Shared(), Rows({"a": 1})
+    one, other = (
+        Tiers[str, int]([shared], source=rows, consistency="tracked", tags=lambda _: ["t"])
+        for _ in range(2)
+    )
+    assert (one["a"], other["a"]) == (1, 1)
+    rows.rows["a"] = 2
+    one.invalidate_tag("t")
+    assert other["a"] == 2
+
+
+# Forks
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing can be forked here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_listens_though_its_parent_was_forked_while_listening() -> None:
+    shared = Shared()
+    tiers = Tiers([Memory(10), shared], source=Rows({"a": 1}), consistency="tracked")
+    assert tiers["a"] == 1
+    heard = shared.listeners[0]
+    polling, go_on = threading.Event(), threading.Event()
+    poll = heard.poll
+
+    def slowly() -> list[bytes] | None:
+        polling.set()
+        go_on.wait(10)
+        return poll()
+
+    heard.poll = slowly  # type: ignore
+    tiers._operations.wiring.listens_at = 0.0
+    listening = threading.Thread(target=tiers.get, args=("a",))
+    listening.start()
+    polling.wait(10)
+    child = os.fork()
+    if not child:
+        heard.poll = poll  # type: ignore
+        os._exit(0 if tiers["a"] == 1 else 1)
+    go_on.set()
+    listening.join()
+
+    def ended() -> bool:
+        return os.waitpid(child, os.WNOHANG)[0] == child
+
+    if not eventually(ended):
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        pytest.fail("the child hangs")
