@@ -52,8 +52,9 @@ class Reader:
         looks_alone = w.consistency is Consistency.VALIDATED
         if looks_alone:
             # A look that began before this one may have seen an older value: no joining.
-            looked = await self._look(way, {key: Flight(None) for key in missing}, loading)
+            looked = await self._look(way, {key: Flight(None) for key in missing})
             found |= looked.found
+            self._refresh_stale(way, found, loading)
             missing = [key for key in missing if key not in found]
             if loading is None:
                 return found
@@ -99,6 +100,7 @@ class Reader:
         # Without asking again, nobody knows whether this is the last version.
         validated = self._w.consistency is Consistency.VALIDATED
         self._w.board.land(mine, found, mine if validated else unsure)
+        self._refresh_stale(way, found, loading)  # not before: it needs a flight of its own
         return found
 
     async def _fetch(
@@ -109,7 +111,7 @@ class Reader:
         for flight in flights.values():
             flight.keeps = keeps  # what was written before it was heard of writes is not known
         with self._w.expecting(flights):
-            looked = await self._look(way, flights, loading) if looks else Looked()
+            looked = await self._look(way, flights) if looks else Looked()
             found = looked.found
             missing = {key: flight for key, flight in flights.items() if key not in found}
             if not missing or loading is None:
@@ -126,13 +128,13 @@ class Reader:
         w = self._w
         assert w.near is not None
         w.listen()
-        now = time.time()
+        now, wall = time.monotonic(), time.time()
         copies: dict[Key, Copy] = w.near.cache.get_many(keys)
         if any(w.generations.unsure((n for n, _ in c.entry.tags), now) for c in copies.values()):
             names = {name for copy in copies.values() for name, _ in copy.entry.tags}
             await w.generations.refresh(way, names, now)
         for key, copy in copies.items():
-            if copy.entry.expires <= now:
+            if copy.entry.expires <= wall:
                 continue
             if not w.generations.holds(copy.entry.tags):
                 w.near.drop([key])
@@ -147,9 +149,7 @@ class Reader:
 
     # Tiers below memory
 
-    async def _look(
-        self, way: Way, flights: Mapping[Key, Flight], loading: Loading | None
-    ) -> Looked:
+    async def _look(self, way: Way, flights: Mapping[Key, Flight]) -> Looked:
         w = self._w
         looked = Looked()
         copies: dict[Key, Entry] = {}
@@ -164,7 +164,7 @@ class Reader:
             ]
             if not missing:
                 continue
-            asked = time.time()
+            asked = time.monotonic()
             held = await level.ask(way, "get_many", [w.outer(key) for key in missing])
             entries = {} if held is DOWN else w.entries(missing, held)
             if trusts_copies:
@@ -178,11 +178,13 @@ class Reader:
         missing = [key for key in flights if key not in looked.found]
         if w.authority is not None and missing:
             await self._look_last(way, missing, flights, copies, looked)
+        return looked
+
+    def _refresh_stale(self, way: Way, found: Mapping[Key, Entry], loading: Loading | None) -> None:
         now = time.time()
-        for key, entry in looked.found.items():
+        for key, entry in found.items():
             if entry.fresh_until <= now:
                 self._filler.refresh_later(way, key, entry, loading)
-        return looked
 
     async def _look_last(
         self,
@@ -194,7 +196,7 @@ class Reader:
     ) -> None:
         w = self._w
         assert w.authority is not None
-        asked = time.time()
+        asked = time.monotonic()
         if w.consistency is Consistency.TTL:
             held = await w.authority.ask(way, "get_many", [w.outer(key) for key in keys])
             if held is DOWN:
