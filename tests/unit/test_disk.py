@@ -149,6 +149,13 @@ def test_nothing_is_left_behind(tier: Disk) -> None:
         assert txn.stat(opened.main)["entries"] == 0
 
 
+def test_a_lease_without_an_end_holds(tier: Disk) -> None:
+    lease = Lease(float("inf"))
+    assert tier.lease_many(["a"], lease) == {}
+    assert tier.get("a") == lease
+    assert tier.fill_many({"a": Entry(1)}, lease) == {"a"}
+
+
 def test_a_long_key_has_a_digest_for_a_name() -> None:
     assert name_of("a") == b"\x01s1:a"
     assert len(name_of("k" * 1_000)) == 33

@@ -52,9 +52,8 @@ class Disk(Tier):
         Where it lives: on a local disk, not on a network's. It is created when it is first used.
     capacity
         What keys, values and index may take, in bytes, counted as pages of LMDB: a number, or text
-        such as ``"64MiB"``; between 1 MiB and 256 GiB. The files never take more than twice this
-        and 32 MiB, and what was damaged, if anything, once more. An entry above a sixteenth is not
-        kept.
+        such as ``"64MiB"``; between 1 MiB and 256 GiB. The files stay below twice this and 32 MiB,
+        but for what a single write changes. An entry above a sixteenth is not kept.
     serializer
         How values become bytes; by default ``Serializer()``.
     name
