@@ -17,7 +17,7 @@ import pytest
 from augury.errors import ConfigurationError, TierError
 from augury.tiers import Entry
 from augury.tiers.disk import Disk
-from augury.tiers.disk_folder import Folder
+from augury.tiers.disk.folder import Folder
 
 ONE_LINE = r"^[^\n]+$"
 

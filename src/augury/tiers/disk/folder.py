@@ -36,7 +36,7 @@ from xxhash import xxh3_128_digest
 
 from augury._native import RecordReader
 from augury.errors import ConfigurationError, TierError
-from augury.tiers.disk_damage import (
+from augury.tiers.disk.damage import (
     MAP_SIZE,
     DamagedError,
     check_header,
@@ -44,10 +44,10 @@ from augury.tiers.disk_damage import (
     is_damage,
     lmdb,
 )
-from augury.tiers.disk_fork import wait_for_readers
-from augury.tiers.disk_lock import FileLock
-from augury.tiers.disk_marks import Marks
-from augury.tiers.disk_records import PAGE
+from augury.tiers.disk.fork import wait_for_readers
+from augury.tiers.disk.lock import FileLock
+from augury.tiers.disk.marks import Marks
+from augury.tiers.disk.records import PAGE
 from augury.tiers.entry import Entry
 
 _READERS = 4096

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from augury.errors import MissingExtraError
-from augury.tiers.disk_records import PAGE
+from augury.tiers.disk.records import PAGE
 
 MAP_SIZE = 1 << 40
 """Addresses, not memory: no process ever has to map more because another has written more."""

@@ -14,10 +14,10 @@ from augury.errors import ConfigurationError, CorruptValueError, TierError
 from augury.keys import encode
 from augury.simulation import capacity_of
 from augury.tiers.contract import Health, Key, Tier
-from augury.tiers.disk_damage import is_damage, lmdb
-from augury.tiers.disk_folder import Folder, Opened
-from augury.tiers.disk_fork import reads_without_lock
-from augury.tiers.disk_records import NUMBER, PAGE, Records
+from augury.tiers.disk.damage import is_damage, lmdb
+from augury.tiers.disk.folder import Folder, Opened
+from augury.tiers.disk.fork import reads_without_lock
+from augury.tiers.disk.records import NUMBER, PAGE, Records
 from augury.tiers.entry import Entry, Held, Lease, is_live
 from augury.tiers.frame import address, is_lease, pack, unpack_live, version
 
