@@ -22,7 +22,12 @@ from augury import _native
 from augury.accesslog.recorder import NamedRecorder, Recorder, attach
 from augury.errors import ConfigurationError
 from augury.events import Cause, Stats
-from augury.learning.key_explanation import KeyExplanation, explain_key
+from augury.learning.key_explanation import (
+    KeyExplanation,
+    Prediction,
+    explain_key,
+    predict_key,
+)
 from augury.learning.learner import Learner
 from augury.learning.learner import attach as attach_learner
 from augury.loading import DEFAULT, NOTHING, Default, LoadOptions, Ttl, aload, load
@@ -190,6 +195,21 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
         next to leave, probably: 'a'
         """
         return explain_key(self, key)
+
+    def predict(self, key: K) -> Prediction | None:
+        """Tell when a key will be asked for, and leave no trace of the question.
+
+        Returns
+        -------
+        Prediction or None
+            What the model expects; None if the policy does not learn, or has no model.
+
+        Examples
+        --------
+        >>> print(Cache(10, policy="learned", learn=False).predict("a"))
+        None
+        """
+        return predict_key(self, key)
 
     def _adopt(self, learner: Learner) -> None:
         if self._learner is not None and not self._learner.closed:

@@ -80,7 +80,7 @@ def test_a_validated_read_that_began_earlier_does_not_bring_back_a_dropped_tag()
     )
     tiers["a"]
     generations = tiers._operations.wiring.generations
-    before, asked = generations.known("t"), time.time()
+    before, asked = generations.known("t"), time.monotonic()
     tiers.invalidate_tag("t")
     assert "a" not in tiers
     shared.then = lambda: generations.learn("t", before, asked)  # what another thread was told

@@ -178,6 +178,29 @@ def explain_key(cache: _Cache, key: Any) -> KeyExplanation:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """When a model expects a key to be asked for."""
+
+    next_access: float
+    """In requests from now."""
+    stays: float
+    """Requests that an entry stays in the cache, if nobody asks for it."""
+    probability: float
+    """That it is asked for before it would be evicted."""
+
+
+def predict_key(cache: _Cache, key: Any) -> Prediction | None:
+    """Do what `augury.Cache.predict` does."""
+    _, _, row, _, _, model = cache._inspect(key)
+    if row is None or model is None:
+        return None
+    features = np.frombuffer(row, np.float32)
+    told = _predicted(features, model)
+    stays = float(np.exp2(features[_STAY]) - 1)
+    return Prediction(told["next_access"], stays, told["probability"])
+
+
 def _predicted(features: np.ndarray[Any, np.dtype[np.float32]], model: Artefact) -> dict[str, Any]:
     # Weights that are too large score infinity or no number: the cache takes both for never.
     score = np.nan_to_num(model.score(features[None]).astype(np.float64), nan=_FAR, posinf=_FAR)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -49,9 +48,8 @@ class Demotion:
 
     def after_fork(self) -> None:
         """Begin without entries and without a thread."""
-        self._waiting: queue.SimpleQueue[tuple[Key, Entry] | Callable[[], object]] = (
-            queue.SimpleQueue()
-        )
+        self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        """Offers, and functions to be called in their order; None is the end."""
         self._thread: threading.Thread | None = None
         self.dropping: Counter[Key] = Counter()
         """Keys whose entries in the tier may be older than they ought to be, for a moment."""
@@ -60,9 +58,7 @@ class Demotion:
         """Have an entry written, if that pays; it is served until `expires`."""
         if self._closed or self._waiting.qsize() >= _MOST_WAITING:
             return
-        if not self._placement.goes_down(key):
-            return
-        self._waiting.put((outer, msgspec.structs.replace(entry, expires=expires)))
+        self._waiting.put((key, outer, entry, expires))
         if self._thread is None:
             with self._lock:
                 if self._thread is None and not self._closed:
@@ -87,24 +83,31 @@ class Demotion:
     def _run(self, waiting: queue.SimpleQueue[Any]) -> None:
         while (first := waiting.get()) is not None:
             batch: dict[Key, Entry] = {}
-            then = None
-            while True:
-                if first is None or callable(first):
-                    then = first
-                    break
-                batch[first[0]] = first[1]
+            while not callable(first):
+                self._consider(batch, *first)
                 if len(batch) >= _BATCH or waiting.empty():
+                    first = None
                     break
                 first = waiting.get()
+                if first is None:
+                    waiting.put(None)  # the end, once this is written
+                    break
             try:
                 if batch:
                     run(self._level.ask(BLOCKING, "set_many", batch))
-                if then is not None:
-                    then()
+                if first is not None:
+                    first()
             except AuguryError as error:  # a value that no codec takes
                 self._faults.report(Trouble.DROPPED, self._level.name, error)
-            if first is None:
-                return
+
+    def _consider(
+        self, batch: dict[Key, Entry], key: Key, outer: Key, entry: Entry, expires: float
+    ) -> None:
+        try:
+            if self._placement.goes_down(key):
+                batch[outer] = msgspec.structs.replace(entry, expires=expires)
+        except Exception as error:  # of a placement that is not ours
+            self._faults.report(Trouble.DROPPED, self._level.name, repr(error))
 
     def close(self) -> None:
         """Write what waits, and stop."""
@@ -112,5 +115,5 @@ class Demotion:
             self._closed = True
             thread, self._thread = self._thread, None
         if thread is not None:
-            self._waiting.put(None)  # type: ignore[arg-type]
+            self._waiting.put(None)
             thread.join()

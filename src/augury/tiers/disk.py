@@ -6,15 +6,17 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import TypeVar
 
 from augury.codecs import Serializer
 from augury.errors import ConfigurationError, CorruptValueError, TierError
 from augury.keys import encode
 from augury.simulation import capacity_of
-from augury.tiers import disk_folder
 from augury.tiers.contract import Health, Key, Tier
+from augury.tiers.disk_damage import is_damage, lmdb
 from augury.tiers.disk_folder import Folder, Opened
+from augury.tiers.disk_fork import reads_without_lock
 from augury.tiers.disk_records import NUMBER, PAGE, Records
 from augury.tiers.entry import Entry, Held, Lease, is_live
 from augury.tiers.frame import address, is_lease, pack, unpack_live, version
@@ -30,8 +32,8 @@ _BATCH = 128
 _BATCH_BYTES = 1 << 20
 _INLINE = 64
 """How many keys a coroutine looks up without a thread: some microseconds each."""
-_LOOK = 1.0
-"""Seconds after which readers notice that the folder was removed by hand."""
+_SIMPLE = 1 << 16
+"""Bytes of a value that `RecordReader` may read."""
 
 Item = tuple[Key, bytes, bytes]
 """A key, its name, and the frame to store or nothing."""
@@ -98,38 +100,60 @@ class Disk(Tier):
         size = _bytes(capacity)
         if timeout <= 0:
             raise ConfigurationError(f"timeout is {timeout}; give seconds above 0")
-        self._lmdb = disk_folder.lmdb()
+        self._lmdb = lmdb()
         self._serializer = serializer or Serializer()
         self._pages = size // PAGE
         self._longest = size // _SHARE
         self._file_pages = (2 * size + (16 << 20)) // PAGE - self._longest // PAGE
         self._folder = Folder.use(os.fspath(folder), size, timeout)
-        self._look_at = 0.0
         self._closed = False
+        self._simple = self._serializer.reads_plain(_SIMPLE)
 
     def __repr__(self) -> str:
         return f"Disk({str(self._folder.path)!r}, {self._pages * PAGE})"
 
+    def get(self, key: Key) -> Held | None:
+        """Return what is held under a key, or None; as `get_many`, for less."""
+        if self._simple and (opened := self._folder.opened) is not None:
+            name = opened.reader.name(key)
+            if name is not None:
+                try:
+                    record = opened.env.begin().get(name)
+                except self._lmdb.Error:
+                    pass  # `_get_many` finds out, and knows what to do
+                else:
+                    if record is None:
+                        return None
+                    entry: Entry | None = opened.reader.read(record, name)
+                    if entry is not None:
+                        return entry
+        return self._get_many((key,)).get(key)
+
     def get_many(self, keys: Collection[Key]) -> dict[Key, Held]:
         """Return what is held under these keys."""
-        names = [(key, name_of(key)) for key in keys]
-        opened = self._opened()
-        try:
-            found = self._read(opened, names)
-        except self._lmdb.Error as error:
-            self._recover(opened, error)
-            opened = self._opened()
-            found = self._read(opened, names)
+        if len(keys) == 1:
+            (key,) = keys
+            held = self.get(key)
+            return {} if held is None else {key: held}
+        return self._get_many(keys)
+
+    def _get_many(self, keys: Collection[Key]) -> dict[Key, Held]:
+        opened, found = self._try(lambda opened: self._read(opened, keys))
+        read = opened.reader.read if self._simple else _nothing
         live: dict[Key, Held] = {}
         for key, name, record in found:
-            opened.marks.set(record)
-            held = unpack_live(name, record[NUMBER:], self._serializer, self.on_corrupt)
+            held: Held | None = read(record, name)
+            if held is None:
+                opened.marks.set(record)
+                held = unpack_live(name, record[NUMBER:], self._serializer, self.on_corrupt)
             if held is not None:
                 live[key] = held
         return live
 
-    def _read(self, opened: Opened, names: list[tuple[Key, bytes]]) -> list[Item]:
+    def _read(self, opened: Opened, keys: Collection[Key]) -> list[Item]:
         """Return the records that are there."""
+        name_if_simple = opened.reader.name
+        names = [(key, name_if_simple(key) or name_of(key)) for key in keys]
         found = []
         for start in range(0, len(names), _BATCH):  # an old transaction keeps old pages in use
             with self._folder.lock, opened.env.begin() as txn:
@@ -221,54 +245,48 @@ class Disk(Tier):
         """Do a job for each item; return what it returned."""
         results: list[T] = []
         for batch in _batches(items):
-            opened = self._opened()
-            try:
-                results += self._transact(job, batch)
-            except self._lmdb.Error as error:
-                self._recover(opened, error)
-                try:
-                    results += self._transact(job, batch)
-                except self._lmdb.Error as again:
-                    raise self._failure(again) from again
+            results += self._try(partial(self._transact, job, batch))[1]
         return results
 
-    def _transact(self, job: Callable[[Records, Item], T], batch: list[Item]) -> list[T]:
-        with self._folder.write() as (txn, opened):
+    def _try(self, work: Callable[[Opened], T]) -> tuple[Opened, T]:
+        """Work with the database, and once more if what went wrong could be mended."""
+        for again in (True, False):
+            opened = self._opened()
+            try:
+                return opened, work(opened)
+            except self._lmdb.Error as error:
+                if not (again and self._mend(opened, error)):
+                    text = " ".join(str(error).split())
+                    raise TierError(f"tier {self.name!r} in {self._folder.path}: {text}") from error
+        raise AssertionError("two attempts end in a result or an error")
+
+    def _transact(
+        self, job: Callable[[Records, Item], T], batch: list[Item], _opened: Opened
+    ) -> list[T]:
+        with self._folder.write(self._file_pages) as (txn, opened):
             records = Records(txn, opened.main, opened.marks, self._pages)
             records.reap()
-            results = [job(records, item) for item in batch]
-        if opened.env.info()["last_pgno"] > self._file_pages:
-            self._folder.set_aside(opened, "its file has too many holes", keep=False)
-        return results
+            return [job(records, item) for item in batch]
 
     def _opened(self) -> Opened:
         """Return the database, unless the tier is closed."""
         if self._closed:
             raise TierError(f"tier {self.name!r} is closed")
-        now = time.monotonic()
-        if now >= self._look_at:
-            self._look_at = now + _LOOK
-            self._folder.look()
+        self._folder.look()
         return self._folder.open()
 
-    def _recover(self, opened: Opened, error: Exception) -> None:
-        """Make it possible to try once more, or raise a `TierError`."""
-        package = self._lmdb
-        if self._closed:
-            raise TierError(f"tier {self.name!r} is closed")
-        if disk_folder.is_damage(error):
+    def _mend(self, opened: Opened, error: Exception) -> bool:
+        """Do something about an error; return whether it makes sense to try again."""
+        if is_damage(error):
             self.on_corrupt(CorruptValueError(f"{self._folder.path} is damaged: {error}"))
             self._folder.set_aside(opened, f"it is damaged: {error}")
-        elif isinstance(error, package.ReadersFullError):
-            opened.env.reader_check()
-        elif isinstance(error, package.PanicError) or self._folder.opened is not opened:
+        elif isinstance(error, self._lmdb.ReadersFullError):
+            self._folder.free_readers()
+        elif isinstance(error, self._lmdb.PanicError):
             self._folder.drop()
         else:
-            raise self._failure(error) from error
-
-    def _failure(self, error: Exception) -> TierError:
-        text = " ".join(str(error).split())
-        return TierError(f"tier {self.name!r} in {self._folder.path}: {text}")
+            return self._folder.opened is not opened  # closed or set aside meanwhile
+        return True
 
     def clear(self) -> None:
         """Remove everything."""
@@ -284,17 +302,17 @@ class Disk(Tier):
         return Health(up=True, seconds=time.perf_counter() - start, bytes=pages * PAGE)
 
     def _count(self) -> int:
-        opened = self._opened()
-        try:
+        def count(opened: Opened) -> int:
             with self._folder.lock, opened.env.begin() as txn:
                 return Records(txn, opened.main, opened.marks, self._pages).pages()
-        except self._lmdb.Error as error:
-            raise self._failure(error) from error
+
+        return self._try(count)[1]
 
     def close(self) -> None:
         """Close the database, if no other tier of this process uses the folder."""
         if not self._closed:
             self._closed = True
+            self._simple = False
             self._folder.leave()
 
     async def aget_many(self, keys: Collection[Key]) -> dict[Key, Held]:
@@ -309,10 +327,17 @@ class Disk(Tier):
         return await asyncio.to_thread(self.get_many, keys)
 
 
+reads_without_lock(Disk.get.__code__, but=Disk._get_many.__code__)
+
+
 def name_of(key: Key) -> bytes:
     """Return what stands for a key here: its encoding or, if that is long, a digest."""
     encoded = encode(key)
     return encoded if len(encoded) <= _LONGEST_NAME else b"\0" + address(key)
+
+
+def _nothing(_record: bytes, _name: bytes) -> None:
+    """Leave a record to `unpack_live`."""
 
 
 def _bare(keys: Collection[Key]) -> list[Item]:

@@ -34,6 +34,8 @@ class FileLock:
         If the file cannot be opened.
     """
 
+    descriptor = -1
+
     def __init__(self, path: str, timeout: float) -> None:
         self.path = path
         self.timeout = timeout

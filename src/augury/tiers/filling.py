@@ -62,13 +62,18 @@ class Filler:
         waiting = list(flights)
         await self._remove(way, void)
         removed = set(void)
-        pause, deadline = _FIRST_PAUSE, time.time() + w.lease_seconds
+        pause, deadline = _FIRST_PAUSE, time.monotonic() + w.lease_seconds
         while waiting:
-            asked = time.time()
-            lease = Lease(asked + w.lease_seconds)
+            asked = time.monotonic()
+            lease = Lease(time.time() + w.lease_seconds)
             _count_asking(flights, waiting)
             held = await self._lease(way, waiting, lease)
-            entries = await w.good(way, w.entries(waiting, held), asked)
+            leased = [key for key in waiting if w.outer(key) not in held]
+            try:
+                entries = await w.good(way, w.entries(waiting, held), asked)
+            except BaseException:
+                await self._release(way, leased, lease)
+                raise
             for key, entry in entries.items():
                 found[key] = entry
                 w.keep(key, entry, flights[key], asked)
@@ -77,8 +82,7 @@ class Filler:
                 for key in waiting
                 if isinstance(there := held.get(w.outer(key)), Lease) and not there.writes
             ]
-            leased = [key for key in waiting if w.outer(key) not in held]
-            patient = time.time() < deadline
+            patient = time.monotonic() < deadline
             rest = [key for key in waiting if key not in entries and key not in leased]
             void = {
                 key: there
@@ -130,7 +134,7 @@ class Filler:
     ) -> tuple[dict[Key, Entry], set[Key]]:
         w = self._w
         keys = [*leased, *alone]
-        asked = time.time()
+        asked = time.monotonic()
         _count_asking(flights, keys)
         try:
             entries = await self._ask_source(way, keys, loading)
@@ -176,20 +180,20 @@ class Filler:
         w = self._w
         names = {key: w.names_of(key, loading.tags) for key in keys}
         every = {name for of_key in names.values() for name in of_key}
-        await w.generations.refresh(way, every, time.time())
+        await w.generations.refresh(way, every, time.monotonic())
         tags = {key: w.generations.tags(of_key) for key, of_key in names.items()}
-        began = time.time()
+        began, now = time.monotonic(), time.time()
         w.counts["loads"] += len(keys)
         try:
             values = await way.call(loading.source, "load_many", list(keys))
         except BaseException:
             w.counts["load_failures"] += len(keys)
             raise
-        cost = (time.time() - began) / len(keys)
+        cost = (time.monotonic() - began) / len(keys)
         if w.lifetimes.negative_ttl is not None:
             values = {key: values.get(key, ABSENT) for key in keys}
         return {
-            key: w.lifetimes.entry(value, began, cost=cost, tags=tags[key], ttl=loading.ttl)
+            key: w.lifetimes.entry(value, now, cost=cost, tags=tags[key], ttl=loading.ttl)
             for key, value in values.items()
             if key in tags
         }
@@ -202,7 +206,10 @@ class Filler:
             return
         mine, _ = self._w.board.join([key], object(), joinable=False)
         if key in mine and mine[key].valid:
-            way.spawn(lambda: self._refresh(way, key, entry, loading, mine[key]))
+            way.spawn(
+                lambda: self._refresh(way, key, entry, loading, mine[key]),
+                lambda: self._w.board.land(mine, {}),
+            )
         else:
             self._w.board.land(mine, {})
 
@@ -213,18 +220,16 @@ class Filler:
         try:
             w.counts["refreshes"] += 1
             flight.keeps = w.hears()
-            with w.expecting([key]):
+            with w.expecting({key: flight}):
                 await self._refresh_now(way, key, entry, loading, flight)
         except Exception as error:
             w.faults.report(Trouble.REFRESH, "source", error)
-        finally:
-            w.board.land({key: flight}, {})
 
     async def _refresh_now(
         self, way: Way, key: Key, entry: Entry, loading: Loading, flight: Flight
     ) -> None:
         w = self._w
-        asked = time.time()
+        asked = time.monotonic()
         if w.authority is None:
             fresh = (await self._ask_source(way, [key], loading)).get(key)
             if fresh is not None:
@@ -239,10 +244,12 @@ class Filler:
             if await w.good(way, {key: there}, asked):
                 w.keep(key, there, flight, asked)
             return
-        lease = Lease(asked + w.lease_seconds)
-        if not isinstance(there, Entry) or await w.authority.ask(way, "lease_many", [turn], lease):
-            return  # it is gone, another process is at it, or the tier is down
+        lease = Lease(time.time() + w.lease_seconds)
+        if not isinstance(there, Entry):
+            return  # it is gone, or the tier is down
         try:
+            if await w.authority.ask(way, "lease_many", [turn], lease):
+                return  # another process is at it
             fresh = (await self._ask_source(way, [key], loading)).get(key)
             if fresh is None:
                 await self._remove(way, {key: entry})

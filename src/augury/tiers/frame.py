@@ -38,6 +38,7 @@ _MAGIC = b"Au"
 _FORMAT = 1
 _FOREVER = float("inf")
 _MOST_MICROSECONDS = 2**32 - 1
+_MOST_TICKS = 2**63 - 1
 
 _tags_of = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...]).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -158,7 +159,7 @@ def version(head: bytes) -> bytes | None:
 
 
 def _ticks(seconds: float) -> int:
-    return 0 if seconds == _FOREVER else max(1, round(seconds * 1e6))
+    return 0 if seconds == _FOREVER else min(max(1, round(seconds * 1e6)), _MOST_TICKS)
 
 
 def _seconds(ticks: int) -> float:

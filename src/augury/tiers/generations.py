@@ -32,7 +32,7 @@ class Known(NamedTuple):
     generation: bytes = b""
     """The one last heard of."""
     asked: float = -_FOREVER
-    """When the tier was asked that said so, in seconds since 1970."""
+    """When the tier was asked that said so, by `time.monotonic`."""
     doubted: float = -_FOREVER
     """When it was last said to have changed. What was asked before proves nothing."""
 
@@ -97,14 +97,14 @@ class Generations:
 
         From now on it is heard if they are dropped, so that no answer comes too late.
         """
-        since = now - self._lasts
+        since, latest = now - self._lasts, time.time()  # unless the clock was set back
         unsure = []
         for name in names:
             known = self._known.get(name)
             if known is None:
                 self._expect(name)
                 unsure.append(name)
-            elif known.asked < since or known.asked == -_FOREVER:
+            elif not since <= known.asked <= latest or known.asked == -_FOREVER:
                 unsure.append(name)
         return unsure
 
@@ -117,7 +117,7 @@ class Generations:
     def forget(self, names: Iterable[str] | None = None) -> None:
         """Ask the tier before using these generations, or all, again."""
         with self._lock:
-            now = time.time()
+            now = time.monotonic()
             for name in list(self._known) if names is None else names:
                 self._known[name] = Known(self.known(name), doubted=now)
 
@@ -137,7 +137,7 @@ class Generations:
             self._expect(name)
             known = self._known[name]
             latest = max(known.asked, known.doubted)
-            if asked < latest <= time.time():  # unless the clock was set back
+            if asked < latest:
                 return
             self._known[name] = Known(generation, asked)
 
@@ -150,7 +150,7 @@ class Generations:
             for name in unsure:
                 self._known[name] = Known(new_version(), now)
             return True
-        asked = time.time()
+        asked = time.monotonic()
         held = await self._authority.ask(way, "get_many", [self.key(name) for name in unsure])
         if held is DOWN:
             return False
@@ -182,7 +182,7 @@ class Generations:
     async def _begin_some(self, way: Way, names: Collection[str]) -> list[str] | None:
         """Return the tags that others are about to begin; None if the tier does not answer."""
         assert self._authority is not None
-        now = time.time()
+        asked, now = time.monotonic(), time.time()
         keys = {self.key(name): name for name in names}
         lease = Lease(now + _PATIENCE)
         held = await self._authority.ask(way, "lease_many", list(keys), lease)
@@ -196,7 +196,7 @@ class Generations:
         for key, name in keys.items():
             found = entries.get(key) if key in filled else held.get(key)
             if isinstance(found, Entry):
-                self.learn(name, found.version, now)
+                self.learn(name, found.version, asked)
             else:
                 others.append(name)
         return others
@@ -213,13 +213,13 @@ class Generations:
         entries = {name: Entry(None, written=now) for name in names}
         if self._authority is None:
             for name, entry in entries.items():
-                self._known[name] = Known(entry.version, now)
+                self._known[name] = Known(entry.version, time.monotonic())
             return
         by_key = {self.key(name): entry for name, entry in entries.items()}
         try:
             await self._authority.insist(way, "set_many", by_key)
         finally:  # whoever asked before may yet be told what was true then
             with self._lock:
-                now = time.time()
+                now = time.monotonic()
                 for name, entry in entries.items():
                     self._known[name] = Known(entry.version, doubted=now)

@@ -16,6 +16,9 @@ from augury.tiers.ways import Way
 
 _log = logging.getLogger("augury.tiers")
 
+# Seconds of waiting for a tier that are a fault of the tier, if the caller then gives up.
+_LONG = 0.1
+
 DOWN: Final[Any] = object()
 """What a tier answers that does not answer."""
 
@@ -37,7 +40,10 @@ class Faults:
             self._logged[trouble, tier] = now
             _log.warning("%s", fault)
         if self._listener is not None:
-            self._listener(fault)
+            try:
+                self._listener(fault)
+            except Exception:  # what was coped with must not fail after all, nor end a thread
+                _log.exception("on_fault failed")
 
 
 class Level:
@@ -69,6 +75,7 @@ class Level:
         """Return what a method of the tier returns, or `DOWN`."""
         if not self._breaker.allows():
             return DOWN
+        began = time.monotonic()
         try:
             answer = await way.call(self.tier, method, *arguments)
         except TierError as error:
@@ -79,7 +86,8 @@ class Level:
             self._breaker.succeeded()  # a caller's mistake
             raise
         except BaseException:
-            self._breaker.failed()  # given up while waiting
+            if time.monotonic() - began >= _LONG:
+                self._breaker.failed()  # given up while waiting; sooner says nothing of the tier
             raise
         self._breaker.succeeded()
         return answer

@@ -84,7 +84,7 @@ class Predicted:
 
     def goes_down(self, key: Key) -> bool:
         """Return whether its next access is expected within reach."""
-        told = self._cache.explain(key)
-        if told.next_access is None or told.stays is None:
+        told = self._cache.predict(key)
+        if told is None:
             return self._otherwise.goes_down(key)
         return told.next_access <= self._reach * told.stays

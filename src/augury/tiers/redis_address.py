@@ -60,8 +60,8 @@ class Address:
         if self.transport == "UnixDomainSocketConnection":
             options["path"] = node.host
         else:
-            options |= {"host": node.host, "port": node.port, "socket_connect_timeout": timeout}
-        return options | {"socket_timeout": timeout}
+            options |= {"host": node.host, "port": node.port}
+        return options | {"socket_timeout": timeout, "socket_connect_timeout": timeout}
 
 
 def address_of(where: str | redis.Redis | redis.RedisCluster) -> Address:

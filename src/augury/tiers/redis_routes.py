@@ -286,6 +286,16 @@ def shards_of(asked: Node, reply: Any, secure: bool) -> dict[Node, list[tuple[in
     """
     if not isinstance(reply, list):
         raise TierError(f"a server does not tell its cluster: {reply}")
+    try:
+        found = _primaries(asked, reply, secure)
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError):
+        raise TierError("a server tells its cluster in words that are not understood") from None
+    if not found:
+        raise TierError("a cluster has no primary that is up")
+    return dict(sorted(found.items()))
+
+
+def _primaries(asked: Node, reply: list[Any], secure: bool) -> dict[Node, list[tuple[int, int]]]:
     found = {}
     for shard in map(_fields, reply):
         nodes = [it for it in map(_fields, shard["nodes"]) if _text(it["role"]) == "master"]
@@ -298,9 +308,7 @@ def shards_of(asked: Node, reply: Any, secure: bool) -> dict[Node, list[tuple[in
         host = asked.host if told in {"", "?"} else told
         port = (primary.get("tls-port") if secure else None) or primary["port"]
         found[Node(host, int(port))] = list(zip(slots[::2], slots[1::2], strict=True))
-    if not found:
-        raise TierError("a cluster has no primary that is up")
-    return dict(sorted(found.items()))
+    return found
 
 
 def code_of(error: Exception) -> str:

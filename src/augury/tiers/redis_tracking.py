@@ -115,6 +115,9 @@ class _Link:
             if not data:
                 raise OSError("the server has closed the connection")
             messages += self._parser.feed(data)
+            if len(data) < _RECEIVE_BYTES and not self._secure:
+                self.more = False
+                break
         return messages
 
     def answered(self, reply: Any, shards: object) -> bool:
@@ -183,7 +186,6 @@ class RedisTracking(Tracking):
     def after_fork(self) -> None:
         """Begin anew: what the process had that was copied stays that one's."""
         self._links: dict[Node, _Link] = {}
-        self._by_file: dict[int, _Link] = {}
         self._poller = select.poll()
         self._names: set[bytes] = set()
         self._missed = True
@@ -198,7 +200,7 @@ class RedisTracking(Tracking):
 
     @property
     def trusted(self) -> bool:
-        """Whether all writes until one heartbeat ago, at most, have been heard and polled."""
+        """Whether all writes until one heartbeat ago, at least, have been heard."""
         return not self._missed and time.monotonic() - self._proven <= self._heartbeat
 
     def poll(self) -> Collection[bytes] | None:
@@ -236,6 +238,9 @@ class RedisTracking(Tracking):
         keeper = self._keeper
         if keeper is not None and keeper is not threading.current_thread():
             keeper.join()
+        with self._lock:  # the thread may have made some meanwhile
+            for link in list(self._links.values()):
+                self._drop(link)
         self._connections.close()
 
     def __del__(self) -> None:
@@ -247,15 +252,18 @@ class RedisTracking(Tracking):
 
     def _drain(self) -> None:
         """Read what has arrived."""
-        ready = {file for file, _ in self._poller.poll(0)}
-        ready.update(link.fileno for link in self._links.values() if link.more)
-        for file in ready:
-            if (link := self._by_file.get(file)) is None:
-                continue
+        # Each call of the system may cost a turn of the interpreter's lock: one server is read from
+        # without asking first whether there is something to read.
+        if len(self._links) == 1:
+            ready = list(self._links.values())
+        else:
+            files = {file for file, _ in self._poller.poll(0)}
+            ready = [it for it in self._links.values() if it.more or it.fileno in files]
+        for link in ready:
             try:
                 for message in link.receive():
                     self._hear(link, message)
-            except (OSError, ProtocolError, TierError) as error:
+            except (OSError, ProtocolError) as error:
                 self._lose(link, error)
 
     def _hear(self, link: _Link, message: Any) -> None:
@@ -295,9 +303,9 @@ class RedisTracking(Tracking):
         self._begin_anew(f"{link.node}: {' '.join(str(why).split())}")
 
     def _drop(self, link: _Link) -> None:
-        self._links.pop(link.node, None)
-        if self._by_file.pop(link.fileno, None) is not None:
-            self._poller.unregister(link.fileno)
+        if self._links.pop(link.node, None) is None:
+            return
+        self._poller.unregister(link.fileno)
         link.close()
 
     def _begin_anew(self, why: str) -> None:
@@ -393,7 +401,6 @@ class RedisTracking(Tracking):
     def _add(self, link: _Link) -> None:
         with self._lock:
             self._links[link.node] = link
-            self._by_file[link.fileno] = link
             self._poller.register(link.fileno, select.POLLIN)
 
 
@@ -406,7 +413,11 @@ def _keep(
     """Tend a tracking until it is closed, or nobody has it any more."""
     rest = _SHORTEST_REST
     while not closing.is_set() and (tended := tracking()) is not None:
-        heard = tended._tend()
+        try:
+            heard = tended._tend()
+        except Exception:  # without this thread nothing would ever be heard again
+            _log.exception("tier %r does not hear of writes", tended._name)
+            heard = False
         del tended
         if heard:
             rest = _SHORTEST_REST
@@ -419,5 +430,8 @@ def _keep(
 
 def _told(reply: Any) -> tuple[str, ...]:
     """Return what ``CLUSTER INFO`` says that changes whenever who has what does."""
-    lines = dict(line.split(":", 1) for line in bytes(reply).decode().split() if ":" in line)
+    if not isinstance(reply, bytes):
+        raise ProtocolError("a server does not tell how its cluster is")
+    text = reply.decode(errors="replace").removeprefix("txt:")  # as a string with a format begins
+    lines = dict(line.split(":", 1) for line in text.split() if ":" in line)
     return tuple(lines.get(f"cluster_{name}", "") for name in _TOLD)

@@ -73,7 +73,7 @@ class Wiring:
         self.epoch: object = object()
         """Copies of another one have to be looked at before they are served."""
         self.listens_at = _FOREVER if tracking is None else 0.0
-        """When to look whether the last tier told of writes, in seconds since 1970."""
+        """When to look whether the last tier told of writes, by `time.monotonic`."""
         self._tracking = tracking
         self._trusted = False
         self._demotion = demotion
@@ -102,28 +102,32 @@ class Wiring:
 
     def listen(self) -> None:
         """Drop the copies of what others have written."""
-        if self._tracking is None or time.time() < self.listens_at:
+        if self._tracking is None or time.monotonic() < self.listens_at:
             return
+        lost = False
         with self._lock:
             names = self._tracking.poll()
             trusts = self._tracking.trusted
             # Flights that begin while it is not trusted keep nothing: they may go on.
             if names is None or (self._trusted and not trusts):
-                self._lose()
+                lost = self._lose()
             elif names:
                 self._drop_named(names)
             self._trusted = trusts
-            self.listens_at = time.time() + _LISTENS_EVERY if trusts else 0.0
-
-    def _lose(self) -> None:
-        assert self.near is not None
-        if len(self.near.cache):
+            self.listens_at = time.monotonic() + _LISTENS_EVERY if trusts else 0.0
+        if lost:  # told without the lock, for which a listener's other threads may wait
             self.faults.report(
                 Trouble.LOST, "tracking", "lost sight of writes; every copy was dropped"
             )
+
+    def _lose(self) -> bool:
+        """Drop all copies; return whether there were any."""
+        assert self.near is not None
+        had = len(self.near.cache) > 0
         self.generations.forget()
         self.look_again()
         self.near.drop_all()
+        return had
 
     def _drop_named(self, names: Iterable[bytes]) -> None:
         assert self.near is not None
@@ -135,16 +139,16 @@ class Wiring:
         """Have each copy looked at before it is served again."""
         self.epoch = object()
 
-    def expecting(self, keys: Iterable[Key]) -> AbstractContextManager[None]:
+    def expecting(self, flights: Mapping[Key, Flight]) -> AbstractContextManager[None]:
         """Hear of writes of keys while they are fetched."""
-        return nullcontext() if self.near is None else self.near.expecting(keys)
+        return nullcontext() if self.near is None else self.near.expecting(flights)
 
     # Copies
 
     def look_at(self, tags: tuple[tuple[str, bytes], ...]) -> float:
         """Return when to look again whether tags were dropped."""
         # A tag of which nothing could be learned is asked for again, but not at each read.
-        return max(self.generations.until(tags), time.time() + _TAGS_AGAIN)
+        return max(self.generations.until(tags), time.monotonic() + _TAGS_AGAIN)
 
     def keep(self, key: Key, entry: Entry, flight: Flight, asked: float) -> None:
         """Keep a copy in memory of what was asked for at that time."""
@@ -181,7 +185,7 @@ class Wiring:
     def keep_in_middles(self, key: Key, entry: Entry, asked: float) -> None:
         """Have an entry that was found below copied upwards, where there is no memory above."""
         if self._demotion is not None and self.near is None:
-            expires = min(entry.expires, asked + self.near_ttl)
+            expires = min(entry.expires, time.time() + asked + self.near_ttl - time.monotonic())
             self._demotion.offer(key, self.outer(key), entry, expires)
 
     def dropping(self) -> Collection[Key]:
