@@ -185,11 +185,13 @@ class Wiring:
 
     # Tiers between memory and the last one
 
-    def keep_in_middles(self, key: Key, entry: Entry, asked: float) -> None:
+    def keep_in_middles(self, key: Key, entry: Entry, flight: Flight, asked: float) -> None:
         """Have an entry that was found below copied upwards, where there is no memory above."""
         if self._demotion is not None and self.near is None:
             expires = min(entry.expires, asked + self.near_ttl)
-            self._demotion.offer(key, self.outer(key), entry, expires)
+            with self.board.lock:  # who writes the key revokes the flight, then has it dropped
+                if flight.valid:
+                    self._demotion.offer(key, self.outer(key), entry, expires)
 
     def dropping(self) -> Collection[Key]:
         """Return the keys whose entries in the tiers between may be too old, for a moment."""
