@@ -94,6 +94,7 @@ class Wiring:
 
     def names_of(self, key: Key, tags: Callable[[Key], Iterable[str]] | None) -> tuple[str, ...]:
         """Return the tags of a key, that of the namespace included."""
+        self._limit_tags()
         return ("",) if tags is None else ("", *dict.fromkeys(tags(key)))
 
     # Writes by others
@@ -138,6 +139,13 @@ class Wiring:
             self.look_again()
         self.near.drop_named(names)
 
+    def _limit_tags(self) -> None:
+        """Forget tags that no copy has, once there are very many."""
+        if self.generations.crowded:
+            copies = [] if self.near is None else list(self.near.cache.values())
+            self.generations.forget_unused({name for it in copies for name, _ in it.entry.tags})
+            self.look_again()
+
     def look_again(self) -> None:
         """Have each copy looked at before it is served again."""
         self.epoch = object()
@@ -172,6 +180,7 @@ class Wiring:
     async def good(self, way: Way, entries: Mapping[Key, Entry], asked: float) -> dict[Key, Entry]:
         """Return the entries none of whose tags was dropped."""
         generations = self.generations
+        self._limit_tags()
         names = {name for entry in entries.values() for name, _ in entry.tags}
         sure = await generations.refresh(way, names, asked)
         lenient = self.consistency is Consistency.TTL
