@@ -148,7 +148,7 @@ class Filler:
             raise
         for key in stored:
             w.keep(key, entries[key], flights[key], asked)
-            w.keep_in_middles(key, entries[key], asked)
+            w.keep_in_middles(key, entries[key], flights[key], asked)
         stored |= set(keys) - set(entries)
         return entries, {key for key in keys if key not in stored}
 

@@ -12,7 +12,7 @@ from augury.errors import ConfigurationError, TierError
 from augury.events import Cause
 from augury.policies import Policy
 from augury.tiers.contract import Health, Key, Tier
-from augury.tiers.entry import Entry, Held, Lease, is_live
+from augury.tiers.entry import ABSENT, Entry, Held, Lease, is_live
 from augury.tiers.fork import open_in_child
 
 _FOREVER = float("inf")
@@ -31,7 +31,8 @@ class Memory(Tier):
     policy
         As of `augury.Cache`; by default ``"auto"``.
     weigher
-        ``weigher(key, value)`` returns an entry's weight, a positive integer. By default 1.
+        ``weigher(key, value)`` returns an entry's weight, a positive integer. By default 1, which
+        is what negative entries weigh, too.
     name
         What reports call it.
     **options
@@ -55,7 +56,12 @@ class Memory(Tier):
         **options: Any,
     ) -> None:
         self.name = name
-        weigh = None if weigher is None else (lambda key, entry: weigher(key, entry.value))
+        weigh = None
+        if weigher is not None:
+            # A weigher knows how to weigh values, not their absence.
+            weigh = lambda key, entry: (  # noqa: E731
+                1 if entry.value is ABSENT else weigher(key, entry.value)
+            )
         self.cache: Cache[Any, Entry] = Cache(
             capacity, policy=policy, weigher=weigh, on_evict=self._left, **options
         )

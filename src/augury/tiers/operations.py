@@ -47,6 +47,7 @@ class Operations:
             self._behind = Behind(
                 self._writer, wiring.faults, most=queue, patience=wiring.lease_seconds
             )
+            wiring.copy = self._behind.before(wiring.copy)
 
     async def read(self, way: Way, keys: Iterable[Any], loading: Loading | None) -> dict[Any, Any]:
         """Return the values of keys, those that are still to be written included."""
@@ -86,7 +87,9 @@ class Operations:
         check_ttl("ttl", ttl)
         of_key = self._tags_by(tags)
         done = False
-        if not self._writes_behind:
+        # What waits to be written is older: it must neither hide these values nor replace them.
+        in_order = self._behind is None or not self._behind.see(items)
+        if not self._writes_behind and in_order:
             done = await self._writer.store(way, items, of_key, ttl)
         if not done and self._behind is not None:
             await self._put_behind(self._behind, way, items, of_key, ttl)
@@ -118,8 +121,11 @@ class Operations:
     async def invalidate_tag(self, way: Way, names: Iterable[str]) -> None:
         """Drop every entry with one of these tags."""
         wiring = self.wiring
+        names = list(names)
+        if self._behind is not None and not self._writer.writes_source:
+            await self._behind.settle_tagged(way, names)
         try:
-            await wiring.generations.renew(way, list(names))
+            await wiring.generations.renew(way, names)
         except TierError as error:
             raise InvalidationError(
                 f"entries with the tags {', '.join(names)} may still be served: {error}"

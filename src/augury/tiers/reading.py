@@ -231,7 +231,7 @@ class Reader:
         looked.found |= good
         for key, entry in good.items():
             w.keep(key, entry, flights[key], asked)
-            w.keep_in_middles(key, entry, asked)
+            w.keep_in_middles(key, entry, flights[key], asked)
 
     async def _get_changed(
         self, way: Way, keys: list[Key], copies: Mapping[Key, Entry], asked: float

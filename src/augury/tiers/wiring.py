@@ -92,6 +92,7 @@ class Wiring:
 
     def names_of(self, key: Key, tags: Callable[[Key], Iterable[str]] | None) -> tuple[str, ...]:
         """Return the tags of a key, that of the namespace included."""
+        self._limit_tags()
         return ("",) if tags is None else ("", *dict.fromkeys(tags(key)))
 
     # Writes by others
@@ -135,6 +136,13 @@ class Wiring:
             self.look_again()
         self.near.drop_named(names)
 
+    def _limit_tags(self) -> None:
+        """Forget tags that no copy has, once there are very many."""
+        if self.generations.crowded:
+            copies = [] if self.near is None else list(self.near.cache.values())
+            self.generations.forget_unused({name for it in copies for name, _ in it.entry.tags})
+            self.look_again()
+
     def look_again(self) -> None:
         """Have each copy looked at before it is served again."""
         self.epoch = object()
@@ -169,6 +177,7 @@ class Wiring:
     async def good(self, way: Way, entries: Mapping[Key, Entry], asked: float) -> dict[Key, Entry]:
         """Return the entries none of whose tags was dropped."""
         generations = self.generations
+        self._limit_tags()
         names = {name for entry in entries.values() for name, _ in entry.tags}
         sure = await generations.refresh(way, names, asked)
         lenient = self.consistency is Consistency.TTL
@@ -182,11 +191,13 @@ class Wiring:
 
     # Tiers between memory and the last one
 
-    def keep_in_middles(self, key: Key, entry: Entry, asked: float) -> None:
+    def keep_in_middles(self, key: Key, entry: Entry, flight: Flight, asked: float) -> None:
         """Have an entry that was found below copied upwards, where there is no memory above."""
         if self._demotion is not None and self.near is None:
             expires = min(entry.expires, time.time() + asked + self.near_ttl - time.monotonic())
-            self._demotion.offer(key, self.outer(key), entry, expires)
+            with self.board.lock:  # who writes the key revokes the flight, then has it dropped
+                if flight.valid:
+                    self._demotion.offer(key, self.outer(key), entry, expires)
 
     def dropping(self) -> Collection[Key]:
         """Return the keys whose entries in the tiers between may be too old, for a moment."""

@@ -38,6 +38,11 @@ class Writer:
         self._w = wiring
         self._source = source if source is not None and source.writable else None
 
+    @property
+    def writes_source(self) -> bool:
+        """Whether there is a source that is written."""
+        return self._source is not None
+
     async def store(
         self,
         way: Way,
