@@ -63,8 +63,8 @@ def test_the_port_of_tls() -> None:
     "reply",
     [
         None, b"OK", [], [1], [[]], [shard([0, 1])], [shard([0], node(5))], [shard([0, 1], {})],
-        [shard([0, 1], node(5) | {b"port": b"x"})], [{b"slots": None, b"nodes": None}], ValueError("ERR"),
-        [[b"slots"]],
+        [shard([0, 1], node(5) | {b"port": b"x"})], [{b"slots": None, b"nodes": None}],
+        ValueError("ERR"), [[b"slots"]],
     ],
     ids=repr,
 )  # fmt: skip

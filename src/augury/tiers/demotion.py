@@ -94,7 +94,7 @@ class Demotion:
                     break
             try:
                 if batch:
-                    run(self._level.ask(BLOCKING, "set_many", batch))
+                    run(self._level.store(BLOCKING, "set_many", batch))
                 if first is not None:
                     first()
             except AuguryError as error:  # a value that no codec takes

@@ -100,7 +100,7 @@ class Reader:
         # Without asking again, nobody knows whether this is the last version.
         validated = self._w.consistency is Consistency.VALIDATED
         self._w.board.land(mine, found, mine if validated else unsure)
-        self._refresh_stale(way, found, loading)
+        self._refresh_stale(way, found, loading)  # not before: it needs a flight of its own
         return found
 
     async def _fetch(
@@ -128,13 +128,13 @@ class Reader:
         w = self._w
         assert w.near is not None
         w.listen()
-        now = time.time()
+        now, wall = time.monotonic(), time.time()
         copies: dict[Key, Copy] = w.near.cache.get_many(keys)
         if any(w.generations.unsure((n for n, _ in c.entry.tags), now) for c in copies.values()):
             names = {name for copy in copies.values() for name, _ in copy.entry.tags}
             await w.generations.refresh(way, names, now)
         for key, copy in copies.items():
-            if copy.entry.expires <= now:
+            if copy.entry.expires <= wall:
                 continue
             if not w.generations.holds(copy.entry.tags):
                 w.near.drop([key])
@@ -164,7 +164,7 @@ class Reader:
             ]
             if not missing:
                 continue
-            asked = time.time()
+            asked = time.monotonic()
             held = await level.ask(way, "get_many", [w.outer(key) for key in missing])
             entries = {} if held is DOWN else w.entries(missing, held)
             if trusts_copies:
@@ -181,10 +181,9 @@ class Reader:
         return looked
 
     def _refresh_stale(self, way: Way, found: Mapping[Key, Entry], loading: Loading | None) -> None:
-        """Have what is stale loaded anew; nobody fetches it any more, or that would be enough."""
         now = time.time()
         for key, entry in found.items():
-            if entry.fresh_until <= now < entry.expires:
+            if entry.fresh_until <= now:
                 self._filler.refresh_later(way, key, entry, loading)
 
     async def _look_last(
@@ -197,7 +196,7 @@ class Reader:
     ) -> None:
         w = self._w
         assert w.authority is not None
-        asked = time.time()
+        asked = time.monotonic()
         if w.consistency is Consistency.TTL:
             held = await w.authority.ask(way, "get_many", [w.outer(key) for key in keys])
             if held is DOWN:

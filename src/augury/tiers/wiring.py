@@ -73,7 +73,7 @@ class Wiring:
         self.epoch: object = object()
         """Copies of another one have to be looked at before they are served."""
         self.listens_at = _FOREVER if tracking is None else 0.0
-        """When to look whether the last tier told of writes, in seconds since 1970."""
+        """When to look whether the last tier told of writes, by `time.monotonic`."""
         self._tracking = tracking
         self._trusted = False
         self._demotion = demotion
@@ -102,7 +102,7 @@ class Wiring:
 
     def listen(self) -> None:
         """Drop the copies of what others have written."""
-        if self._tracking is None or time.time() < self.listens_at:
+        if self._tracking is None or time.monotonic() < self.listens_at:
             return
         with self._lock:
             names = self._tracking.poll()
@@ -113,7 +113,7 @@ class Wiring:
             elif names:
                 self._drop_named(names)
             self._trusted = trusts
-            self.listens_at = time.time() + _LISTENS_EVERY if trusts else 0.0
+            self.listens_at = time.monotonic() + _LISTENS_EVERY if trusts else 0.0
 
     def _lose(self) -> None:
         assert self.near is not None
@@ -144,7 +144,7 @@ class Wiring:
     def look_at(self, tags: tuple[tuple[str, bytes], ...]) -> float:
         """Return when to look again whether tags were dropped."""
         # A tag of which nothing could be learned is asked for again, but not at each read.
-        return max(self.generations.until(tags), time.time() + _TAGS_AGAIN)
+        return max(self.generations.until(tags), time.monotonic() + _TAGS_AGAIN)
 
     def keep(self, key: Key, entry: Entry, flight: Flight, asked: float) -> None:
         """Keep a copy in memory of what was asked for at that time."""
@@ -181,7 +181,7 @@ class Wiring:
     def keep_in_middles(self, key: Key, entry: Entry, asked: float) -> None:
         """Have an entry that was found below copied upwards, where there is no memory above."""
         if self._demotion is not None and self.near is None:
-            expires = min(entry.expires, asked + self.near_ttl)
+            expires = min(entry.expires, time.time() + asked + self.near_ttl - time.monotonic())
             self._demotion.offer(key, self.outer(key), entry, expires)
 
     def dropping(self) -> Collection[Key]:
