@@ -63,10 +63,10 @@ def check_function(name: str, given: object) -> None:
     --------
     >>> check_function("clock", 5)
     Traceback (most recent call last):
-    augury.errors.ConfigurationError: clock must be a function, not 5
+    augury.errors.ConfigurationError: clock must be callable, not 5
     """
     if not callable(given):
-        raise ConfigurationError(f"{name} must be a function, not {reprlib.repr(given)}")
+        raise ConfigurationError(f"{name} must be callable, not {reprlib.repr(given)}")
 
 
 def _is_number(given: object) -> bool:
