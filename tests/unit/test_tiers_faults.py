@@ -108,6 +108,27 @@ def test_a_delete_is_not_undone_by_an_earlier_write_that_is_tried_again() -> Non
     assert rows.rows == {"b": 2}
 
 
+def test_writes_behind_go_together_whatever_their_tags() -> None:
+    rows = Rows(writable=True)
+    rows.seconds = 0.05
+    batches: list[int] = []
+    store = rows.store_many
+
+    def count(items: Any) -> None:
+        batches.append(len(items))
+        store(items)
+
+    rows.store_many = count  # type: ignore
+    tiers: Tiers[int, int] = Tiers(
+        [Memory(10)], source=rows, write="behind", tags=lambda key: [f"tag {key}"]
+    )
+    for number in range(100):
+        tiers[number] = number
+    tiers.flush()
+    assert rows.rows == {number: number for number in range(100)}
+    assert len(batches) < 10
+
+
 # Loads
 
 
@@ -188,6 +209,44 @@ def test_a_task_that_is_cancelled_while_it_gets_a_lease_leaves_none_behind() -> 
 
     asyncio.run(main())
     assert held(shared, "a") == {}
+
+
+def test_an_entry_with_a_dropped_tag_is_loaded_once_by_all_processes() -> None:
+    shared, rows = Shared(), Rows({"a": 1})
+    many = [
+        Tiers[str, int]([Memory(10), shared], source=rows, ttl=60, tags=lambda _: ["t"])
+        for _ in range(4)
+    ]
+    assert [tiers["a"] for tiers in many] == [1] * 4
+    rows.seconds = 0.05
+    for tiers in many:
+        tiers.invalidate_tag("t")
+    rows.asked.clear()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda tiers: tiers["a"], many)) == [1] * 4
+    assert rows.asked == ["a"]
+
+
+def test_a_refresh_that_finds_nothing_does_not_delete_what_was_set_meanwhile() -> None:
+    shared = Shared()
+    tiers: Tiers[str, int] = Tiers([shared], ttl=0.01, stale=60, jitter=0)
+
+    def load(_: str) -> int:
+        tiers.set("a", 2, ttl=60)
+        raise KeyError
+
+    tiers["a"] = 1
+    assert eventually(lambda: tiers.get_or_load("a", load) == 2)
+    assert eventually(lambda: not tiers._operations.wiring.board.has("a"))
+    assert tiers["a"] == 2
+
+
+def test_what_is_stale_is_refreshed_without_memory_too() -> None:
+    shared, rows = Shared(), Rows({"a": 1})
+    tiers: Tiers[str, int] = Tiers([shared], source=rows, ttl=0.01, stale=60, jitter=0)
+    assert tiers["a"] == 1
+    rows.rows["a"] = 2
+    assert eventually(lambda: tiers["a"] == 2)
 
 
 # Copies
@@ -337,6 +396,7 @@ def test_writes_are_heard_of_though_the_clock_was_set_back(monkeypatch: pytest.M
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() - 3_600)
     one["a"] = 2
+    time.sleep(0.002)  # after which it is heard of
     assert other["a"] == 2
 
 

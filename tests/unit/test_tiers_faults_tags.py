@@ -1,5 +1,6 @@
 """Tags that are dropped while what they are is being asked."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from augury.breaker import Breaker
-from augury.tiers import Memory, Tiers, generations
+from augury.tiers import Entry, Lease, Memory, Tiers, generations
 from augury.tiers.generations import Generations
 from augury.tiers.levels import Faults, Level
 from augury.tiers.ways import BLOCKING, run
@@ -81,11 +82,23 @@ def test_a_validated_read_that_began_earlier_does_not_bring_back_a_dropped_tag()
     )
     tiers["a"]
     generations = tiers._operations.wiring.generations
-    before, asked = generations.known("t"), time.time()
+    before, asked = generations.known("t"), time.monotonic()
     tiers.invalidate_tag("t")
     assert "a" not in tiers
     shared.then = lambda: generations.learn("t", before, asked)  # what another thread was told
     assert "a" not in tiers
+
+
+def test_a_tag_that_another_process_is_about_to_begin_is_waited_for() -> None:
+    shared, begun = Meanwhile(), Lease(time.time() + 10)
+    generations = knowing(shared)
+    key = generations.key("t")
+    shared.lease_many([key], begun)
+    begins = threading.Timer(0.01, shared.fill_many, [{key: Entry(None)}, begun])
+    begins.start()
+    assert run(generations.refresh(BLOCKING, ["t"], 0.0))
+    begins.join()
+    assert shared.get_many([key])[key].version == generations.known("t")  # type: ignore[union-attr]
 
 
 def test_a_dropped_tag_is_not_served_here_even_if_it_was_asked_for_meanwhile() -> None:

@@ -167,10 +167,10 @@ class Behind:
             pause = min(2 * pause, _LONGEST_PAUSE) if failed else _PAUSE
 
     def _take_batch(self) -> None:
-        """Take the writes that may be done together: a row of equal tags and ttl."""
+        """Take the writes that may be done together: a row of equal ttl."""
         first = next(iter(self._pending.values()))
         for key, write in self._pending.items():
-            if (write.tags, write.ttl) != (first.tags, first.ttl):
+            if write.ttl != first.ttl:
                 break
             self._under_way[key] = write
             if len(self._under_way) >= _BATCH:
@@ -179,13 +179,14 @@ class Behind:
             del self._pending[key]
 
     def _write(self, writes: Mapping[Key, Write]) -> dict[Key, Write]:
-        """Do writes with the same tags and ttl; return those to be tried again."""
+        """Do writes with the same ttl; return those to be tried again."""
         first = next(iter(writes.values()))
         try:
             values = {key: write.value for key, write in writes.items()}
-            if not run(self._writer.store(BLOCKING, values, lambda _: first.tags, first.ttl)):
+            tags = {key: write.tags for key, write in writes.items()}
+            if not run(self._writer.store(BLOCKING, values, tags.__getitem__, first.ttl)):
                 return dict(writes)
-        except Exception as error:
+        except BaseException as error:  # the thread goes on, whatever a source raises
             if isinstance(error, TierError) or may_pass(error):
                 self._faults.report(Trouble.UNAVAILABLE, "write-behind", error)
                 return dict(writes)
@@ -195,6 +196,8 @@ class Behind:
                     failed |= self._write({key: write})
                 return failed
             self._faults.report(Trouble.DROPPED, "write-behind", error)
+            if not isinstance(error, Exception):  # it must not end whoever calls `flush`
+                error = RuntimeError(f"a write raised {error!r}")
             self._errors.append(error)
         return {}
 

@@ -201,12 +201,8 @@ class Tiers(Generic[K, V]):
         """Return what memory holds, if that may be served without asking anybody."""
         copy = self._copy(key)
         if copy is not None:
-            now, wiring = time.time(), self._wiring
-            if (
-                now < copy.look_at
-                and wiring.listened_at <= now < wiring.listens_at
-                and copy.epoch is wiring.epoch
-            ):
+            now, wiring = time.monotonic(), self._wiring
+            if now < copy.look_at and now < wiring.listens_at and copy.epoch is wiring.epoch:
                 return copy.value
         return NOTHING
 

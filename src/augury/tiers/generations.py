@@ -24,6 +24,8 @@ _FOREVER = float("inf")
 _PATIENCE = 10.0  # seconds that a lease on a tag holds
 _MOST = 100_000
 _LATELY = 60.0  # seconds for which an answer may be under way
+# Seconds between two looks whether another process has begun a tag; a load waits for that.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.1
 
 
 class Known(NamedTuple):
@@ -32,7 +34,7 @@ class Known(NamedTuple):
     generation: bytes = b""
     """The one last heard of."""
     asked: float = -_FOREVER
-    """When the tier was asked that said so, in seconds since 1970."""
+    """When the tier was asked that said so, by `time.monotonic`."""
     doubted: float = -_FOREVER
     """When it was last said to have changed. What was asked before proves nothing."""
 
@@ -98,14 +100,14 @@ class Generations:
 
         From now on it is heard if they are dropped, so that no answer comes too late.
         """
-        since, latest = now - self._lasts, time.time()  # unless the clock was set back
+        since = now - self._lasts
         unsure = []
         for name in names:
             known = self._known.get(name)
             if known is None:
                 self._expect(name)
                 unsure.append(name)
-            elif not since <= known.asked <= latest or known.asked == -_FOREVER:
+            elif known.asked < since or known.asked == -_FOREVER:
                 unsure.append(name)
         return unsure
 
@@ -119,7 +121,7 @@ class Generations:
     def forget(self, names: Iterable[str] | None = None) -> None:
         """Ask the tier before using these generations, or all, again."""
         with self._lock:
-            now = time.time()
+            now = time.monotonic()
             for name in list(self._known) if names is None else names:
                 self._known[name] = Known(self.known(name), doubted=now)
 
@@ -134,7 +136,7 @@ class Generations:
         They are not heard of any more: the caller has each copy looked at after that.
         """
         with self._lock:
-            since = time.time() - _LATELY
+            since = time.monotonic() - _LATELY
             self._known = {
                 name: known
                 for name, known in self._known.items()
@@ -160,7 +162,7 @@ class Generations:
             self._expect(name)
             known = self._known[name]
             latest = max(known.asked, known.doubted)
-            if asked < latest <= time.time():  # unless the clock was set back
+            if asked < latest:
                 return
             self._known[name] = Known(generation, asked)
 
@@ -174,7 +176,7 @@ class Generations:
                 for name in unsure:
                     self._known[name] = Known(new_version(), now)
             return True
-        asked = time.time()
+        asked = time.monotonic()
         held = await self._authority.ask(way, "get_many", [self.key(name) for name in unsure])
         if held is DOWN:
             return False
@@ -194,23 +196,36 @@ class Generations:
         return not none or await self._begin(way, none)
 
     async def _begin(self, way: Way, names: Collection[str]) -> bool:
+        """Give generations to tags that have none; another process may be about to do the same."""
+        pause = _FIRST_PAUSE
+        while others := await self._begin_some(way, names):
+            if pause > _LONGEST_PAUSE:
+                return False
+            await way.sleep(pause)
+            names, pause = others, 2 * pause
+        return others is not None
+
+    async def _begin_some(self, way: Way, names: Collection[str]) -> list[str] | None:
+        """Return the tags that others are about to begin; None if the tier does not answer."""
         assert self._authority is not None
-        now = time.time()
+        asked, now = time.monotonic(), time.time()
         keys = {self.key(name): name for name in names}
         lease = Lease(now + _PATIENCE)
         held = await self._authority.ask(way, "lease_many", list(keys), lease)
         if held is DOWN:
-            return False
+            return None
         entries = {key: Entry(None, written=now) for key in keys if key not in held}
         filled = await self._authority.ask(way, "fill_many", entries, lease) if entries else set()
         if filled is DOWN:
-            return False
+            return None
+        others = []
         for key, name in keys.items():
             found = entries.get(key) if key in filled else held.get(key)
-            if not isinstance(found, Entry):
-                return False  # another process is about to: this once nothing is sure
-            self.learn(name, found.version, now)
-        return True
+            if isinstance(found, Entry):
+                self.learn(name, found.version, asked)
+            else:
+                others.append(name)
+        return others
 
     async def renew(self, way: Way, names: Collection[str]) -> None:
         """Give new generations to tags.
@@ -225,13 +240,13 @@ class Generations:
         if self._authority is None:
             with self._lock:
                 for name, entry in entries.items():
-                    self._known[name] = Known(entry.version, now)
+                    self._known[name] = Known(entry.version, time.monotonic())
             return
         by_key = {self.key(name): entry for name, entry in entries.items()}
         try:
             await self._authority.insist(way, "set_many", by_key)
         finally:  # whoever asked before may yet be told what was true then
             with self._lock:
-                now = time.time()
+                now = time.monotonic()
                 for name, entry in entries.items():
                     self._known[name] = Known(entry.version, doubted=now)

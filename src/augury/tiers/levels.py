@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from augury.breaker import Breaker
-from augury.errors import CorruptValueError, TierError
+from augury.errors import CodecError, CorruptValueError, TierError
 from augury.events import Fault, Trouble
-from augury.tiers.contract import Tier
+from augury.tiers.contract import Key, Tier
+from augury.tiers.entry import Entry
 from augury.tiers.ways import Way
 
 _log = logging.getLogger("augury.tiers")
@@ -42,8 +43,8 @@ class Faults:
         if self._listener is not None:
             try:
                 self._listener(fault)
-            except Exception:  # what was coped with must not fail after all, nor end a thread
-                _log.exception("on_fault failed")
+            except Exception:
+                _log.exception("on_fault raised, told of: %s", fault)
 
 
 class Level:
@@ -91,6 +92,29 @@ class Level:
             raise
         self._breaker.succeeded()
         return answer
+
+    async def store(
+        self, way: Way, method: str, entries: Mapping[Key, Entry], *arguments: Any
+    ) -> tuple[Any, set[Key]]:
+        """Return the keys that a method of the tier has stored, or `DOWN`, and those refused.
+
+        What is refused, as no codec carries its value, is reported, and left out of what is stored.
+        """
+        try:
+            return await self.ask(way, method, entries, *arguments), set()
+        except CodecError as error:
+            if len(entries) == 1:
+                self._faults.report(Trouble.DROPPED, self.name, error)
+                return set(), set(entries)
+        stored: set[Key] = set()  # one by one: the others are not to suffer
+        refused: set[Key] = set()
+        for key, entry in entries.items():
+            done, no = await self.store(way, method, {key: entry}, *arguments)
+            if done is DOWN:
+                return DOWN, refused
+            stored |= done
+            refused |= no
+        return stored, refused
 
     async def insist(self, way: Way, method: str, *arguments: Any) -> Any:
         """Return what a method of the tier returns, also while it is left alone.

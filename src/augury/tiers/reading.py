@@ -53,8 +53,8 @@ class Reader:
         if looks_alone:
             # A look that began before this one may have seen an older value: no joining.
             looked = await self._look(way, {key: Flight(None) for key in missing})
-            self._refresh_stale(way, looked.found, loading)
             found |= looked.found
+            self._refresh_stale(way, found, loading)
             missing = [key for key in missing if key not in found]
             if loading is None:
                 return found
@@ -111,7 +111,7 @@ class Reader:
         # Without asking again, nobody knows whether this is the last version.
         validated = self._w.consistency is Consistency.VALIDATED
         self._w.board.land(mine, found, mine if validated else unsure)
-        self._refresh_stale(way, found, loading)
+        self._refresh_stale(way, found, loading)  # not before: it needs a flight of its own
         return found
 
     def _refresh_stale(self, way: Way, found: Mapping[Key, Entry], loading: Loading | None) -> None:
@@ -146,13 +146,14 @@ class Reader:
         w = self._w
         assert w.near is not None
         w.listen()
-        now, epoch = time.time(), w.epoch  # a tag that is dropped meanwhile begins another
+        now, wall = time.monotonic(), time.time()
+        epoch = w.epoch  # a tag that is dropped meanwhile begins another
         copies: dict[Key, Copy] = w.near.cache.get_many(keys)
         if any(w.generations.unsure((n for n, _ in c.entry.tags), now) for c in copies.values()):
             names = {name for copy in copies.values() for name, _ in copy.entry.tags}
             await w.generations.refresh(way, names, now)
         for key, copy in copies.items():
-            if copy.entry.expires <= now:
+            if copy.entry.expires <= wall:
                 continue
             if not w.generations.holds(copy.entry.tags):
                 w.near.drop([key])
@@ -182,7 +183,7 @@ class Reader:
             ]
             if not missing:
                 continue
-            asked = time.time()
+            asked = time.monotonic()
             held = await level.ask(way, "get_many", [w.outer(key) for key in missing])
             entries = {} if held is DOWN else w.entries(missing, held)
             if trusts_copies:
@@ -208,7 +209,7 @@ class Reader:
     ) -> None:
         w = self._w
         assert w.authority is not None
-        asked = time.time()
+        asked = time.monotonic()
         if w.consistency is Consistency.TTL:
             held = await w.authority.ask(way, "get_many", [w.outer(key) for key in keys])
             if held is DOWN:

@@ -58,7 +58,10 @@ class Blocking:
 
     async def call(self, owner: Any, method: str, *arguments: Any) -> Any:
         """Call the method."""
-        return getattr(owner, method)(*arguments)
+        try:
+            return getattr(owner, method)(*arguments)
+        except StopIteration as error:  # would end the coroutine that calls this
+            raise RuntimeError(f"{owner!r} raised StopIteration") from error
 
     async def sleep(self, seconds: float) -> None:
         """Block."""

@@ -73,9 +73,7 @@ class Wiring:
         self.epoch: object = object()
         """Copies of another one have to be looked at before they are served."""
         self.listens_at = _FOREVER if tracking is None else 0.0
-        """When to look whether the last tier told of writes, in seconds since 1970."""
-        self.listened_at = -_FOREVER
-        """When that was done last: the clock may have been set back since."""
+        """When to look whether the last tier told of writes, by `time.monotonic`."""
         self._tracking = tracking
         self._trusted = False
         self._demotion = demotion
@@ -105,7 +103,7 @@ class Wiring:
 
     def listen(self) -> None:
         """Drop the copies of what others have written."""
-        if self._tracking is None or self.listened_at <= time.time() < self.listens_at:
+        if self._tracking is None or time.monotonic() < self.listens_at:
             return
         lost = False
         with self._lock:
@@ -117,8 +115,7 @@ class Wiring:
             elif names:
                 self._drop_named(names)
             self._trusted = trusts
-            self.listened_at = time.time()
-            self.listens_at = self.listened_at + _LISTENS_EVERY if trusts else 0.0
+            self.listens_at = time.monotonic() + _LISTENS_EVERY if trusts else 0.0
         if lost:  # told without the lock, for which a listener's other threads may wait
             self.faults.report(
                 Trouble.LOST, "tracking", "lost sight of writes; every copy was dropped"
@@ -159,7 +156,7 @@ class Wiring:
     def look_at(self, tags: tuple[tuple[str, bytes], ...]) -> float:
         """Return when to look again whether tags were dropped."""
         # A tag of which nothing could be learned is asked for again, but not at each read.
-        return max(self.generations.until(tags), time.time() + _TAGS_AGAIN)
+        return max(self.generations.until(tags), time.monotonic() + _TAGS_AGAIN)
 
     def keep(self, key: Key, entry: Entry, flight: Flight, asked: float) -> None:
         """Keep a copy in memory of what was asked for at that time."""
@@ -197,7 +194,7 @@ class Wiring:
     def keep_in_middles(self, key: Key, entry: Entry, flight: Flight, asked: float) -> None:
         """Have an entry that was found below copied upwards, where there is no memory above."""
         if self._demotion is not None and self.near is None:
-            expires = min(entry.expires, asked + self.near_ttl)
+            expires = min(entry.expires, time.time() + asked + self.near_ttl - time.monotonic())
             with self.board.lock:  # who writes the key revokes the flight, then has it dropped
                 if flight.valid:
                     self._demotion.offer(key, self.outer(key), entry, expires)

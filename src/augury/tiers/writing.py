@@ -123,8 +123,9 @@ class Writer:
         ttl: Ttl | Default,
     ) -> dict[Key, Entry]:
         w = self._w
+        every = {name for of in names.values() for name in of}
+        await w.generations.refresh(way, every, time.monotonic())
         now = time.time()
-        await w.generations.refresh(way, {name for of in names.values() for name in of}, now)
         return {
             key: w.lifetimes.entry(value, now, tags=w.generations.tags(names[key]), ttl=ttl)
             for key, value in items.items()
@@ -139,7 +140,7 @@ class Writer:
     ) -> bool:
         """Store values where the last tier is what is true."""
         w = self._w
-        began = time.time()
+        began = time.monotonic()
         entries = await self._entries(way, items, names, ttl)
         flights = w.board.claim(items, way.me())
         try:
@@ -206,7 +207,7 @@ class Writer:
         if w.authority is None or not entries:
             return set()
         outer = {w.outer(key): entry for key, entry in entries.items()}
-        stored = await w.authority.ask(way, "fill_many", outer, lease)
+        stored, _ = await w.authority.store(way, "fill_many", outer, lease)
         return set() if stored is DOWN else {key for key in entries if w.outer(key) in stored}
 
     async def _forget(
@@ -241,7 +242,7 @@ class Writer:
         if w.authority is None:
             return
         outer = [w.outer(key) for key in keys]
-        pause, deadline = _FIRST_PAUSE, time.time() + w.lease_seconds
+        pause, deadline = _FIRST_PAUSE, time.monotonic() + w.lease_seconds
         while True:
             try:
                 taken = await w.authority.ask(way, "lease_many", outer, lease)
@@ -251,7 +252,7 @@ class Writer:
             if taken is DOWN or not taken:
                 return
             await w.authority.ask(way, "release_many", outer, lease)
-            if time.time() >= deadline:
+            if time.monotonic() >= deadline:
                 raise TierError(
                     f"another writer holds {len(taken)} of these keys for too long; nothing was "
                     "written; try again"

@@ -21,7 +21,7 @@ from augury.errors import (
 from augury.tiers import frame
 from augury.tiers.contract import Health, Key, Tier
 from augury.tiers.entry import Entry, Held, Lease
-from augury.tiers.memcached_server import LARGEST_ITEM, TOO_LARGE, Link, Server
+from augury.tiers.memcached.server import LARGEST_ITEM, TOO_LARGE, Link, Server
 
 Places = dict[bytes, tuple[Key, bytes]]
 """What servers know keys by, with each key and its address."""

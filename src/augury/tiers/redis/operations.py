@@ -15,8 +15,8 @@ from augury.errors import CorruptValueError, TierError
 from augury.tiers import frame
 from augury.tiers.contract import Key
 from augury.tiers.entry import Entry, Held, Lease
-from augury.tiers.redis_routes import Command, Plan, Route, Words, code_of
-from augury.tiers.redis_scripts import PLACE, SWAP
+from augury.tiers.redis.routes import Command, Plan, Route, Words, code_of
+from augury.tiers.redis.scripts import PLACE, SWAP
 
 CHUNK_COMMANDS = 1_000
 """Keys that are asked for in one round trip at most."""
