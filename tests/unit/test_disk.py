@@ -17,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from augury.codecs import Keyring, Serializer
 from augury.errors import ConfigurationError, CorruptValueError, MissingExtraError, TierError
 from augury.tiers import Entry, Lease
-from augury.tiers.disk.tier import Disk, name_of
 from augury.tiers.disk.records import PAGE, Records
+from augury.tiers.disk.tier import Disk, name_of
 
 MIB = 1 << 20
 

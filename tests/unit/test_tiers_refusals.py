@@ -180,3 +180,33 @@ def test_what_is_stale_is_refreshed_without_a_memory_above() -> None:
     assert tiers["a"] == 1
     del values[0]
     assert eventually(lambda: tiers["a"] == 2)
+
+
+# Tags
+
+
+@pytest.mark.parametrize("tags", ["org", 5, None, [5], [""], b"org"])
+def test_tags_that_are_no_names_are_refused(tags: Any) -> None:
+    tiers: Tiers[str, int] = Tiers([Memory(10)], source=lambda _: 1, tags=lambda _: tags)
+    with pytest.raises(ConfigurationError, match="tags are several names"):
+        tiers.get("a")
+    with pytest.raises(ConfigurationError, match="tags are several names"):
+        tiers.set("b", 1, tags=tags)
+    if not isinstance(tags, list) and tags != "org":
+        with pytest.raises(ConfigurationError, match="tags are several names"):
+            tiers.invalidate_tag(tags)
+
+
+def test_an_empty_tag_does_not_drop_everything() -> None:
+    tiers: Tiers[str, int] = Tiers([Memory(10)])
+    tiers["a"] = 1
+    with pytest.raises(ConfigurationError, match="tags are several names"):
+        tiers.invalidate_tag("")
+    assert tiers["a"] == 1
+
+
+def test_what_is_set_has_to_be_a_mapping() -> None:
+    tiers: Tiers[str, int] = Tiers([Memory(10)])
+    for items in ([("a", 1)], None):
+        with pytest.raises(ConfigurationError, match="items must be a Mapping"):
+            tiers.set_many(items)  # type: ignore[arg-type]

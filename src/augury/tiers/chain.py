@@ -299,7 +299,7 @@ class Tiers(Generic[K, V]):
 
     def clear(self) -> None:
         """Drop every entry of this namespace, at once however many there are."""
-        run(self._operations.invalidate_tag(BLOCKING, [""]))
+        run(self._operations.clear(BLOCKING))
 
     async def aset(
         self, key: K, value: V, *, ttl: Ttl | Default = DEFAULT, tags: Iterable[str] = ()
@@ -331,7 +331,7 @@ class Tiers(Generic[K, V]):
 
     async def aclear(self) -> None:
         """Do what `clear` does."""
-        await self._operations.invalidate_tag(AWAITING, [""])
+        await self._operations.clear(AWAITING)
 
     # Life
 
@@ -344,7 +344,10 @@ class Tiers(Generic[K, V]):
         await self._operations.flush(AWAITING)
 
     def close(self) -> None:
-        """Write what waits, and close the tiers and the source. A second call does nothing."""
+        """Write what waits, and close the tiers and the source. A second call does nothing.
+
+        After that reads go on to the source, writes are dropped and reported, and deletions raise.
+        """
         run(self._operations.close(BLOCKING))
 
     async def aclose(self) -> None:

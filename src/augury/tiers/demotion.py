@@ -111,7 +111,7 @@ class Demotion:
                     break
             try:
                 if batch:
-                    run(self._level.ask(BLOCKING, "set_many", batch))
+                    run(self._level.store(BLOCKING, "set_many", batch))
                 if first is not None:
                     first()
             except Exception as error:  # a value that no codec takes; the next one may be taken

@@ -163,16 +163,16 @@ class Filler:
         w = self._w
         assert w.authority is not None
         fills = {w.outer(key): entries[key] for key in leased if key in entries}
-        filled: set[Key] = set()
+        filled: Any = set()
         refused: set[Key] = set()
         if fills:
             filled, refused = await w.authority.store(way, "fill_many", fills, lease)
+        needs_no_tier = w.consistency is Consistency.TTL  # but for their age
         if filled is DOWN:
-            # Copies that live by their age alone need no tier below.
-            return set(entries) if w.consistency is Consistency.TTL else set()
+            return set(entries) if needs_no_tier else set()
         nothing = [key for key in leased if key not in entries or w.outer(key) in refused]
         await self._release(way, nothing, lease)
-        kept = filled | refused if w.consistency is Consistency.TTL else filled
+        kept = filled | refused if needs_no_tier else filled
         return {key for key in entries if w.outer(key) in kept}
 
     async def _release(self, way: Way, keys: Collection[Key], lease: Lease) -> None:

@@ -8,11 +8,13 @@ by a new one, which voids entries needlessly but never wrongly keeps one.
 
 from __future__ import annotations
 
+import reprlib
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
+from augury.errors import ConfigurationError
 from augury.tiers.contract import Key
 from augury.tiers.entry import Entry, Lease, new_version
 from augury.tiers.fork import open_in_child
@@ -22,10 +24,10 @@ from augury.tiers.ways import Way
 
 _FOREVER = float("inf")
 _PATIENCE = 10.0  # seconds that a lease on a tag holds
-_MOST = 100_000
-_LATELY = 60.0  # seconds for which an answer may be under way
 # Seconds between two looks whether another process has begun a tag; a load waits for that.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.1
+_MOST = 100_000
+_LATELY = 60.0  # seconds for which an answer may be under way
 
 
 class Known(NamedTuple):
@@ -40,6 +42,25 @@ class Known(NamedTuple):
 
 
 _UNKNOWN = Known()
+
+
+def tags_of(given: object) -> tuple[str, ...]:
+    """Return the tags that a user gave, each once.
+
+    Raises
+    ------
+    ConfigurationError
+        If they are anything but names: one text would be taken for one tag a letter, and the empty
+        tag is the one of the namespace.
+    """
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes):
+        names = tuple(given)
+        if all(isinstance(name, str) and name for name in names):
+            return tuple(dict.fromkeys(names))
+        given = names
+    raise ConfigurationError(
+        f"tags are several names, such as ['org:1'], not {reprlib.repr(given)}"
+    )
 
 
 class Generations:

@@ -112,7 +112,7 @@ class Level:
             done, no = await self.store(way, method, {key: entry}, *arguments)
             if done is DOWN:
                 return DOWN, refused
-            stored |= done
+            stored |= done or set()  # `set_many` returns nothing
             refused |= no
         return stored, refused
 

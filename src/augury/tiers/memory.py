@@ -10,6 +10,7 @@ from typing import Any
 from augury.cache import Cache
 from augury.errors import ConfigurationError, TierError
 from augury.events import Cause
+from augury.parameters import check_function, check_instance
 from augury.policies import Policy
 from augury.tiers.contract import Health, Key, Tier
 from augury.tiers.entry import ABSENT, Entry, Held, Lease, is_live
@@ -55,6 +56,9 @@ class Memory(Tier):
         name: str = "memory",
         **options: Any,
     ) -> None:
+        check_instance("name", name, str)
+        if weigher is not None:
+            check_function("weigher", weigher)
         self.name = name
         weigh = None
         if weigher is not None:

@@ -15,7 +15,7 @@ from augury.tiers.demotion import Demotion
 from augury.tiers.entry import Entry
 from augury.tiers.flights import Board, Flight
 from augury.tiers.fork import open_in_child
-from augury.tiers.generations import Generations
+from augury.tiers.generations import Generations, tags_of
 from augury.tiers.levels import Faults, Level
 from augury.tiers.lifetimes import Lifetimes
 from augury.tiers.near import Copy, Near
@@ -93,7 +93,7 @@ class Wiring:
     def names_of(self, key: Key, tags: Callable[[Key], Iterable[str]] | None) -> tuple[str, ...]:
         """Return the tags of a key, that of the namespace included."""
         self._limit_tags()
-        return ("",) if tags is None else ("", *dict.fromkeys(tags(key)))
+        return ("",) if tags is None else ("", *tags_of(tags(key)))
 
     # Writes by others
 

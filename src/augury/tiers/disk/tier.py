@@ -12,6 +12,7 @@ from typing import TypeVar
 from augury.codecs import Serializer
 from augury.errors import ConfigurationError, CorruptValueError, TierError
 from augury.keys import encode
+from augury.parameters import check_instance, check_number
 from augury.simulation import capacity_of
 from augury.tiers.contract import Health, Key, Tier
 from augury.tiers.disk.damage import is_damage, lmdb
@@ -95,10 +96,14 @@ class Disk(Tier):
         name: str = "disk",
         timeout: float = 1.0,
     ) -> None:
+        check_instance("name", name, str)
+        if serializer is not None:
+            check_instance("serializer", serializer, Serializer)
+        check_number("timeout", timeout)
+        if not isinstance(folder, str | os.PathLike) or not os.fspath(folder):
+            raise ConfigurationError(f"folder must be a path, not {folder!r}")
         self.name = name
         size = _bytes(capacity)
-        if timeout <= 0:
-            raise ConfigurationError(f"timeout is {timeout}; give seconds above 0")
         self._lmdb = lmdb()
         self._serializer = serializer or Serializer()
         self._pages = size // PAGE
