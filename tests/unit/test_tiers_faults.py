@@ -422,3 +422,42 @@ def test_times_that_are_very_short_or_long(ttl: Any) -> None:
     entry = unpack(b"a" * 32, pack(b"a" * 32, Entry(1, expires=until), Serializer()), Serializer())
     lease = unpack(b"a" * 32, pack(b"a" * 32, Lease(until), Serializer()), Serializer())
     assert is_live(entry, time.time()) == is_live(lease, time.time()) == (seconds(ttl) > 1)
+
+
+def test_two_writers_without_a_lease_leave_no_copy_of_what_the_first_wrote() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    rows = Rows(writable=True)
+    store = rows.store_many
+
+    def store_slowly(items: Any) -> None:
+        if items == {"a": 2}:
+            begun.set()
+            go_on.wait(10)
+        store(items)
+
+    rows.store_many = store_slowly  # type: ignore
+    tiers: Tiers[str, int] = Tiers([Memory(10)], source=rows)
+    writing = threading.Thread(target=tiers.set, args=("a", 2))
+    writing.start()
+    begun.wait(10)
+    tiers["a"] = 1
+    assert tiers["a"] == 1
+    go_on.set()
+    writing.join()
+    assert rows.rows == {"a": 2}
+    assert tiers["a"] == 2
+
+
+def test_a_tier_that_cannot_be_closed_keeps_no_other_from_it() -> None:
+    closed: list[str] = []
+
+    def refuse() -> None:
+        raise TierError("no")
+
+    shared, rows = Shared(), Rows()
+    shared.close = refuse  # type: ignore[method-assign]
+    rows.close = lambda: closed.append("source")  # type: ignore[method-assign]
+    tiers: Tiers[str, int] = Tiers([Memory(10), shared], source=rows, ttl=60)
+    with pytest.raises(TierError, match="no"):
+        tiers.close()
+    assert closed == ["source"]
