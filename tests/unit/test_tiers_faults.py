@@ -440,3 +440,42 @@ def test_what_the_source_has_is_not_written_again() -> None:
     assert held(shared, "a") == {}
     assert tiers["a"] == 2
     tiers.close()
+
+
+def test_two_writers_without_a_lease_leave_no_copy_of_what_the_first_wrote() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    rows = Rows(writable=True)
+    store = rows.store_many
+
+    def store_slowly(items: Any) -> None:
+        if items == {"a": 2}:
+            begun.set()
+            go_on.wait(10)
+        store(items)
+
+    rows.store_many = store_slowly  # type: ignore
+    tiers: Tiers[str, int] = Tiers([Memory(10)], source=rows)
+    writing = threading.Thread(target=tiers.set, args=("a", 2))
+    writing.start()
+    begun.wait(10)
+    tiers["a"] = 1
+    assert tiers["a"] == 1
+    go_on.set()
+    writing.join()
+    assert rows.rows == {"a": 2}
+    assert tiers["a"] == 2
+
+
+def test_a_tier_that_cannot_be_closed_keeps_no_other_from_it() -> None:
+    closed: list[str] = []
+
+    def refuse() -> None:
+        raise TierError("no")
+
+    shared, rows = Shared(), Rows()
+    shared.close = refuse  # type: ignore[method-assign]
+    rows.close = lambda: closed.append("source")  # type: ignore[method-assign]
+    tiers: Tiers[str, int] = Tiers([Memory(10), shared], source=rows, ttl=60)
+    with pytest.raises(TierError, match="no"):
+        tiers.close()
+    assert closed == ["source"]

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -201,3 +203,35 @@ def test_a_tag_that_is_dropped_while_a_copy_is_looked_at() -> None:
     rows.rows["a"] = 2
     assert tiers["a"] == 1  # it was true when the read began
     assert tiers["a"] == 2
+
+
+def test_a_refresh_that_hangs_does_not_keep_the_interpreter_from_ending() -> None:
+    script = """
+import threading
+from augury.tiers import Memory, Tiers
+
+begun = threading.Event()
+
+def load(key):
+    if threading.current_thread() is not threading.main_thread():
+        begun.set()
+        threading.Event().wait()
+    return key
+
+tiers = Tiers([Memory(10)], source=load, ttl=0.001, stale=60)
+while not begun.is_set():
+    assert tiers["a"] == "a"
+"""
+    ended = subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
+    assert ended.returncode == 0
+
+
+def test_many_refreshes_are_all_done_in_few_threads() -> None:
+    rows = Rows(dict.fromkeys(range(100), 1))
+    tiers: Tiers[int, int] = Tiers([Memory(100)], source=rows, ttl=0.001, stale=60, jitter=0)
+    assert len(tiers.get_many(range(100))) == 100
+    rows.rows = dict.fromkeys(range(100), 2)
+    threads = {*threading.enumerate()}
+    rows.after_read = lambda: threads.update(threading.enumerate())
+    assert eventually(lambda: {*tiers.get_many(range(100)).values()} == {2})
+    assert len(threads) < 100

@@ -155,8 +155,14 @@ class Operations:
                 await self._behind.close(way)
         finally:
             self.wiring.close()
+            errors = []
             for closed in (*self.tiers, *([] if self._source is None else [self._source])):
-                await way.call(closed, "close")
+                try:
+                    await way.call(closed, "close")
+                except Exception as error:  # the others are closed nevertheless
+                    errors.append(error)
+            if errors:
+                raise errors[0]
 
     async def health(self, way: Way) -> dict[str, Health]:
         """Ask every tier how it is."""

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import functools
-import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
-from augury.sources.threads import retrieve
+from augury.sources.threads import begin_in_thread, retrieve
+from augury.tiers.fork import open_in_child
 
 T = TypeVar("T")
+
+_MOST_RUNNING = 8
 
 
 class StillUnderWayError(Exception):
@@ -84,10 +87,7 @@ class Blocking:
             finally:
                 then()
 
-        try:
-            _threads().submit(work)
-        except RuntimeError:  # the interpreter is about to end
-            then()
+        _background.submit(work)
 
 
 class Awaiting:
@@ -146,10 +146,42 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("a coroutine that has to block awaits something")
 
 
-@functools.cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=4, thread_name_prefix="augury-tiers")
+class _Background:
+    """Does what nobody waits for, some at once, in threads that no exit has to wait for either."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.after_fork()
+        open_in_child(self)
+
+    def after_fork(self) -> None:
+        """Begin without the threads, and what they were at."""
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._running = 0
+
+    def submit(self, work: Callable[[], object]) -> None:
+        """Have something done soon."""
+        with self._lock:
+            self._waiting.append(work)
+            if self._running == _MOST_RUNNING:
+                return
+            self._running += 1
+        try:
+            begin_in_thread(self._run)
+        except RuntimeError:  # no thread is to be had: the next one does it, if there is one
+            with self._lock:
+                self._running -= 1
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._running -= 1
+                    return
+                work = self._waiting.popleft()
+            with suppress(BaseException):  # a loader may raise SystemExit
+                work()
+            del work
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.cache_clear)  # a child has none of its threads
+_background = _Background()

@@ -199,6 +199,8 @@ class Writer:
                     f"{len(rest)} keys: invalidate them once it answers"
                 )
         finally:
+            # Without a lease another writer may have ended meanwhile, and a copy been kept since.
+            self._drop_near(keys)
             w.board.land(flights, {})
 
     async def _fill(self, way: Way, entries: Mapping[Key, Entry], lease: Lease) -> set[Key]:
