@@ -25,7 +25,6 @@ CHUNK_BYTES = 4 * 2**20
 NAME_BYTES = 16
 """Bytes of an address that servers know a key by, after the prefix of the namespace."""
 
-_FOREVER = float("inf")
 _LOADS, _WRITES = b"Au\x01R", b"Au\x01W"
 _ENTRIES = (b"Au\x01V", b"Au\x01N")
 _MOST_SCANS = 3
@@ -128,7 +127,7 @@ class Operations:
         """
         end = held.expires if isinstance(held, Entry) else held.until
         data = frame.pack(address, held, self._serializer)
-        until = None if end == _FOREVER else max(1, round(end * 1e3))
+        until = None if end >= frame.AS_GOOD_AS_FOREVER else max(1, round(end * 1e3))
         return self.name(address), data if now < end else b"", until
 
     def delete(self, keys: Collection[Key]) -> Plan[None]:
