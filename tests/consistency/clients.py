@@ -51,6 +51,8 @@ class Plan:
     namespace: str = "history"
     writes: float = 0.2
     """Share of operations that write."""
+    writers: int = 3
+    """How many of the processes write; the others only read."""
 
     def open(self, **options: Any) -> Tiers[str, str]:
         """Return tiers as each process has them."""
@@ -61,6 +63,7 @@ class Plan:
             near_ttl=self.near_ttl,
             lease=self.lease,
             ttl=self.ttl,
+            negative_ttl=self.ttl,
             stale=self.stale,
             tags=lambda key: ("even" if ord(key) % 2 == 0 else "odd",),
             **options,
@@ -138,7 +141,14 @@ class Client:
     """A thread of a process, and what it does; each second one runs coroutines."""
 
     def __init__(
-        self, plan: Plan, tiers: Tiers[str, str], recorder: Recorder, name: str, *, awaits: bool
+        self,
+        plan: Plan,
+        tiers: Tiers[str, str],
+        recorder: Recorder,
+        name: str,
+        *,
+        awaits: bool,
+        writes: bool,
     ) -> None:
         self._plan = plan
         self._tiers = tiers
@@ -148,6 +158,7 @@ class Client:
         self._numbers = itertools.count()
         self._end = time.monotonic() + plan.seconds
         self._awaits = awaits
+        self._writes = plan.writes if writes else 0.0
         self._runner: asyncio.Runner | None = None
 
     def run(self) -> None:
@@ -163,17 +174,19 @@ class Client:
         return self._runner.run(getattr(self._tiers, f"a{method}")(*arguments))
 
     def _work(self) -> None:
+        if self._writes:
+            self._set(list(KEYS))
         while time.monotonic() < self._end:
             keys = self._dice.sample(KEYS, self._dice.choice([1, 1, 1, 2, 3]))
-            if self._dice.random() >= self._plan.writes:
+            if self._dice.random() >= self._writes:
                 self._read(keys)
                 continue
-            match self._dice.randrange(8):
-                case 0:
+            match self._dice.randrange(32):
+                case 0 | 1 | 2 | 3:
                     self._delete(keys)
-                case 1:
+                case 4 | 5 | 6 | 7:
                     self._invalidate(keys)
-                case 2:
+                case 8:
                     self._invalidate_tag()
                 case _:
                     self._set(keys)
@@ -249,7 +262,14 @@ def use(plan: Plan, number: int, begin: Any) -> None:
     with plan.open(on_fault=_on_fault) as tiers:
         begin.wait()
         clients = [
-            Client(plan, tiers, recorder, f"{number}.{thread}", awaits=thread % 2 == 1)
+            Client(
+                plan,
+                tiers,
+                recorder,
+                f"{number}.{thread}",
+                awaits=thread % 2 == 1,
+                writes=number < plan.writers,
+            )
             for thread in range(plan.threads)
         ]
         threads = [threading.Thread(target=client.run) for client in clients]

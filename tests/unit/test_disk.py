@@ -17,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from augury.codecs import Keyring, Serializer
 from augury.errors import ConfigurationError, CorruptValueError, MissingExtraError, TierError
 from augury.tiers import Entry, Lease
-from augury.tiers.disk import Disk, name_of
-from augury.tiers.disk_records import PAGE, Records
+from augury.tiers.disk.records import PAGE, Records
+from augury.tiers.disk.tier import Disk, name_of
 
 MIB = 1 << 20
 
@@ -147,6 +147,13 @@ def test_nothing_is_left_behind(tier: Disk) -> None:
     opened = tier._folder.open()
     with opened.env.begin() as txn:
         assert txn.stat(opened.main)["entries"] == 0
+
+
+def test_a_lease_without_an_end_holds(tier: Disk) -> None:
+    lease = Lease(float("inf"))
+    assert tier.lease_many(["a"], lease) == {}
+    assert tier.get("a") == lease
+    assert tier.fill_many({"a": Entry(1)}, lease) == {"a"}
 
 
 def test_a_long_key_has_a_digest_for_a_name() -> None:

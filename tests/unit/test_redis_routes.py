@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from augury.errors import TierError
-from augury.tiers.redis_address import Node
-from augury.tiers.redis_resp3 import ProtocolError
-from augury.tiers.redis_routes import shards_of
-from augury.tiers.redis_tracking import _told
+from augury.tiers.redis.address import Node
+from augury.tiers.redis.resp3 import ProtocolError
+from augury.tiers.redis.routes import shards_of
+from augury.tiers.redis.tracking import _told
 
 ASKED = Node("asked", 1)
 

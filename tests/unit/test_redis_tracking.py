@@ -16,7 +16,7 @@ import pytest
 from augury.errors import ConfigurationError, TierError
 from augury.tiers import Entry, Lease, frame
 from augury.tiers.redis import Redis
-from augury.tiers.redis_tracking import RedisTracking
+from augury.tiers.redis.tracking import RedisTracking
 from tests.servers.tls import tls_front
 from tests.servers.valkey import (
     Cluster,
@@ -143,7 +143,7 @@ def test_many_writes_at_once(other: Callable[[Redis], Redis]) -> None:
 
 
 def test_more_than_is_remembered_counts_as_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("augury.tiers.redis_tracking._MOST_NAMES", 100)
+    monkeypatch.setattr("augury.tiers.redis.tracking._MOST_NAMES", 100)
     with tiers(shared().url) as (tier, tracking):
         tier.set_many({i: Entry(i) for i in range(1_000)})
         until_missed(tracking)

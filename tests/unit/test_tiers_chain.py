@@ -795,15 +795,3 @@ def test_one_tag_is_no_list_of_letters() -> None:
 def test_seen_before_forgets() -> None:
     placement = SeenBefore(2)
     assert [placement.goes_down(key) for key in "aabcdea"] == [False, True, *[False] * 5]
-
-
-def test_a_clock_that_is_set_back_hides_no_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = Shared()
-    one, other = pair(shared, None, consistency="tracked")
-    one["a"] = 1
-    assert other["a"] == 1
-    now = time.time
-    monkeypatch.setattr(time, "time", lambda: now() - 3600)
-    one["a"] = 2
-    time.sleep(0.002)
-    assert other["a"] == 2

@@ -3,14 +3,20 @@
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from augury.codecs import Serializer
 from augury.errors import InvalidationError, TierError
-from augury.tiers import Memory, Tiers
+from augury.loading import seconds
+from augury.tiers import Entry, Lease, Memory, Tiers
+from augury.tiers.entry import is_live
+from augury.tiers.frame import pack, unpack
 from tests.unit.tiers_at_hand import Rows, Shared, eventually, held
 
 
@@ -321,3 +327,98 @@ def test_a_child_listens_though_its_parent_was_forked_while_listening() -> None:
         os.kill(child, 9)
         os.waitpid(child, 0)
         pytest.fail("the child hangs")
+
+
+# Listeners, clocks, and times
+
+
+def test_a_listener_that_fails_does_not_make_reads_fail() -> None:
+    def fail(_: Any) -> None:
+        raise RuntimeError("the listener's own fault")
+
+    shared = Shared()
+    tiers: Tiers[str, int] = Tiers(
+        [Memory(10), shared], source=Rows({"a": 1}), ttl=60, on_fault=fail
+    )
+    shared.down = True
+    assert tiers["a"] == 1
+
+
+def test_a_listener_may_wait_for_another_thread_that_reads() -> None:
+    shared = Shared()
+    ended: list[bool] = []
+
+    def wait_for_another(fault: Any) -> None:
+        if fault.trouble == "lost":
+            reading = threading.Thread(target=tiers.get, args=("a",), daemon=True)
+            reading.start()
+            reading.join(5)
+            ended.append(not reading.is_alive())
+
+    tiers: Tiers[str, int] = Tiers(
+        [Memory(10), shared],
+        source=Rows({"a": 1}),
+        consistency="tracked",
+        on_fault=wait_for_another,
+    )
+    assert tiers["a"] == 1
+    shared.listeners[0].lost = True
+    assert eventually(lambda: tiers["a"] == 1 and ended)
+    assert ended == [True]
+
+
+def test_tasks_that_are_cancelled_at_once_do_not_make_a_tier_look_down() -> None:
+    shared = Shared()
+    tiers: Tiers[Any, int] = Tiers([shared])
+
+    async def hang(*_: Any) -> Any:
+        await asyncio.sleep(10)
+
+    async def main() -> None:
+        get_many, shared.aget_many = shared.aget_many, hang  # type: ignore
+        reads = [asyncio.create_task(tiers.aget(key)) for key in range(10)]
+        await asyncio.sleep(0)
+        for read in reads:
+            read.cancel()
+        await asyncio.gather(*reads, return_exceptions=True)
+        shared.aget_many = get_many  # type: ignore
+        await tiers.aset("a", 1)
+
+    asyncio.run(main())
+    assert held(shared, "a") == {"a": 1}
+
+
+def test_writes_are_heard_of_though_the_clock_was_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = Shared()
+    one, other = (Tiers[str, int]([Memory(10), shared], consistency="tracked") for _ in range(2))
+    one["a"] = 1
+    assert other["a"] == 1
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - 3_600)
+    one["a"] = 2
+    time.sleep(0.002)  # after which it is heard of
+    assert other["a"] == 2
+
+
+def test_dropped_tags_are_seen_though_the_clock_was_set_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shared, rows = Shared(), Rows({"a": 1})
+    one, other = (
+        Tiers[str, int]([Memory(10), shared], source=rows, consistency="validated")
+        for _ in range(2)
+    )
+    assert other["a"] == 1
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - 3_600)
+    rows.rows["a"] = 2
+    one.clear()
+    assert other["a"] == 2
+
+
+@pytest.mark.parametrize("ttl", [1e-9, 1e15, 1e300, timedelta.max])
+def test_times_that_are_very_short_or_long(ttl: Any) -> None:
+    until = time.time() + seconds(ttl)
+    entry = unpack(b"a" * 32, pack(b"a" * 32, Entry(1, expires=until), Serializer()), Serializer())
+    lease = unpack(b"a" * 32, pack(b"a" * 32, Lease(until), Serializer()), Serializer())
+    assert is_live(entry, time.time()) == is_live(lease, time.time()) == (seconds(ttl) > 1)

@@ -22,6 +22,7 @@ from augury.tiers.writing import Writer
 _BATCH = 500
 _PAUSE = 0.005
 _LONGEST_PAUSE = 2.0
+_IDLE = 1.0  # seconds without work after which the thread ends
 
 
 class Write(NamedTuple):
@@ -60,7 +61,7 @@ class Behind:
         self._lock = threading.RLock()
         self.after_fork()
         open_in_child(self)
-        atexit.register(_finish, weakref.ref(self))
+        _all.add(self)
 
     def after_fork(self) -> None:
         """Begin with an empty queue: the parent writes what is in its own."""
@@ -76,14 +77,18 @@ class Behind:
 
     def see(self, keys: Iterable[Key]) -> dict[Key, Write]:
         """Return what is to be written under these keys."""
-        if not self._pending and not self._under_way:
-            return {}
-        with self._lock:
+        with self._lock:  # what failed goes back from one to the other
+            if not self._pending and not self._under_way:
+                return {}
             return {
                 key: write
                 for key in keys
                 if (write := self._pending.get(key) or self._under_way.get(key)) is not None
             }
+
+    def before(self, copy: Callable[[Key], Any]) -> Callable[[Key], Any]:
+        """Return a function that returns copies, but of keys that are to be written."""
+        return lambda key: None if self.see((key,)) else copy(key)
 
     async def put(self, way: Way, writes: Mapping[Key, Write]) -> None:
         """Have values written.
@@ -130,15 +135,26 @@ class Behind:
                     return
             await way.sleep(_PAUSE)
 
+    async def settle_tagged(self, way: Way, names: Collection[str]) -> None:
+        """Settle what has one of these tags; "" is the one that everything has."""
+        with self._lock:
+            keys = [
+                key
+                for key, write in (*self._pending.items(), *self._under_way.items())
+                if "" in names or not set(names).isdisjoint(write.tags)
+            ]
+        await self.settle(way, keys)
+
     def _run(self) -> None:
         pause = _PAUSE
         while True:
             with self._lock:
                 while not self._pending:
-                    if self._closed:
+                    # A thread that waits for ever would keep these tiers for ever.
+                    idle = self._closed or not self._changed.wait(_IDLE)
+                    if idle and not self._pending:
                         self._thread = None
                         return
-                    self._changed.wait(1.0)
                 self._take_batch()
             failed = self._write(self._under_way)
             with self._lock:
@@ -215,9 +231,12 @@ class Behind:
                 self._changed.notify_all()
 
 
-def _finish(reference: Callable[[], Behind | None]) -> None:
-    behind = reference()
-    if behind is not None and len(behind):
+_all: weakref.WeakSet[Behind] = weakref.WeakSet()
+
+
+@atexit.register
+def _finish() -> None:
+    for behind in [each for each in _all if len(each)]:
         try:
             run(behind.flush(BLOCKING, behind._patience))
         except Exception as error:

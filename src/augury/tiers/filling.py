@@ -69,7 +69,12 @@ class Filler:
             lease = Lease(time.time() + w.lease_seconds)
             _count_asking(flights, waiting)
             held = await self._lease(way, waiting, lease)
-            entries = await w.good(way, w.entries(waiting, held), asked)
+            leased = [key for key in waiting if w.outer(key) not in held]
+            try:
+                entries = await w.good(way, w.entries(waiting, held), asked)
+            except BaseException:
+                await self._release(way, leased, lease)
+                raise
             for key, entry in entries.items():
                 found[key] = entry
                 w.keep(key, entry, flights[key], asked)
@@ -78,7 +83,6 @@ class Filler:
                 for key in waiting
                 if isinstance(there := held.get(w.outer(key)), Lease) and not there.writes
             ]
-            leased = [key for key in waiting if w.outer(key) not in held]
             patient = time.monotonic() < deadline
             rest = [key for key in waiting if key not in entries and key not in leased]
             void = {
@@ -144,7 +148,7 @@ class Filler:
             raise
         for key in stored:
             w.keep(key, entries[key], flights[key], asked)
-            w.keep_in_middles(key, entries[key], asked)
+            w.keep_in_middles(key, entries[key], flights[key], asked)
         stored |= set(keys) - set(entries)
         return entries, {key for key in keys if key not in stored}
 
@@ -210,7 +214,10 @@ class Filler:
             return
         mine, _ = self._w.board.join([key], object(), joinable=False)
         if key in mine and mine[key].valid:
-            way.spawn(lambda: self._refresh(way, key, entry, loading, mine[key]))
+            way.spawn(
+                lambda: self._refresh(way, key, entry, loading, mine[key]),
+                lambda: self._w.board.land(mine, {}),
+            )
         else:
             self._w.board.land(mine, {})
 
@@ -221,12 +228,10 @@ class Filler:
         try:
             w.counts["refreshes"] += 1
             flight.keeps = w.hears()
-            with w.expecting([key]):
+            with w.expecting({key: flight}):
                 await self._refresh_now(way, key, entry, loading, flight)
         except Exception as error:
             w.faults.report(Trouble.REFRESH, "source", error)
-        finally:
-            w.board.land({key: flight}, {})
 
     async def _refresh_now(
         self, way: Way, key: Key, entry: Entry, loading: Loading, flight: Flight
@@ -248,9 +253,11 @@ class Filler:
                 w.keep(key, there, flight, asked)
             return
         lease = Lease(time.time() + w.lease_seconds)
-        if not isinstance(there, Entry) or await w.authority.ask(way, "lease_many", [turn], lease):
-            return  # it is gone, another process is at it, or the tier is down
+        if not isinstance(there, Entry):
+            return  # it is gone, or the tier is down
         try:
+            if await w.authority.ask(way, "lease_many", [turn], lease):
+                return  # another process is at it
             fresh = (await self._ask_source(way, [key], loading)).get(key)
             refused: set[Key] = set()
             if fresh is not None:

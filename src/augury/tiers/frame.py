@@ -141,8 +141,9 @@ def deadline(frame: bytes | memoryview) -> int:
 
 def is_lease(head: bytes, lease: Lease) -> bool:
     """Return whether this is the header of a lease's frame, and the lease still holds."""
-    token = head[3:4] in (b"R", b"W") and head[4:VERSION_END]
-    return token == lease.token and time.time() * 1e6 < deadline(head)
+    if head[3:4] not in (b"R", b"W") or head[4:VERSION_END] != lease.token:
+        return False
+    return not (until := deadline(head)) or time.time() * 1e6 < until
 
 
 def version(head: bytes) -> bytes | None:

@@ -26,6 +26,8 @@ _FOREVER = float("inf")
 _PATIENCE = 10.0  # seconds that a lease on a tag holds
 # Seconds between two looks whether another process has begun a tag; a load waits for that.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.1
+_MOST = 100_000
+_LATELY = 60.0  # seconds for which an answer may be under way
 
 
 class Known(NamedTuple):
@@ -83,6 +85,7 @@ class Generations:
         self._authority = authority
         self._lasts = lasts if authority is not None else _FOREVER
         self._known: dict[str, Known] = {}
+        self._most = _MOST
         self._names: dict[bytes, str] | None = {} if named else None
         self._lock = threading.RLock()
         open_in_child(self)
@@ -130,10 +133,11 @@ class Generations:
         return unsure
 
     def _expect(self, name: str) -> None:
-        if name not in self._known:
-            self._known.setdefault(name, _UNKNOWN)
-            if self._names is not None:
-                self._names[address(self.key(name))[:16]] = name
+        with self._lock:
+            if name not in self._known:
+                self._known[name] = _UNKNOWN
+                if self._names is not None:
+                    self._names[address(self.key(name))[:16]] = name
 
     def forget(self, names: Iterable[str] | None = None) -> None:
         """Ask the tier before using these generations, or all, again."""
@@ -141,6 +145,27 @@ class Generations:
             now = time.monotonic()
             for name in list(self._known) if names is None else names:
                 self._known[name] = Known(self.known(name), doubted=now)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many tags are known that `forget_unused` is due."""
+        return len(self._known) > self._most
+
+    def forget_unused(self, used: Collection[str]) -> None:
+        """Forget tags but these and those that the tier told of lately.
+
+        They are not heard of any more: the caller has each copy looked at after that.
+        """
+        with self._lock:
+            since = time.monotonic() - _LATELY
+            self._known = {
+                name: known
+                for name, known in self._known.items()
+                if name in used or max(known.asked, known.doubted) > since
+            }
+            self._most = max(_MOST, 2 * len(self._known))
+            if self._names is not None:
+                self._names = {n: tag for n, tag in self._names.items() if tag in self._known}
 
     def forget_named(self, names: Iterable[bytes]) -> bool:
         """Forget the tags that servers call so; return whether any of them is one."""
@@ -168,8 +193,9 @@ class Generations:
         if not unsure:
             return True
         if self._authority is None:
-            for name in unsure:
-                self._known[name] = Known(new_version(), now)
+            with self._lock:
+                for name in unsure:
+                    self._known[name] = Known(new_version(), now)
             return True
         asked = time.monotonic()
         held = await self._authority.ask(way, "get_many", [self.key(name) for name in unsure])
@@ -233,8 +259,9 @@ class Generations:
         now = time.time()
         entries = {name: Entry(None, written=now) for name in names}
         if self._authority is None:
-            for name, entry in entries.items():
-                self._known[name] = Known(entry.version, time.monotonic())
+            with self._lock:
+                for name, entry in entries.items():
+                    self._known[name] = Known(entry.version, time.monotonic())
             return
         by_key = {self.key(name): entry for name, entry in entries.items()}
         try:

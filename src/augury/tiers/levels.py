@@ -17,6 +17,9 @@ from augury.tiers.ways import Way
 
 _log = logging.getLogger("augury.tiers")
 
+# Seconds of waiting for a tier that are a fault of the tier, if the caller then gives up.
+_LONG = 0.1
+
 DOWN: Final[Any] = object()
 """What a tier answers that does not answer."""
 
@@ -73,6 +76,7 @@ class Level:
         """Return what a method of the tier returns, or `DOWN`."""
         if not self._breaker.allows():
             return DOWN
+        began = time.monotonic()
         try:
             answer = await way.call(self.tier, method, *arguments)
         except TierError as error:
@@ -83,7 +87,8 @@ class Level:
             self._breaker.succeeded()  # a caller's mistake
             raise
         except BaseException:
-            self._breaker.failed()  # given up while waiting
+            if time.monotonic() - began >= _LONG:
+                self._breaker.failed()  # given up while waiting; sooner says nothing of the tier
             raise
         self._breaker.succeeded()
         return answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -106,12 +106,12 @@ class Near:
             self.cache.set(key, copy, ttl=None if lives == _FOREVER else lives)
 
     @contextmanager
-    def expecting(self, keys: Iterable[Key]) -> Iterator[None]:
+    def expecting(self, flights: Mapping[Key, Flight]) -> Iterator[None]:
         """Know keys by their servers' names while they are fetched, and longer if they are kept."""
         if self._names is None:
             yield
             return
-        names = {self._name(key): key for key in keys}
+        names = {self._name(key): key for key in flights}
         with self._board.lock:
             self._names.update(names)
         try:
@@ -119,7 +119,7 @@ class Near:
         finally:
             with self._board.lock:
                 for name, key in names.items():
-                    if key not in self.cache and not self._board.has(key):
+                    if key not in self.cache and not self._board.has(key, flights[key]):
                         self._names.pop(name, None)
 
     def _name(self, key: Key) -> bytes:

@@ -49,6 +49,7 @@ class Operations:
             self._behind = Behind(
                 self._writer, wiring.faults, most=queue, patience=wiring.lease_seconds
             )
+            wiring.copy = self._behind.before(wiring.copy)
 
     async def read(self, way: Way, keys: Iterable[Any], loading: Loading | None) -> dict[Any, Any]:
         """Return the values of keys, those that are still to be written included."""
@@ -87,7 +88,9 @@ class Operations:
         check_instance("items", items, Mapping)
         of_key = self._tags_by(tags)
         done = False
-        if not self._writes_behind:
+        # What waits to be written is older: it must neither hide these values nor replace them.
+        in_order = self._behind is None or not self._behind.see(items)
+        if not self._writes_behind and in_order:
             done = await self._writer.store(way, items, of_key, ttl)
         if not done and self._behind is not None:
             await self._put_behind(self._behind, way, items, of_key, ttl)
@@ -127,6 +130,8 @@ class Operations:
 
     async def _renew(self, way: Way, tags: Sequence[str], entries: str) -> None:
         wiring = self.wiring
+        if self._behind is not None and not self._writer.writes_source:
+            await self._behind.settle_tagged(way, list(tags))
         try:
             await wiring.generations.renew(way, tags)
         except TierError as error:

@@ -65,15 +65,18 @@ class Reader:
             if not missing:
                 return found
             mine, others = w.board.join(missing, way.me(), loads=loads)
-            if tries and mine:
-                await way.sleep(_BOARDING * 2**tries)
-            found |= await self._fly(way, mine, loading, looks=not looks_alone)
+            boarding = _BOARDING * 2**tries if tries else 0.0
+            found |= await self._fly(way, mine, loading, boarding, looks=not looks_alone)
             missing = []
             for key, seat in others.items():
                 w.counts["joined"] += 1
                 try:
                     entry = await way.wait(seat.flight.future, w.lease_seconds)
-                except (LookAgainError, StillUnderWayError):
+                except LookAgainError:
+                    missing.append(key)
+                    continue
+                except StillUnderWayError:
+                    w.board.strand(key, seat.flight)
                     missing.append(key)
                     continue
                 if not seat.is_good() or (entry is None and loads and not seat.flight.loads):
@@ -88,11 +91,19 @@ class Reader:
         return found
 
     async def _fly(
-        self, way: Way, mine: dict[Key, Flight], loading: Loading | None, *, looks: bool
+        self,
+        way: Way,
+        mine: dict[Key, Flight],
+        loading: Loading | None,
+        boarding: float,
+        *,
+        looks: bool,
     ) -> dict[Key, Entry]:
         if not mine:
             return {}
         try:
+            if boarding:
+                await way.sleep(boarding)
             found, unsure = await self._fetch(way, mine, loading, looks=looks)
         except BaseException as error:
             self._w.board.land(mine, {}, error=error)
@@ -102,6 +113,13 @@ class Reader:
         self._w.board.land(mine, found, mine if validated else unsure)
         self._refresh_stale(way, found, loading)  # not before: it needs a flight of its own
         return found
+
+    def _refresh_stale(self, way: Way, found: Mapping[Key, Entry], loading: Loading | None) -> None:
+        """Have stale entries loaded anew, now that nobody fetches them any more."""
+        now = time.time()
+        for key, entry in found.items():
+            if entry.fresh_until <= now:
+                self._filler.refresh_later(way, key, entry, loading)
 
     async def _fetch(
         self, way: Way, flights: dict[Key, Flight], loading: Loading | None, *, looks: bool
@@ -129,6 +147,7 @@ class Reader:
         assert w.near is not None
         w.listen()
         now, wall = time.monotonic(), time.time()
+        epoch = w.epoch  # a tag that is dropped meanwhile begins another
         copies: dict[Key, Copy] = w.near.cache.get_many(keys)
         if any(w.generations.unsure((n for n, _ in c.entry.tags), now) for c in copies.values()):
             names = {name for copy in copies.values() for name, _ in copy.entry.tags}
@@ -144,7 +163,7 @@ class Reader:
                 copy.refresh_at = now + _REFRESH_AGAIN + copy.entry.cost
                 self._filler.refresh_later(way, key, copy.entry, loading)
             copy.look_at = min(copy.refresh_at, w.look_at(copy.entry.tags))
-            copy.epoch = w.epoch
+            copy.epoch = epoch
         return [key for key in keys if key not in found]
 
     # Tiers below memory
@@ -180,12 +199,6 @@ class Reader:
             await self._look_last(way, missing, flights, copies, looked)
         return looked
 
-    def _refresh_stale(self, way: Way, found: Mapping[Key, Entry], loading: Loading | None) -> None:
-        now = time.time()
-        for key, entry in found.items():
-            if entry.fresh_until <= now:
-                self._filler.refresh_later(way, key, entry, loading)
-
     async def _look_last(
         self,
         way: Way,
@@ -218,7 +231,7 @@ class Reader:
         looked.found |= good
         for key, entry in good.items():
             w.keep(key, entry, flights[key], asked)
-            w.keep_in_middles(key, entry, asked)
+            w.keep_in_middles(key, entry, flights[key], asked)
 
     async def _get_changed(
         self, way: Way, keys: list[Key], copies: Mapping[Key, Entry], asked: float

@@ -16,6 +16,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
+from augury.sources.threads import retrieve
+
 T = TypeVar("T")
 
 
@@ -38,8 +40,13 @@ class Way(Protocol):
     async def wait(self, future: Future[T], seconds: float) -> T:
         """Wait for what somebody else works out; StillUnderWayError after so many seconds."""
 
-    def spawn(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Have something done in the background, which raises nothing."""
+    def spawn(
+        self, task: Callable[[], Coroutine[Any, Any, None]], then: Callable[[], object]
+    ) -> None:
+        """Have something done in the background, which raises nothing.
+
+        `then` is called after it, even if it was given up before it began.
+        """
 
 
 class Blocking:
@@ -66,9 +73,21 @@ class Blocking:
             raise StillUnderWayError
         return future.result()
 
-    def spawn(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def spawn(
+        self, task: Callable[[], Coroutine[Any, Any, None]], then: Callable[[], object]
+    ) -> None:
         """Do it in another thread."""
-        _threads().submit(lambda: run(task()))
+
+        def work() -> None:
+            try:
+                run(task())
+            finally:
+                then()
+
+        try:
+            _threads().submit(work)
+        except RuntimeError:  # the interpreter is about to end
+            then()
 
 
 class Awaiting:
@@ -91,16 +110,25 @@ class Awaiting:
 
     async def wait(self, future: Future[T], seconds: float) -> T:
         """Await the future, which goes on when this task is cancelled."""
-        done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=seconds)
+        waited = asyncio.wrap_future(future)
+        waited.add_done_callback(retrieve)
+        done, _ = await asyncio.wait([waited], timeout=seconds)
         if not done:
             raise StillUnderWayError
         return future.result()
 
-    def spawn(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def spawn(
+        self, task: Callable[[], Coroutine[Any, Any, None]], then: Callable[[], object]
+    ) -> None:
         """Do it in another task of this event loop."""
         spawned = asyncio.ensure_future(task())
         self._tasks.add(spawned)
-        spawned.add_done_callback(self._tasks.discard)
+
+        def ended(ended: asyncio.Task[None]) -> None:
+            self._tasks.discard(ended)
+            then()
+
+        spawned.add_done_callback(ended)
 
 
 BLOCKING = Blocking()

@@ -38,6 +38,11 @@ class Writer:
         self._w = wiring
         self._source = source if source is not None and source.writable else None
 
+    @property
+    def writes_source(self) -> bool:
+        """Whether there is a source that is written."""
+        return self._source is not None
+
     async def store(
         self,
         way: Way,
@@ -239,7 +244,11 @@ class Writer:
         outer = [w.outer(key) for key in keys]
         pause, deadline = _FIRST_PAUSE, time.monotonic() + w.lease_seconds
         while True:
-            taken = await w.authority.ask(way, "lease_many", outer, lease)
+            try:
+                taken = await w.authority.ask(way, "lease_many", outer, lease)
+            except BaseException:  # cancelled: it may have the lease nevertheless
+                await w.authority.ask(way, "release_many", outer, lease)
+                raise
             if taken is DOWN or not taken:
                 return
             await w.authority.ask(way, "release_many", outer, lease)

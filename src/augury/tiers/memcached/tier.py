@@ -22,7 +22,7 @@ from augury.parameters import check_instance, check_integer, check_number
 from augury.tiers import frame
 from augury.tiers.contract import Health, Key, Tier
 from augury.tiers.entry import Entry, Held, Lease
-from augury.tiers.memcached_server import LARGEST_ITEM, TOO_LARGE, Link, Server
+from augury.tiers.memcached.server import LARGEST_ITEM, TOO_LARGE, Link, Server
 
 Places = dict[bytes, tuple[Key, bytes]]
 """What servers know keys by, with each key and its address."""

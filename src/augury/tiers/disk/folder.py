@@ -36,15 +36,20 @@ from xxhash import xxh3_128_digest
 
 from augury._native import RecordReader
 from augury.errors import ConfigurationError, TierError
-from augury.tiers.disk_damage import DamagedError, check_length, check_size, is_damage, lmdb
-from augury.tiers.disk_fork import wait_for_readers
-from augury.tiers.disk_lock import FileLock
-from augury.tiers.disk_marks import Marks
-from augury.tiers.disk_records import PAGE
+from augury.tiers.disk.damage import (
+    MAP_SIZE,
+    DamagedError,
+    check_header,
+    check_length,
+    is_damage,
+    lmdb,
+)
+from augury.tiers.disk.fork import wait_for_readers
+from augury.tiers.disk.lock import FileLock
+from augury.tiers.disk.marks import Marks
+from augury.tiers.disk.records import PAGE
 from augury.tiers.entry import Entry
 
-_MAP_SIZE = 1 << 40
-"""Addresses, not memory: no process ever has to map more because another has written more."""
 _READERS = 4096
 _CLEAN = "clean"
 _LOOK = 1.0
@@ -188,11 +193,11 @@ class Folder:
 
     def _open_database(self, home: Path, users: FileLock) -> Opened:
         home.mkdir(exist_ok=True)
-        check_size(home / "data.mdb")
+        check_header(home / "data.mdb")
         # Another process may read it, so it may neither be truncated nor written in place.
         env = lmdb().open(
             str(home),
-            map_size=_MAP_SIZE,
+            map_size=MAP_SIZE,
             max_readers=_READERS,
             sync=False,
             metasync=False,

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import struct
 from pathlib import Path
 from typing import Any
 
 from augury.errors import MissingExtraError
-from augury.tiers.disk_records import PAGE
+from augury.tiers.disk.records import PAGE
+
+MAP_SIZE = 1 << 40
+"""Addresses, not memory: no process ever has to map more because another has written more."""
+_HEADER = struct.pack("=IIQQ", 0xBEEFC0DE, 1, 0, MAP_SIZE)
+"""What the first two pages say: LMDB's magic number, its version, no address, and the size."""
 
 
 def lmdb() -> Any:
@@ -31,6 +38,8 @@ def is_damage(error: BaseException) -> bool:
         | package.CorruptedError
         | package.InvalidError
         | package.PageNotFoundError
+        | package.PageFullError
+        | package.CursorFullError
         | package.VersionMismatchError
         | package.IncompatibleError
         | package.NotFoundError
@@ -38,10 +47,12 @@ def is_damage(error: BaseException) -> bool:
     )
 
 
-def check_size(file: Path) -> None:
-    """Refuse what LMDB would take for a new database, or read beyond the end of."""
-    if file.exists() and 0 < file.stat().st_size < 2 * PAGE:
-        raise DamagedError("its file is too short")
+def check_header(file: Path) -> None:
+    """Refuse what LMDB would take for a new database, or for one of another of its versions."""
+    with contextlib.suppress(FileNotFoundError), file.open("rb") as opened:
+        pages = opened.read(2 * PAGE)
+        if pages and any(pages[at : at + len(_HEADER)] != _HEADER for at in (16, PAGE + 16)):
+            raise DamagedError("its file does not begin as one of LMDB")
 
 
 def check_length(file: Path, env: Any) -> None:

@@ -14,10 +14,10 @@ from augury.errors import ConfigurationError, TierError
 from augury.parameters import check_instance, check_number
 from augury.tiers.contract import Health, Key, Tier, Tracking
 from augury.tiers.entry import Entry, Held, Lease
-from augury.tiers.redis_address import address_of
-from augury.tiers.redis_connections import AsyncConnections, Connections
-from augury.tiers.redis_operations import Operations
-from augury.tiers.redis_routes import Plan, route_of
+from augury.tiers.redis.address import address_of
+from augury.tiers.redis.connections import AsyncConnections, Connections
+from augury.tiers.redis.operations import Operations
+from augury.tiers.redis.routes import Plan, route_of
 
 if TYPE_CHECKING:
     import redis
@@ -239,7 +239,7 @@ class Redis(Tier):
 
         Returns at once: until it has connected to every primary, it is not trusted.
         """
-        from augury.tiers.redis_tracking import RedisTracking
+        from augury.tiers.redis.tracking import RedisTracking
 
         with self._telling():
             tracking = RedisTracking(

@@ -15,10 +15,10 @@ from augury.keys import encode
 from augury.parameters import check_instance, check_number
 from augury.simulation import capacity_of
 from augury.tiers.contract import Health, Key, Tier
-from augury.tiers.disk_damage import is_damage, lmdb
-from augury.tiers.disk_folder import Folder, Opened
-from augury.tiers.disk_fork import reads_without_lock
-from augury.tiers.disk_records import NUMBER, PAGE, Records
+from augury.tiers.disk.damage import is_damage, lmdb
+from augury.tiers.disk.folder import Folder, Opened
+from augury.tiers.disk.fork import reads_without_lock
+from augury.tiers.disk.records import NUMBER, PAGE, Records
 from augury.tiers.entry import Entry, Held, Lease, is_live
 from augury.tiers.frame import address, is_lease, pack, unpack_live, version
 
@@ -53,9 +53,8 @@ class Disk(Tier):
         Where it lives: on a local disk, not on a network's. It is created when it is first used.
     capacity
         What keys, values and index may take, in bytes, counted as pages of LMDB: a number, or text
-        such as ``"64MiB"``; between 1 MiB and 256 GiB. The files never take more than twice this
-        and 32 MiB, and what was damaged, if anything, once more. An entry above a sixteenth is not
-        kept.
+        such as ``"64MiB"``; between 1 MiB and 256 GiB. The files stay below twice this and 32 MiB,
+        but for what a single write changes. An entry above a sixteenth is not kept.
     serializer
         How values become bytes; by default ``Serializer()``.
     name
