@@ -210,3 +210,10 @@ def test_what_is_set_has_to_be_a_mapping() -> None:
     for items in ([("a", 1)], None):
         with pytest.raises(ConfigurationError, match="items must be a Mapping"):
             tiers.set_many(items)  # type: ignore[arg-type]
+
+
+def test_tiers_cannot_be_iterated() -> None:
+    source = Rows()
+    with pytest.raises(TypeError, match="not iterable"):
+        list(Tiers([Memory(10)], source=source))  # type: ignore[call-overload]
+    assert source.asked == []

@@ -149,6 +149,11 @@ class Loader(Source[K, V]):
         for name, given in (("store", store), ("remove", remove)):
             if given is not None and not callable(given):
                 raise ConfigurationError(f"{name} must be callable, not {given!r}")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigurationError(
+                f"{name_of(function)} is a generator function, whose result can be read only once; "
+                "return a list"
+            )
         if (store is None) != (remove is None):
             raise ConfigurationError("store and remove go together: give both or none")
         if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:

@@ -193,6 +193,9 @@ class Tiers(Generic[K, V]):
             raise KeyError(key)
         return cast("V", value)
 
+    __iter__ = None
+    """Nobody knows all keys; without this, Python would ask for 0, 1, 2 and so on."""
+
     def __contains__(self, key: K) -> bool:
         """Return whether a tier holds a value; nothing is loaded."""
         return key in run(self._operations.read(BLOCKING, [key], None))

@@ -37,8 +37,9 @@ VERSION_END = 20
 _MAGIC = b"Au"
 _FORMAT = 1
 _FOREVER = float("inf")
+AS_GOOD_AS_FOREVER = 2**63 / 1e6
+"""Seconds since 1970 that have no place in a header: some 292,000 years."""
 _MOST_MICROSECONDS = 2**32 - 1
-_MOST_TICKS = 2**63 - 1
 
 _tags_of = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...]).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -160,7 +161,7 @@ def version(head: bytes) -> bytes | None:
 
 
 def _ticks(seconds: float) -> int:
-    return 0 if seconds == _FOREVER else min(max(1, round(seconds * 1e6)), _MOST_TICKS)
+    return 0 if seconds >= AS_GOOD_AS_FOREVER else max(1, round(seconds * 1e6))
 
 
 def _seconds(ticks: int) -> float:

@@ -25,7 +25,6 @@ CHUNK_BYTES = 4 * 2**20
 NAME_BYTES = 16
 """Bytes of an address that servers know a key by, after the prefix of the namespace."""
 
-_FOREVER = float("inf")
 _LOADS, _WRITES = b"Au\x01R", b"Au\x01W"
 _ENTRIES = (b"Au\x01V", b"Au\x01N")
 _LATEST = 2**53  # milliseconds: servers refuse dates that do not fit into their integers
@@ -129,7 +128,7 @@ class Operations:
         """
         end = held.expires if isinstance(held, Entry) else held.until
         data = frame.pack(address, held, self._serializer)
-        until = None if end == _FOREVER else min(max(1, round(end * 1e3)), _LATEST)
+        until = None if end >= frame.AS_GOOD_AS_FOREVER else min(max(1, round(end * 1e3)), _LATEST)
         return self.name(address), data if now < end else b"", until
 
     def delete(self, keys: Collection[Key]) -> Plan[None]:
