@@ -51,6 +51,9 @@ class Plan:
     namespace: str = "history"
     writes: float = 0.2
     """Share of operations that write."""
+    invalidates: bool = True
+    """Whether keys are invalidated, too. That ends the lease of whoever writes one, so that until
+    his write ends some may see the new value and others then the old one."""
     writers: int = 3
     """How many of the processes write; the others only read."""
 
@@ -184,7 +187,7 @@ class Client:
             match self._dice.randrange(32):
                 case 0 | 1 | 2 | 3:
                     self._delete(keys)
-                case 4 | 5 | 6 | 7:
+                case 4 | 5 | 6 | 7 if self._plan.invalidates:
                     self._invalidate(keys)
                 case 8:
                     self._invalidate_tag()

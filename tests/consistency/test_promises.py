@@ -140,6 +140,7 @@ def test_validated_reads_have_an_order(
         timeout=PATIENT,
         slow=0.02,
         lease=10.0,
+        invalidates=False,
         seconds=seconds,
     )
     hold(server, plan, nothing_happens)
@@ -163,6 +164,7 @@ def test_validated_reads_of_a_database_have_an_order(
         timeout=PATIENT,
         slow=0.01,
         lease=10.0,
+        invalidates=False,
         seconds=seconds,
     )
     hold(server, plan, nothing_happens)

@@ -461,3 +461,21 @@ def test_a_tier_that_cannot_be_closed_keeps_no_other_from_it() -> None:
     with pytest.raises(TierError, match="no"):
         tiers.close()
     assert closed == ["source"]
+
+
+def test_what_the_source_has_is_not_written_again() -> None:
+    """The last tier could not be told: another process may have written the row meanwhile."""
+    shared, rows = Shared(), Rows(writable=True)
+    tiers: Tiers[str, int] = Tiers([Memory(10), shared], source=rows, ttl=60, write="behind")
+    shared.set_many({("", "a"): Entry("old")})
+    shared.down = True
+    tiers["a"] = 1
+    assert eventually(lambda: rows.rows.get("a") == 1)
+    rows.rows["a"] = 2  # another process
+    time.sleep(0.1)
+    assert rows.rows["a"] == 2
+    shared.down = False
+    tiers.flush()
+    assert held(shared, "a") == {}
+    assert tiers["a"] == 2
+    tiers.close()

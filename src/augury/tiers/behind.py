@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from augury.errors import TierError
+from augury.errors import InvalidationError, TierError
 from augury.events import Trouble
 from augury.loading import DEFAULT, Default, Ttl
 from augury.sources import may_pass
@@ -67,13 +67,14 @@ class Behind:
         """Begin with an empty queue: the parent writes what is in its own."""
         self._pending: dict[Key, Write] = {}
         self._under_way: dict[Key, Write] = {}
+        self._undelivered: dict[Key, None] = {}
         self._errors: list[Exception] = []
         self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._pending) + len(self._under_way)
+        return len(self._pending) + len(self._under_way) + len(self._undelivered)
 
     def see(self, keys: Iterable[Key]) -> dict[Key, Write]:
         """Return what is to be written under these keys."""
@@ -149,7 +150,7 @@ class Behind:
         pause = _PAUSE
         while True:
             with self._lock:
-                while not self._pending:
+                while not self._pending and not self._undelivered:
                     # A thread that waits for ever would keep these tiers for ever.
                     idle = self._closed or not self._changed.wait(_IDLE)
                     if idle and not self._pending:
@@ -157,20 +158,21 @@ class Behind:
                         return
                 self._take_batch()
             failed = self._write(self._under_way)
+            late = not self._invalidate()
             with self._lock:
                 for key, write in failed.items():
                     self._pending.setdefault(key, write)
                 self._under_way = {}
                 self._changed.notify_all()
-                if failed:
+                if failed or late:
                     self._changed.wait(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE) if failed else _PAUSE
+            pause = min(2 * pause, _LONGEST_PAUSE) if failed or late else _PAUSE
 
     def _take_batch(self) -> None:
         """Take the writes that may be done together: a row of equal ttl."""
-        first = next(iter(self._pending.values()))
+        first = next(iter(self._pending.values()), None)
         for key, write in self._pending.items():
-            if write.ttl != first.ttl:
+            if first is None or write.ttl != first.ttl:
                 break
             self._under_way[key] = write
             if len(self._under_way) >= _BATCH:
@@ -180,12 +182,17 @@ class Behind:
 
     def _write(self, writes: Mapping[Key, Write]) -> dict[Key, Write]:
         """Do writes with the same ttl; return those to be tried again."""
+        if not writes:
+            return {}
         first = next(iter(writes.values()))
         try:
             values = {key: write.value for key, write in writes.items()}
             tags = {key: write.tags for key, write in writes.items()}
             if not run(self._writer.store(BLOCKING, values, tags.__getitem__, first.ttl)):
                 return dict(writes)
+        except InvalidationError as error:  # the source has it: others may write it from now on
+            self._faults.report(Trouble.UNAVAILABLE, "write-behind", error)
+            self._undelivered |= dict.fromkeys(writes)
         except BaseException as error:  # the thread goes on, whatever a source raises
             if isinstance(error, TierError) or may_pass(error):
                 self._faults.report(Trouble.UNAVAILABLE, "write-behind", error)
@@ -200,6 +207,19 @@ class Behind:
                 error = RuntimeError(f"a write raised {error!r}")
             self._errors.append(error)
         return {}
+
+    def _invalidate(self) -> bool:
+        """Drop what the last tier may still have of keys that were written; return whether done."""
+        keys = list(self._undelivered)
+        try:
+            run(self._writer.invalidate(BLOCKING, keys))
+        except TierError as error:
+            self._faults.report(Trouble.UNAVAILABLE, "write-behind", error)
+            return False
+        with self._lock:
+            for key in keys:
+                del self._undelivered[key]
+        return True
 
     async def flush(self, way: Way, seconds: float = float("inf")) -> None:
         """Wait until all is written.
