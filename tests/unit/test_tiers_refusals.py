@@ -1,6 +1,8 @@
 """`augury.Tiers` and what users get wrong: values, keys, tags, loaders, listeners."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -170,6 +172,27 @@ def test_what_a_source_raises_does_not_end_the_thread_that_writes(error: BaseExc
     tiers["b"] = 2
     tiers.flush()
     tiers.close()
+
+
+_EXITS = """
+import atexit, time
+from augury.sources import Loader
+from augury.tiers import Memory, Tiers
+rows = {}
+atexit.register(lambda: print(len(rows)))  # as closing a database would
+def store(key, value):
+    time.sleep(0.01)
+    rows[key] = value
+tiers = Tiers([Memory(10)], source=Loader(rows.get, store=store, remove=print), write="behind")
+tiers.set_many(dict.fromkeys(range(20)))
+"""
+
+
+def test_an_exit_writes_what_waits_before_what_was_opened_earlier_is_closed() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", _EXITS], capture_output=True, check=True, text=True
+    )
+    assert (ended.stdout, ended.stderr) == ("20\n", "")
 
 
 def test_what_is_stale_is_refreshed_without_a_memory_above() -> None:

@@ -62,6 +62,9 @@ class Behind:
         self.after_fork()
         open_in_child(self)
         _all.add(self)
+        # Anew, so that it runs before whatever closes what was opened before this: a database.
+        atexit.unregister(_finish)
+        atexit.register(_finish)
 
     def after_fork(self) -> None:
         """Begin with an empty queue: the parent writes what is in its own."""
@@ -254,7 +257,6 @@ class Behind:
 _all: weakref.WeakSet[Behind] = weakref.WeakSet()
 
 
-@atexit.register
 def _finish() -> None:
     for behind in [each for each in _all if len(each)]:
         try:
