@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from augury.codecs import Serializer
-from augury.errors import CodecError, ConfigurationError
+from augury.errors import CodecError, ConfigurationError, KeyEncodingError
 from augury.events import Fault, Trouble
 from augury.sources import Coalesced, Loader, Source
 from augury.tiers import Entry, Lease, Memory, Tiers
+from augury.tiers.frame import address
 from tests.unit.tiers_at_hand import Rows, Shared, eventually, held
 
 
@@ -240,3 +241,8 @@ def test_tiers_cannot_be_iterated() -> None:
     with pytest.raises(TypeError, match="not iterable"):
         list(Tiers([Memory(10)], source=source))  # type: ignore[call-overload]
     assert source.asked == []
+
+
+def test_a_key_without_an_encoding_is_called_a_key() -> None:
+    with pytest.raises(KeyEncodingError, match=r"^key: cannot make a stable key from"):
+        address(("namespace", object()))

@@ -25,7 +25,7 @@ from collections.abc import Callable
 import msgspec
 
 from augury.codecs import Serializer
-from augury.errors import CorruptValueError
+from augury.errors import CorruptValueError, KeyEncodingError
 from augury.keys import digest
 from augury.tiers.contract import Key
 from augury.tiers.entry import ABSENT, Entry, Held, Lease, is_live
@@ -50,7 +50,10 @@ def address(key: Key) -> bytes:
 
     Tiers find it by the first 16; all 32 are bound to the value.
     """
-    return digest(key, size=32)
+    try:
+        return digest(key, size=32)
+    except KeyEncodingError as error:  # of the pair of namespace and key
+        raise KeyEncodingError(str(error).replace("value[1]", "key", 1)) from None
 
 
 def pack(address: bytes, held: Held, serializer: Serializer) -> bytes:
