@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from datetime import timedelta
+from mmap import mmap
 from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
@@ -18,6 +19,13 @@ class Ticket:
 class Failure:
     error: Exception
     def __init__(self, error: Exception) -> None: ...
+
+class RecordReader:
+    def __init__(
+        self, marks: mmap, entry: Callable[..., Any], digest: Callable[[bytes], bytes]
+    ) -> None: ...
+    def name(self, key: object, /) -> bytes | None: ...
+    def read(self, record: bytes, name: bytes, /) -> Any: ...
 
 class Recording:
     def __init__(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import enum
+import math
 import os
+import reprlib
+import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable
 
 from augury.errors import ConfigurationError
+from augury.parameters import check_function
+
+_LONGEST = sys.float_info.max
 
 
 class BreakerState(enum.StrEnum):
@@ -67,8 +73,11 @@ class Breaker:
     ) -> None:
         if isinstance(failures, bool) or not isinstance(failures, int) or failures < 1:
             raise ConfigurationError(f"failures must be a positive integer, not {failures!r}")
-        if not isinstance(rest, int | float) or not rest >= 0:
-            raise ConfigurationError(f"rest must be seconds, zero or more, not {rest!r}")
+        if not isinstance(rest, int | float) or not (0 <= rest <= _LONGEST or rest == math.inf):
+            raise ConfigurationError(
+                f"rest must be seconds, zero or more, not {reprlib.repr(rest)}"
+            )
+        check_function("clock", clock)
         self.rest = float(rest)
         self._most = failures
         self._clock = clock

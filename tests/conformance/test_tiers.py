@@ -5,6 +5,7 @@ import contextlib
 import importlib
 import os
 import pkgutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
@@ -183,6 +184,12 @@ def test_what_has_expired_is_gone(tier: Any) -> None:
     while time.time() < soon(0) + 0.4 and held(tier, "soon"):
         time.sleep(0.02)
     assert held(tier, "soon") == {}
+
+
+@pytest.mark.parametrize("expires", [1e12, 1e15, 1e300, sys.float_info.max])
+def test_what_expires_after_the_end_of_the_world_is_kept(tier: Any, expires: float) -> None:
+    tier.set_many({"a": Entry(1, expires=expires)})
+    assert tier.get_many(["a"])["a"].value == 1
 
 
 def test_an_entry_that_has_expired_replaces_an_older_one(tier: Any) -> None:

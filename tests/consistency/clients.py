@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import multiprocessing
@@ -42,13 +43,19 @@ class Plan:
     near_ttl: float | None = None
     lease: float = 2.0
     timeout: float = 0.25
-    stale: float = 0.0
-    ttl: float | None = 60.0
+    ttl: float = 0.5
+    """Short, so that entries expire and are refreshed."""
+    stale: float = 0.5
     slow: float = 0.0
     """Up to how long the source takes to answer, in seconds."""
     namespace: str = "history"
     writes: float = 0.2
     """Share of operations that write."""
+    invalidates: bool = True
+    """Whether keys are invalidated, too. That ends the lease of whoever writes one, so that until
+    his write ends some may see the new value and others then the old one."""
+    writers: int = 3
+    """How many of the processes write; the others only read."""
 
     def open(self, **options: Any) -> Tiers[str, str]:
         """Return tiers as each process has them."""
@@ -59,6 +66,7 @@ class Plan:
             near_ttl=self.near_ttl,
             lease=self.lease,
             ttl=self.ttl,
+            negative_ttl=self.ttl,
             stale=self.stale,
             tags=lambda key: ("even" if ord(key) % 2 == 0 else "odd",),
             **options,
@@ -133,9 +141,18 @@ class Slow(Source[str, str]):
 
 
 class Client:
-    """A thread of a process, and what it does."""
+    """A thread of a process, and what it does; each second one runs coroutines."""
 
-    def __init__(self, plan: Plan, tiers: Tiers[str, str], recorder: Recorder, name: str) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        tiers: Tiers[str, str],
+        recorder: Recorder,
+        name: str,
+        *,
+        awaits: bool,
+        writes: bool,
+    ) -> None:
         self._plan = plan
         self._tiers = tiers
         self._recorder = recorder
@@ -143,20 +160,36 @@ class Client:
         self._dice = random.Random(name)
         self._numbers = itertools.count()
         self._end = time.monotonic() + plan.seconds
+        self._awaits = awaits
+        self._writes = plan.writes if writes else 0.0
+        self._runner: asyncio.Runner | None = None
 
     def run(self) -> None:
         """Read and write until the time is over."""
+        with asyncio.Runner() as runner:
+            if self._awaits:
+                self._runner = runner
+            self._work()
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        if self._runner is None:
+            return getattr(self._tiers, method)(*arguments)
+        return self._runner.run(getattr(self._tiers, f"a{method}")(*arguments))
+
+    def _work(self) -> None:
+        if self._writes:
+            self._set(list(KEYS))
         while time.monotonic() < self._end:
             keys = self._dice.sample(KEYS, self._dice.choice([1, 1, 1, 2, 3]))
-            if self._dice.random() >= self._plan.writes:
+            if self._dice.random() >= self._writes:
                 self._read(keys)
                 continue
-            match self._dice.randrange(8):
-                case 0:
+            match self._dice.randrange(32):
+                case 0 | 1 | 2 | 3:
                     self._delete(keys)
-                case 1:
+                case 4 | 5 | 6 | 7 if self._plan.invalidates:
                     self._invalidate(keys)
-                case 2:
+                case 8:
                     self._invalidate_tag()
                 case _:
                     self._set(keys)
@@ -166,28 +199,28 @@ class Client:
         # An error is an answer, too: nothing was read.
         with contextlib.suppress(AuguryError):
             if len(keys) == 1:
-                found = {keys[0]: self._tiers.get(keys[0])}
+                found = {keys[0]: self._call("get", keys[0])}
             else:
-                found = dict.fromkeys(keys) | self._tiers.get_many(keys)
+                found = dict.fromkeys(keys) | self._call("get_many", keys)
             self._recorder.read(found, begin)
 
     def _set(self, keys: list[str]) -> None:
         values = {key: f"{self._name}-{next(self._numbers)}" for key in keys}
-        self._write("set", dict(values), lambda: self._tiers.set_many(values))
+        self._write("set", dict(values), lambda: self._call("set_many", values))
 
     def _delete(self, keys: list[str]) -> None:
-        self._write("delete", dict.fromkeys(keys), lambda: self._tiers.delete_many(keys))
+        self._write("delete", dict.fromkeys(keys), lambda: self._call("delete_many", keys))
 
     def _invalidate(self, keys: list[str]) -> None:
         # Where a source is true, this changes nothing that anybody can see.
         gone = {} if self._plan.source else dict.fromkeys(keys)
-        self._write("invalidate", gone, lambda: self._tiers.invalidate(*keys))
+        self._write("invalidate", gone, lambda: self._call("invalidate", *keys))
 
     def _invalidate_tag(self) -> None:
         odd = self._dice.random() < 0.5
         keys = [key for key in KEYS if ord(key) % 2 == odd]
         gone = {} if self._plan.source else dict.fromkeys(keys)
-        self._write("tag", gone, lambda: self._tiers.invalidate_tag("odd" if odd else "even"))
+        self._write("tag", gone, lambda: self._call("invalidate_tag", "odd" if odd else "even"))
 
     def _write(self, how: str, values: dict[str, str | None], write: Callable[[], None]) -> None:
         """Write; do as users are told to when an invalidation cannot be delivered."""
@@ -205,7 +238,7 @@ class Client:
     def _invalidate_at_last(self, keys: list[str]) -> None:
         while True:
             with contextlib.suppress(InvalidationError):
-                self._tiers.invalidate(*keys)
+                self._call("invalidate", *keys)
                 return
             time.sleep(_RETRY)
 
@@ -232,7 +265,15 @@ def use(plan: Plan, number: int, begin: Any) -> None:
     with plan.open(on_fault=_on_fault) as tiers:
         begin.wait()
         clients = [
-            Client(plan, tiers, recorder, f"{number}.{thread}") for thread in range(plan.threads)
+            Client(
+                plan,
+                tiers,
+                recorder,
+                f"{number}.{thread}",
+                awaits=thread % 2 == 1,
+                writes=number < plan.writers,
+            )
+            for thread in range(plan.threads)
         ]
         threads = [threading.Thread(target=client.run) for client in clients]
         for thread in threads:

@@ -158,6 +158,11 @@ class Cluster:
         for node in nodes:
             wait_until(lambda node=node: whole(node), "the cluster does not form")  # type: ignore[misc]
 
+        def epochs() -> set[str]:
+            return {self.info(node)["cluster_current_epoch"] for node in nodes}
+
+        wait_until(lambda: len(epochs()) == 1, "the nodes do not agree on an epoch")
+
     def info(self, node: Valkey) -> dict[str, str]:
         """Return what a node knows about the cluster."""
         told = node.ask("CLUSTER", "INFO")

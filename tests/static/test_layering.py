@@ -13,7 +13,7 @@ NATIVE = ROOT / "native"
 
 # A row uses only rows above it, and its own modules only where `WITHIN` says so.
 ROWS = [
-    {"errors", "events", "_native"},
+    {"errors", "events", "parameters", "_native"},
     {"keys", "policies", "accesslog", "features", "codecs", "breaker"},
     {"models", "sources"},
     {"simulation"},
@@ -25,6 +25,7 @@ ROWS = [
     {"cli"},
 ]
 WITHIN = {
+    ("parameters", "errors"),
     ("accesslog", "keys"),
     ("features", "accesslog"),
     ("cache", "loading"),

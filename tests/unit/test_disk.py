@@ -6,7 +6,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from augury.codecs import Keyring, Serializer
 from augury.errors import ConfigurationError, CorruptValueError, MissingExtraError, TierError
 from augury.tiers import Entry, Lease
-from augury.tiers.disk import Disk, name_of
-from augury.tiers.disk_records import PAGE, Records
+from augury.tiers.disk.records import PAGE, Records
+from augury.tiers.disk.tier import Disk, name_of
 
 MIB = 1 << 20
 
@@ -148,6 +149,13 @@ def test_nothing_is_left_behind(tier: Disk) -> None:
         assert txn.stat(opened.main)["entries"] == 0
 
 
+def test_a_lease_without_an_end_holds(tier: Disk) -> None:
+    lease = Lease(float("inf"))
+    assert tier.lease_many(["a"], lease) == {}
+    assert tier.get("a") == lease
+    assert tier.fill_many({"a": Entry(1)}, lease) == {"a"}
+
+
 def test_a_long_key_has_a_digest_for_a_name() -> None:
     assert name_of("a") == b"\x01s1:a"
     assert len(name_of("k" * 1_000)) == 33
@@ -168,6 +176,53 @@ def test_a_frame_under_another_key_is_a_reported_miss(tier: Disk) -> None:
     lease = Lease(time.time() + 60)
     assert tier.lease_many(["a"], lease) == {}
     assert len(heard) == 2
+
+
+@pytest.mark.parametrize("value", [b"", b"x" * 1_000, "", "text", "\xe4\udc80", 7, [1]], ids=repr)
+@pytest.mark.parametrize(
+    "key", ["a", "", "\xe4", b"a", "k" * 470, "k" * 480, 7, ("a", 1)], ids=repr
+)
+def test_one_key_is_read_as_many_are(tier: Disk, key: Hashable, value: object) -> None:
+    """By the native function or, with many or with tags, by `frame.unpack`."""
+    soon = round(time.time()) + 60.5
+    entry = Entry(value, written=1.5, fresh_until=soon, expires=soon, cost=0.25)
+    for stored in (entry, Entry(value), Entry(value, tags=(("t", b"g"),))):
+        tier.set_many({key: stored})
+        tier._folder.open().reader.name(key)  # the first one looks whether the folder is there
+        assert tier.get(key) == tier.get_many([key, "other"])[key] == stored
+        tier._simple = not tier._simple
+        assert tier.get(key) == tier.get_many([key, "other"])[key] == stored
+    assert tier.get("other") is None
+    tier.set_many({key: Entry(value, expires=time.time() + 0.05)})
+    time.sleep(0.06)
+    assert tier.get(key) is None
+
+
+def test_the_native_name_is_the_encoding(tier: Disk) -> None:
+    name = tier._folder.open().reader.name
+    name("")
+    for size in [*range(300), *range(460, 500)]:
+        for key in ("k" * size, b"k" * size):
+            assert name(key) in (None, name_of(key))
+    assert name("k" * 400) is not None
+    for key in (7, "\xe4", None, ("a",), True):
+        assert name(key) is None
+
+
+def test_encrypted_entries_are_read_by_their_serializer_only(tmp_path: Path) -> None:
+    sealed = Disk(tmp_path, "2MiB", serializer=Serializer(keys=Keyring({1: bytes(32)})))
+    plain = Disk(tmp_path, "2MiB")
+    heard: list[CorruptValueError] = []
+    sealed.on_corrupt = plain.on_corrupt = heard.append
+    for _ in range(2):
+        sealed.set_many({"a": Entry("secret")})
+        plain.set_many({"b": Entry("forged")})
+        assert values(sealed, ["a"]) == {"a": "secret"}
+        assert sealed.get("b") is None
+        assert plain.get("a") is None
+    assert len(heard) == 4
+    sealed.close()
+    plain.close()
 
 
 @pytest.mark.parametrize("at", range(0, 200, 3))
@@ -243,6 +298,8 @@ def test_forks_while_threads_use_it(tier: Disk) -> None:
         while not stop.is_set():
             tier.set_many({"a": Entry(1)})
             tier.get_many(["a", "b"])
+            tier.get("a")
+            tier.get(7)
 
     threads = [threading.Thread(target=run) for _ in range(3)]
     for thread in threads:

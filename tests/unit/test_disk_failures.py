@@ -17,7 +17,7 @@ import pytest
 from augury.errors import ConfigurationError, TierError
 from augury.tiers import Entry
 from augury.tiers.disk import Disk
-from augury.tiers.disk_folder import Folder
+from augury.tiers.disk.folder import Folder
 
 ONE_LINE = r"^[^\n]+$"
 
@@ -79,11 +79,23 @@ def truncated(file: Path) -> None:
         handle.truncate(file.stat().st_size // 2 // 4096 * 4096)
 
 
+def patched(at: int) -> Callable[[Path], object]:
+    def patch(file: Path) -> None:
+        data = bytearray(file.read_bytes())
+        data[at] ^= 0x55
+        file.write_bytes(data)
+
+    return patch
+
+
 DAMAGES: list[Callable[[Path], object]] = [
     lambda file: file.write_bytes(os.urandom(100_000)),
     lambda file: file.write_bytes(b"short"),
     lambda file: file.write_bytes(bytes(100_000)),
     truncated,
+    patched(16),  # the magic number
+    patched(20),  # the version of LMDB
+    patched(4096 + 37),  # the size of the map
     lambda file: (file.parent / "lock.mdb").write_bytes(os.urandom(9_000)),
 ]
 

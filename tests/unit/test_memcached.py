@@ -13,8 +13,8 @@ import pytest
 
 from augury.errors import ConfigurationError, CorruptValueError
 from augury.tiers import Entry, Lease
-from augury.tiers.memcached import Memcached, _exptime
-from augury.tiers.memcached_server import LARGEST_ITEM, Link, Server
+from augury.tiers.memcached.server import LARGEST_ITEM, Link, Server
+from augury.tiers.memcached.tier import Memcached, _exptime
 from tests.servers.memcached import memcached, shared_servers
 
 DAY = 24 * 60 * 60

@@ -13,7 +13,7 @@ import pytest
 from augury.errors import TierError
 from augury.tiers import Entry, Lease
 from augury.tiers.memcached import Memcached
-from augury.tiers.memcached_server import Server
+from augury.tiers.memcached.server import Server
 from tests.servers.memcached import Memcached as RealServer
 from tests.servers.memcached import free_port, memcached
 

@@ -18,7 +18,7 @@ from redis.sentinel import Sentinel
 from augury.errors import ConfigurationError, CorruptValueError, MissingExtraError, TierError
 from augury.tiers import Entry, Lease, frame
 from augury.tiers.redis import Redis
-from augury.tiers.redis_address import Address, Node, address_of
+from augury.tiers.redis.address import Address, Node, address_of
 from tests.servers.valkey import Valkey, shared, shared_cluster, valkey
 
 PATIENT = 5.0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from augury.tiers.redis_resp3 import Failure, Parser, ProtocolError, Push
+from augury.tiers.redis.resp3 import Failure, Parser, ProtocolError, Push
 
 MESSAGES: list[tuple[bytes, Any]] = [
     (b"+PONG\r\n", b"PONG"),

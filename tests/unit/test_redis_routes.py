@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from augury.errors import TierError
-from augury.tiers.redis_address import Node
-from augury.tiers.redis_resp3 import ProtocolError
-from augury.tiers.redis_routes import shards_of
-from augury.tiers.redis_tracking import _told
+from augury.tiers.redis.address import Node
+from augury.tiers.redis.resp3 import ProtocolError
+from augury.tiers.redis.routes import shards_of
+from augury.tiers.redis.tracking import _told
 
 ASKED = Node("asked", 1)
 
@@ -63,8 +63,8 @@ def test_the_port_of_tls() -> None:
     "reply",
     [
         None, b"OK", [], [1], [[]], [shard([0, 1])], [shard([0], node(5))], [shard([0, 1], {})],
-        [shard([0, 1], node(5) | {b"port": b"x"})], [{b"slots": None, b"nodes": None}], ValueError("ERR"),
-        [[b"slots"]],
+        [shard([0, 1], node(5) | {b"port": b"x"})], [{b"slots": None, b"nodes": None}],
+        ValueError("ERR"), [[b"slots"]],
     ],
     ids=repr,
 )  # fmt: skip

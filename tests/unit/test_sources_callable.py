@@ -260,6 +260,10 @@ def test_as_source() -> None:
             as_source(wrong)  # type: ignore[arg-type]
 
 
+def yields(key: str) -> Iterator[str]:
+    yield key
+
+
 def load_with(function: Any, **options: Any) -> object:
     source: Loader[str, object] = Loader(function, **options)
     return source.load_many(["a", "b"])
@@ -269,6 +273,7 @@ def load_with(function: Any, **options: Any) -> object:
     ("make", "message"),
     [
         (lambda: load_with(5), "function must be callable, not 5"),
+        (lambda: load_with(yields), "yields is a generator function"),
         (lambda: load_with(single, store=single), "store and remove go together"),
         (lambda: Loader(single, concurrency=0), "concurrency must be a positive integer"),
         (

@@ -218,7 +218,7 @@ def load_one(**arguments: Any) -> None:
         ({"table": "users", "key": ()}, "key must be a column or a tuple of columns"),
         ({"table": "users", "columns": "id"}, "columns must be a list of names, not 'id'"),
         ({"table": "users", "chunk": 0}, "chunk must be a positive integer"),
-        ({"table": "users", "timeout": 0}, "timeout must be seconds, more than zero"),
+        ({"table": "users", "timeout": 0}, "timeout must be a number of seconds above 0"),
         ({"table": "users", "row": 5}, "row must be a column or a function"),
         ({"table": "nowhere"}, "the database has no table 'nowhere'"),
         ({"table": "users", "key": "uid"}, "has no column 'uid'; it has id, name, age"),

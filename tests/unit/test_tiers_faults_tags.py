@@ -1,11 +1,14 @@
 """Tags that are dropped while what they are is being asked."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from augury.breaker import Breaker
-from augury.tiers import Memory, Tiers
+from augury.tiers import Entry, Lease, Memory, Tiers, generations
 from augury.tiers.generations import Generations
 from augury.tiers.levels import Faults, Level
 from augury.tiers.ways import BLOCKING, run
@@ -79,11 +82,23 @@ def test_a_validated_read_that_began_earlier_does_not_bring_back_a_dropped_tag()
     )
     tiers["a"]
     generations = tiers._operations.wiring.generations
-    before, asked = generations.known("t"), time.time()
+    before, asked = generations.known("t"), time.monotonic()
     tiers.invalidate_tag("t")
     assert "a" not in tiers
     shared.then = lambda: generations.learn("t", before, asked)  # what another thread was told
     assert "a" not in tiers
+
+
+def test_a_tag_that_another_process_is_about_to_begin_is_waited_for() -> None:
+    shared, begun = Meanwhile(), Lease(time.time() + 10)
+    generations = knowing(shared)
+    key = generations.key("t")
+    shared.lease_many([key], begun)
+    begins = threading.Timer(0.01, shared.fill_many, [{key: Entry(None)}, begun])
+    begins.start()
+    assert run(generations.refresh(BLOCKING, ["t"], 0.0))
+    begins.join()
+    assert shared.get_many([key])[key].version == generations.known("t")  # type: ignore[union-attr]
 
 
 def test_a_dropped_tag_is_not_served_here_even_if_it_was_asked_for_meanwhile() -> None:
@@ -103,3 +118,36 @@ def test_a_dropped_tag_is_not_served_here_even_if_it_was_asked_for_meanwhile() -
     shared.set_many = asked_for_meanwhile  # type: ignore[method-assign]
     tiers.invalidate_tag("t")
     assert tiers["a"] == 2
+
+
+@pytest.mark.parametrize("options", [{}, {"consistency": "tracked"}, {"consistency": "validated"}])
+@pytest.mark.parametrize("below", [True, False])
+def test_tags_that_no_copy_has_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch, options: Any, below: bool
+) -> None:
+    monkeypatch.setattr(generations, "_MOST", 20)
+    monkeypatch.setattr(generations, "_LATELY", 0.0)
+    shared = [Shared()] if below else []
+    rows = Rows({key: key for key in range(1_000)})
+    tiers = Tiers(
+        [Memory(5, policy="lru"), *shared],
+        source=rows,
+        ttl=60,
+        tags=lambda key: [f"{key}"],
+        **options,
+    )
+    assert [tiers[key] for key in range(1_000)] == list(range(1_000))
+    assert len(tiers._wiring.generations._known) < 50
+    assert len(tiers._wiring.generations._names or ()) < 50
+    for key in (999, 0):  # in memory, and long gone from it
+        rows.rows[key] = -1
+        tiers.invalidate_tag(f"{key}")
+        assert tiers[key] == -1
+
+
+def test_a_weigher_is_not_asked_what_weighs_nothing() -> None:
+    memory = Memory(10, weigher=lambda _, value: len(value))
+    tiers: Tiers[str, str] = Tiers([memory], source=Rows({"a": "value"}), negative_ttl=60)
+    assert tiers.get_many("ab") == {"a": "value"}
+    assert tiers.get("b") is None
+    assert tiers.stats().loads == 2

@@ -56,6 +56,11 @@ class Envelope:
         self._flags = 0 if keys is None else ENCRYPTED
         self._key = 0 if keys is None else keys.newest
 
+    @property
+    def encrypts(self) -> bool:
+        """Whether what it seals, and all that it opens, is encrypted."""
+        return self._keys is not None
+
     def seal(self, codec: int, flags: int, payload: bytes, context: bytes) -> bytes:
         """Return the envelope of a payload; of the flags `ENCRYPTED` is added here."""
         flags |= self._flags

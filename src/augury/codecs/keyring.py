@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from augury.errors import ConfigurationError, CorruptValueError, MissingExtraError
+from augury.parameters import check_instance
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -52,6 +53,7 @@ class Keyring:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         except ImportError:
             raise MissingExtraError("cryptography", "security") from None
+        check_instance("keys", keys, Mapping)
         if not keys:
             raise ConfigurationError("a keyring needs a key")
         for number, key in keys.items():

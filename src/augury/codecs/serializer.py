@@ -11,10 +11,10 @@ from augury.codecs.formats import BY_NUMBER, codec_of, full_name, msgpack
 from augury.codecs.keyring import Keyring
 from augury.errors import (
     CodecError,
-    ConfigurationError,
     CorruptValueError,
     MissingExtraError,
 )
+from augury.parameters import check_instance, check_integer
 
 
 class Serializer:
@@ -66,15 +66,19 @@ class Serializer:
         max_bytes: int = 1 << 30,
     ) -> None:
         if compress_above is not None:
-            if compress_above < 0:
-                raise ConfigurationError(f"compress_above is {compress_above}, below 0")
+            check_integer("compress_above", compress_above, least=0)
             compression.zstandard()
-        if max_bytes < 1:
-            raise ConfigurationError(f"max_bytes is {max_bytes}, below 1")
+        check_integer("max_bytes", max_bytes)
+        if keys is not None:
+            check_instance("keys", keys, Keyring)
         self._compress_above = max_bytes if compress_above is None else compress_above
         self._max_bytes = max_bytes
         self._pickles = pickle is not None
         self._envelope = Envelope(keys, pickle)
+
+    def reads_plain(self, size: int) -> bool:
+        """Return whether it reads payloads up to so many bytes that are not encrypted."""
+        return not self._envelope.encrypts and size <= self._max_bytes
 
     def dumps(self, value: Any, context: bytes = b"") -> bytes:
         """Return a value as bytes.

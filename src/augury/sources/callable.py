@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeVar, cast, overload
 
 from augury.errors import ConfigurationError
+from augury.parameters import check_function
 from augury.sources.background_loop import BackgroundLoop
 from augury.sources.concurrency import Absence, aeach, each
 from augury.sources.contract import Source, not_writable
@@ -144,9 +145,15 @@ class Loader(Source[K, V]):
         remove: Callable[..., Any] | None = None,
         concurrency: int = 8,
     ) -> None:
-        for name, given in (("function", function), ("store", store), ("remove", remove)):
+        check_function("function", function)
+        for name, given in (("store", store), ("remove", remove)):
             if given is not None and not callable(given):
                 raise ConfigurationError(f"{name} must be callable, not {given!r}")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigurationError(
+                f"{name_of(function)} is a generator function, whose result can be read only once; "
+                "return a list"
+            )
         if (store is None) != (remove is None):
             raise ConfigurationError("store and remove go together: give both or none")
         if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:

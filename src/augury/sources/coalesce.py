@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
 from augury.errors import ConfigurationError
-from augury.sources.contract import Source
+from augury.sources.contract import Source, checked
 from augury.sources.forks import renew_in_child
 from augury.sources.threads import retrieve
 
@@ -170,7 +170,7 @@ class Coalesced(Source[K, V]):
                 concurrent.futures.wait([batch.gate], self._wait)
                 with self._lock:
                     self._release(batch)
-            found = self._source.load_many(list(batch.keys))
+            found = checked(self._source, self._source.load_many(list(batch.keys)))
         except BaseException as error:
             self._end(batch, None, error)
             if not isinstance(error, Exception):
@@ -185,7 +185,7 @@ class Coalesced(Source[K, V]):
                 await asyncio.wait([gate], timeout=self._wait)
                 with self._lock:
                     self._release(batch)
-            found = await self._source.aload_many(list(batch.keys))
+            found = checked(self._source, await self._source.aload_many(list(batch.keys)))
         except BaseException as error:
             self._end(batch, None, error)
             if not isinstance(error, Exception):
@@ -199,7 +199,7 @@ class Coalesced(Source[K, V]):
             self._end(batch, None, asyncio.CancelledError())
 
     def _end(
-        self, batch: _Batch[K, V], found: dict[K, V] | None, error: BaseException | None
+        self, batch: _Batch[K, V], found: Mapping[K, V] | None, error: BaseException | None
     ) -> None:
         """Hand out what has come of a batch, and let the next one go.
 
@@ -210,6 +210,9 @@ class Coalesced(Source[K, V]):
             self._under_way -= 1
             if self._forming is not None:
                 self._release(self._forming)
+        if isinstance(error, StopIteration):  # no future of asyncio takes one
+            stopped, error = error, RuntimeError(f"{self._source!r} raised StopIteration")
+            error.__cause__ = stopped
         if found is not None:
             batch.outcome.set_result(found)
         elif isinstance(error, Exception):
@@ -227,9 +230,9 @@ class _Batch(Generic[K, V]):
     def __init__(self, keys: dict[K, None]) -> None:
         self.keys = keys
         self.gate: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self.outcome: concurrent.futures.Future[dict[K, V]] = concurrent.futures.Future()
+        self.outcome: concurrent.futures.Future[Mapping[K, V]] = concurrent.futures.Future()
 
     @staticmethod
-    def share(found: dict[K, V], wanted: dict[K, None]) -> dict[K, V]:
+    def share(found: Mapping[K, V], wanted: dict[K, None]) -> dict[K, V]:
         """Return what one caller has asked for."""
         return {key: found[key] for key in wanted if key in found}

@@ -105,3 +105,13 @@ class Source(ABC, Generic[K, V]):
 def not_writable(source: Source[K, V]) -> ConfigurationError:
     """Return the error for a write to a source that only reads."""
     return ConfigurationError(f"{source!r} is not writable")
+
+
+def checked(source: Source[K, V], found: Mapping[K, V]) -> Mapping[K, V]:
+    """Return what a source has returned, if that is a mapping."""
+    if not isinstance(found, Mapping):
+        raise ConfigurationError(
+            f"{source!r} must return a dict of the values that are there, not "
+            f"{type(found).__name__}"
+        )
+    return found

@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 
 from augury.errors import ConfigurationError, MissingExtraError, SourceError, StatusError
+from augury.parameters import check_function, check_instance
 from augury.sources.callable import name_of
 from augury.sources.concurrency import aeach, each
 from augury.sources.contract import Source
@@ -106,7 +107,11 @@ class HTTP(Source[K, V]):
                 raise ConfigurationError(f"{name} must be a positive integer, not {number!r}")
         if not isinstance(timeout, int | float) or not timeout > 0:
             raise ConfigurationError(f"timeout must be seconds, more than zero, not {timeout!r}")
-        if isinstance(hosts, str):
+        for name, function in (("read", read), ("batch", batch)):
+            if function is not None:
+                check_function(name, function)
+        check_instance("headers", headers or {}, Mapping)
+        if isinstance(hosts, str) or not isinstance(hosts, Collection):
             raise ConfigurationError(f"hosts must be a list of names, not {hosts!r}")
         if (url is None) == (batch is None):
             raise ConfigurationError("give either a URL or batch")
@@ -312,7 +317,7 @@ def _checked(url: str) -> str:
 
     try:
         host = httpx.URL(url.replace("{key}", "k")).host
-    except (httpx.InvalidURL, TypeError, AttributeError):
+    except (httpx.InvalidURL, TypeError, AttributeError, UnicodeError):
         host = ""
     if not host or not url.startswith(("http://", "https://")):
         raise ConfigurationError("url must be like https://host/items/{key}")

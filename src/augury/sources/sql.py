@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from augury.errors import ConfigurationError, MissingExtraError
+from augury.parameters import check_instance, check_number
 from augury.sources.contract import Source, not_writable
 from augury.sources.forks import renew_in_child
 from augury.sources.threads import complete_in_thread
@@ -92,7 +93,7 @@ class SQL(Source[K, V]):
         timeout: float | None = None,
     ) -> None:
         try:
-            from sqlalchemy import URL, Engine
+            from sqlalchemy import URL, Engine, Executable
             from sqlalchemy.ext.asyncio import AsyncEngine
         except ModuleNotFoundError:
             raise MissingExtraError("SQLAlchemy", "sql") from None
@@ -104,8 +105,11 @@ class SQL(Source[K, V]):
             raise ConfigurationError("schema and columns go with a table")
         if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
             raise ConfigurationError(f"chunk must be a positive integer, not {chunk!r}")
-        if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
-            raise ConfigurationError(f"timeout must be seconds, more than zero, not {timeout!r}")
+        if timeout is not None:
+            check_number("timeout", timeout)
+        check_instance("read_only", read_only, bool)
+        if not isinstance(statement, str | Executable | None):
+            raise ConfigurationError(f"statement must be text or a statement, not {statement!r}")
         if not (row is None or isinstance(row, str) or callable(row)):
             raise ConfigurationError(f"row must be a column or a function, not {row!r}")
         self._composite = isinstance(key, tuple)
@@ -230,6 +234,10 @@ class SQL(Source[K, V]):
         found: dict[K, V] = {}
         for some in self._chunks(keys):
             result = connection.execute(statements.select, {"keys": some})
+            if not result.returns_rows:
+                raise ConfigurationError(
+                    f"the statement of {self!r} returns no rows: give a SELECT"
+                )
             names = [str(name) for name in result.keys()]  # noqa: SIM118 - it is no mapping
             places = self._places(statements, names)
             asked = set(some)

@@ -29,7 +29,7 @@ def engine_of(address: str | URL, *, read_only: bool, timeout: float | None) -> 
     """
     try:
         url = make_url(address)
-    except ArgumentError:  # whose text might show a password
+    except (ArgumentError, ValueError):  # whose text might show a password
         raise ConfigurationError(
             "the database is no URL such as postgresql://user@host/name or sqlite:///file"
         ) from None

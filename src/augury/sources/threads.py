@@ -72,7 +72,10 @@ def _serve(inbox: Inbox) -> None:
 
 def _complete(inbox: Inbox, future: Future[T], call: Callable[[], T]) -> None:
     try:
-        result = call()
+        try:
+            result = call()
+        except StopIteration as error:  # no future of asyncio takes one: who awaits would hang
+            raise RuntimeError("a function raised StopIteration") from error
     except BaseException as error:
         _idle.append(inbox)
         future.set_exception(error)

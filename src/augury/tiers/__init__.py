@@ -3,6 +3,7 @@
 from augury.tiers.chain import Tiers
 from augury.tiers.consistency import Consistency
 from augury.tiers.contract import Health, Tier, Tracking
+from augury.tiers.disk import Disk
 from augury.tiers.entry import ABSENT, Entry, Lease
 from augury.tiers.memcached import Memcached
 from augury.tiers.memory import Memory
@@ -12,6 +13,7 @@ from augury.tiers.redis import Redis
 __all__ = [
     "ABSENT",
     "Consistency",
+    "Disk",
     "Entry",
     "Health",
     "Lease",

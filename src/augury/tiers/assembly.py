@@ -11,6 +11,7 @@ from augury.breaker import Breaker
 from augury.errors import ConfigurationError
 from augury.events import Fault
 from augury.loading import Ttl, check_ttl, seconds
+from augury.parameters import check_function, check_integer
 from augury.sources import Source, as_source
 from augury.tiers.consistency import Consistency
 from augury.tiers.contract import Tier, Tracking
@@ -76,8 +77,10 @@ def assemble(
     _check(namespace, eagerness, queue, tags=tags, on_fault=on_fault)
     check_ttl("near_ttl", near_ttl)
     check_ttl("lease", lease)
-    if lease is None:
+    if lease is None or seconds(lease) == _FOREVER:
         raise ConfigurationError("lease must be a number of seconds: a load may hang")
+    if placement is not None:
+        check_function("placement.goes_down", getattr(placement, "goes_down", None))
     memory, below = _split(tiers)
     _check_copies(mode, memory, below, near_ttl, lifetimes.ttl)
     name_apart(tiers)
@@ -144,8 +147,7 @@ def _check(
         raise ConfigurationError(f"namespace must be a str, not {namespace!r}")
     if not isinstance(eagerness, int | float) or not 0 <= eagerness < _FOREVER:
         raise ConfigurationError(f"eagerness must be 0 or more, not {eagerness!r}")
-    if not isinstance(queue, int) or queue < 1:
-        raise ConfigurationError(f"queue must be a positive integer, not {queue!r}")
+    check_integer("queue", queue)
     for name, function in functions.items():
         if function is not None and not callable(function):
             raise ConfigurationError(f"{name} must be callable or None, not {function!r}")

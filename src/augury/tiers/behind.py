@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from augury.errors import TierError
+from augury.errors import InvalidationError, TierError
 from augury.events import Trouble
 from augury.loading import DEFAULT, Default, Ttl
 from augury.sources import may_pass
@@ -22,6 +22,7 @@ from augury.tiers.writing import Writer
 _BATCH = 500
 _PAUSE = 0.005
 _LONGEST_PAUSE = 2.0
+_IDLE = 1.0  # seconds without work after which the thread ends
 
 
 class Write(NamedTuple):
@@ -60,30 +61,38 @@ class Behind:
         self._lock = threading.RLock()
         self.after_fork()
         open_in_child(self)
-        atexit.register(_finish, weakref.ref(self))
+        _all.add(self)
+        # Anew, so that it runs before whatever closes what was opened before this: a database.
+        atexit.unregister(_finish)
+        atexit.register(_finish)
 
     def after_fork(self) -> None:
         """Begin with an empty queue: the parent writes what is in its own."""
         self._pending: dict[Key, Write] = {}
         self._under_way: dict[Key, Write] = {}
+        self._undelivered: dict[Key, None] = {}
         self._errors: list[Exception] = []
         self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._pending) + len(self._under_way)
+        return len(self._pending) + len(self._under_way) + len(self._undelivered)
 
     def see(self, keys: Iterable[Key]) -> dict[Key, Write]:
         """Return what is to be written under these keys."""
-        if not self._pending and not self._under_way:
-            return {}
-        with self._lock:
+        with self._lock:  # what failed goes back from one to the other
+            if not self._pending and not self._under_way:
+                return {}
             return {
                 key: write
                 for key in keys
                 if (write := self._pending.get(key) or self._under_way.get(key)) is not None
             }
+
+    def before(self, copy: Callable[[Key], Any]) -> Callable[[Key], Any]:
+        """Return a function that returns copies, but of keys that are to be written."""
+        return lambda key: None if self.see((key,)) else copy(key)
 
     async def put(self, way: Way, writes: Mapping[Key, Write]) -> None:
         """Have values written.
@@ -130,31 +139,43 @@ class Behind:
                     return
             await way.sleep(_PAUSE)
 
+    async def settle_tagged(self, way: Way, names: Collection[str]) -> None:
+        """Settle what has one of these tags; "" is the one that everything has."""
+        with self._lock:
+            keys = [
+                key
+                for key, write in (*self._pending.items(), *self._under_way.items())
+                if "" in names or not set(names).isdisjoint(write.tags)
+            ]
+        await self.settle(way, keys)
+
     def _run(self) -> None:
         pause = _PAUSE
         while True:
             with self._lock:
-                while not self._pending:
-                    if self._closed:
+                while not self._pending and not self._undelivered:
+                    # A thread that waits for ever would keep these tiers for ever.
+                    idle = self._closed or not self._changed.wait(_IDLE)
+                    if idle and not self._pending:
                         self._thread = None
                         return
-                    self._changed.wait(1.0)
                 self._take_batch()
             failed = self._write(self._under_way)
+            late = not self._invalidate()
             with self._lock:
                 for key, write in failed.items():
                     self._pending.setdefault(key, write)
                 self._under_way = {}
                 self._changed.notify_all()
-                if failed:
+                if failed or late:
                     self._changed.wait(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE) if failed else _PAUSE
+            pause = min(2 * pause, _LONGEST_PAUSE) if failed or late else _PAUSE
 
     def _take_batch(self) -> None:
-        """Take the writes that may be done together: a row of equal tags and ttl."""
-        first = next(iter(self._pending.values()))
+        """Take the writes that may be done together: a row of equal ttl."""
+        first = next(iter(self._pending.values()), None)
         for key, write in self._pending.items():
-            if (write.tags, write.ttl) != (first.tags, first.ttl):
+            if first is None or write.ttl != first.ttl:
                 break
             self._under_way[key] = write
             if len(self._under_way) >= _BATCH:
@@ -163,13 +184,19 @@ class Behind:
             del self._pending[key]
 
     def _write(self, writes: Mapping[Key, Write]) -> dict[Key, Write]:
-        """Do writes with the same tags and ttl; return those to be tried again."""
+        """Do writes with the same ttl; return those to be tried again."""
+        if not writes:
+            return {}
         first = next(iter(writes.values()))
         try:
             values = {key: write.value for key, write in writes.items()}
-            if not run(self._writer.store(BLOCKING, values, lambda _: first.tags, first.ttl)):
+            tags = {key: write.tags for key, write in writes.items()}
+            if not run(self._writer.store(BLOCKING, values, tags.__getitem__, first.ttl)):
                 return dict(writes)
-        except Exception as error:
+        except InvalidationError as error:  # the source has it: others may write it from now on
+            self._faults.report(Trouble.UNAVAILABLE, "write-behind", error)
+            self._undelivered |= dict.fromkeys(writes)
+        except BaseException as error:  # the thread goes on, whatever a source raises
             if isinstance(error, TierError) or may_pass(error):
                 self._faults.report(Trouble.UNAVAILABLE, "write-behind", error)
                 return dict(writes)
@@ -179,8 +206,23 @@ class Behind:
                     failed |= self._write({key: write})
                 return failed
             self._faults.report(Trouble.DROPPED, "write-behind", error)
+            if not isinstance(error, Exception):  # it must not end whoever calls `flush`
+                error = RuntimeError(f"a write raised {error!r}")
             self._errors.append(error)
         return {}
+
+    def _invalidate(self) -> bool:
+        """Drop what the last tier may still have of keys that were written; return whether done."""
+        keys = list(self._undelivered)
+        try:
+            run(self._writer.invalidate(BLOCKING, keys))
+        except TierError as error:
+            self._faults.report(Trouble.UNAVAILABLE, "write-behind", error)
+            return False
+        with self._lock:
+            for key in keys:
+                del self._undelivered[key]
+        return True
 
     async def flush(self, way: Way, seconds: float = float("inf")) -> None:
         """Wait until all is written.
@@ -212,9 +254,11 @@ class Behind:
                 self._changed.notify_all()
 
 
-def _finish(reference: Callable[[], Behind | None]) -> None:
-    behind = reference()
-    if behind is not None and len(behind):
+_all: weakref.WeakSet[Behind] = weakref.WeakSet()
+
+
+def _finish() -> None:
+    for behind in [each for each in _all if len(each)]:
         try:
             run(behind.flush(BLOCKING, behind._patience))
         except Exception as error:

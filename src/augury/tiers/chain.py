@@ -193,6 +193,9 @@ class Tiers(Generic[K, V]):
             raise KeyError(key)
         return cast("V", value)
 
+    __iter__ = None
+    """Nobody knows all keys; without this, Python would ask for 0, 1, 2 and so on."""
+
     def __contains__(self, key: K) -> bool:
         """Return whether a tier holds a value; nothing is loaded."""
         return key in run(self._operations.read(BLOCKING, [key], None))
@@ -201,7 +204,7 @@ class Tiers(Generic[K, V]):
         """Return what memory holds, if that may be served without asking anybody."""
         copy = self._copy(key)
         if copy is not None:
-            now, wiring = time.time(), self._wiring
+            now, wiring = time.monotonic(), self._wiring
             if now < copy.look_at and now < wiring.listens_at and copy.epoch is wiring.epoch:
                 return copy.value
         return NOTHING
@@ -299,7 +302,7 @@ class Tiers(Generic[K, V]):
 
     def clear(self) -> None:
         """Drop every entry of this namespace, at once however many there are."""
-        run(self._operations.invalidate_tag(BLOCKING, [""]))
+        run(self._operations.clear(BLOCKING))
 
     async def aset(
         self, key: K, value: V, *, ttl: Ttl | Default = DEFAULT, tags: Iterable[str] = ()
@@ -331,7 +334,7 @@ class Tiers(Generic[K, V]):
 
     async def aclear(self) -> None:
         """Do what `clear` does."""
-        await self._operations.invalidate_tag(AWAITING, [""])
+        await self._operations.clear(AWAITING)
 
     # Life
 
@@ -344,7 +347,10 @@ class Tiers(Generic[K, V]):
         await self._operations.flush(AWAITING)
 
     def close(self) -> None:
-        """Write what waits, and close the tiers and the source. A second call does nothing."""
+        """Write what waits, and close the tiers and the source. A second call does nothing.
+
+        After that reads go on to the source, writes are dropped and reported, and deletions raise.
+        """
         run(self._operations.close(BLOCKING))
 
     async def aclose(self) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from augury.errors import AuguryError
 from augury.events import Trouble
 from augury.tiers.contract import Key
 from augury.tiers.entry import Entry
@@ -20,6 +19,7 @@ from augury.tiers.ways import BLOCKING, run
 
 _MOST_WAITING = 10_000
 _BATCH = 256
+_IDLE = 1.0  # seconds without work after which the thread ends
 
 
 class Demotion:
@@ -58,7 +58,10 @@ class Demotion:
         """Have an entry written, if that pays; it is served until `expires`."""
         if self._closed or self._waiting.qsize() >= _MOST_WAITING:
             return
-        self._waiting.put((key, outer, entry, expires))
+        self._put((key, outer, entry, expires))
+
+    def _put(self, item: Any) -> None:
+        self._waiting.put(item)
         if self._thread is None:
             with self._lock:
                 if self._thread is None and not self._closed:
@@ -69,19 +72,33 @@ class Demotion:
 
     def drop(self, outer: list[Key]) -> None:
         """Have keys deleted that may be among those that wait, once these are written."""
-        if self._thread is None:
+        if self._thread is None and self._waiting.empty():
             return
         with self._lock:
             self.dropping.update(outer)
-        self._waiting.put(lambda: self._drop(outer))
+        self._put(lambda: self._drop(outer))
 
     def _drop(self, outer: list[Key]) -> None:
-        run(self._level.ask(BLOCKING, "delete_many", outer))
-        with self._lock:
-            self.dropping -= Counter(outer)
+        try:
+            run(self._level.ask(BLOCKING, "delete_many", outer))
+        finally:
+            with self._lock:
+                self.dropping -= Counter(outer)
+
+    def _first(self, waiting: queue.SimpleQueue[Any]) -> Any:
+        """Return what waits; None if that is nothing for a while."""
+        while True:
+            try:
+                return waiting.get(timeout=_IDLE)
+            except queue.Empty:
+                with self._lock:
+                    mine, self._thread = self._thread, None
+                    if waiting.empty():  # who offers from now on begins another thread
+                        return None  # this one would keep these tiers for ever
+                    self._thread = mine
 
     def _run(self, waiting: queue.SimpleQueue[Any]) -> None:
-        while (first := waiting.get()) is not None:
+        while (first := self._first(waiting)) is not None:
             batch: dict[Key, Entry] = {}
             while not callable(first):
                 self._consider(batch, *first)
@@ -94,11 +111,11 @@ class Demotion:
                     break
             try:
                 if batch:
-                    run(self._level.ask(BLOCKING, "set_many", batch))
+                    run(self._level.store(BLOCKING, "set_many", batch))
                 if first is not None:
                     first()
-            except AuguryError as error:  # a value that no codec takes
-                self._faults.report(Trouble.DROPPED, self._level.name, error)
+            except Exception as error:  # a value that no codec takes; the next one may be taken
+                self._faults.report(Trouble.DROPPED, self._level.name, repr(error))
 
     def _consider(
         self, batch: dict[Key, Entry], key: Key, outer: Key, entry: Entry, expires: float

@@ -103,9 +103,9 @@ class Board:
                     others[key] = Seat(under_way, under_way.asked)
         return mine, others
 
-    def has(self, key: Key) -> bool:
-        """Return whether somebody fetches or writes a key."""
-        return key in self._flights
+    def has(self, key: Key, but: Flight | None = None) -> bool:
+        """Return whether somebody fetches or writes a key, by another flight than this one."""
+        return self._flights.get(key, but) is not but
 
     def claim(self, keys: Iterable[Key], owner: object) -> dict[Key, Flight]:
         """Revoke the flights of keys that are about to be written; return new ones, none joins."""
@@ -122,6 +122,12 @@ class Board:
             for key in keys:
                 if (flight := self._flights.pop(key, None)) is not None:
                     flight.valid = False
+
+    def strand(self, key: Key, flight: Flight) -> None:
+        """Take a flight that takes too long off the board: others begin one of their own."""
+        with self._lock:
+            if self._flights.get(key) is flight:
+                self.revoke([key])
 
     def revoke_all(self) -> None:
         """End the validity of every flight; who joins one still gets what it asks for after that.

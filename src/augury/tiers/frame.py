@@ -25,7 +25,7 @@ from collections.abc import Callable
 import msgspec
 
 from augury.codecs import Serializer
-from augury.errors import CorruptValueError
+from augury.errors import CorruptValueError, KeyEncodingError
 from augury.keys import digest
 from augury.tiers.contract import Key
 from augury.tiers.entry import ABSENT, Entry, Held, Lease, is_live
@@ -37,6 +37,8 @@ VERSION_END = 20
 _MAGIC = b"Au"
 _FORMAT = 1
 _FOREVER = float("inf")
+AS_GOOD_AS_FOREVER = 2**63 / 1e6
+"""Seconds since 1970 that have no place in a header: some 292,000 years."""
 _MOST_MICROSECONDS = 2**32 - 1
 
 _tags_of = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...]).decode
@@ -48,7 +50,10 @@ def address(key: Key) -> bytes:
 
     Tiers find it by the first 16; all 32 are bound to the value.
     """
-    return digest(key, size=32)
+    try:
+        return digest(key, size=32)
+    except KeyEncodingError as error:  # of the pair of namespace and key
+        raise KeyEncodingError(str(error).replace("value[1]", "key", 1)) from None
 
 
 def pack(address: bytes, held: Held, serializer: Serializer) -> bytes:
@@ -139,8 +144,9 @@ def deadline(frame: bytes | memoryview) -> int:
 
 def is_lease(head: bytes, lease: Lease) -> bool:
     """Return whether this is the header of a lease's frame, and the lease still holds."""
-    token = head[3:4] in (b"R", b"W") and head[4:VERSION_END]
-    return token == lease.token and time.time() * 1e6 < deadline(head)
+    if head[3:4] not in (b"R", b"W") or head[4:VERSION_END] != lease.token:
+        return False
+    return not (until := deadline(head)) or time.time() * 1e6 < until
 
 
 def version(head: bytes) -> bytes | None:
@@ -158,7 +164,7 @@ def version(head: bytes) -> bytes | None:
 
 
 def _ticks(seconds: float) -> int:
-    return 0 if seconds == _FOREVER else max(1, round(seconds * 1e6))
+    return 0 if seconds >= AS_GOOD_AS_FOREVER else max(1, round(seconds * 1e6))
 
 
 def _seconds(ticks: int) -> float:

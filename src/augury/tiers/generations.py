@@ -8,11 +8,13 @@ by a new one, which voids entries needlessly but never wrongly keeps one.
 
 from __future__ import annotations
 
+import reprlib
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
+from augury.errors import ConfigurationError
 from augury.tiers.contract import Key
 from augury.tiers.entry import Entry, Lease, new_version
 from augury.tiers.fork import open_in_child
@@ -22,6 +24,10 @@ from augury.tiers.ways import Way
 
 _FOREVER = float("inf")
 _PATIENCE = 10.0  # seconds that a lease on a tag holds
+# Seconds between two looks whether another process has begun a tag; a load waits for that.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.1
+_MOST = 100_000
+_LATELY = 60.0  # seconds for which an answer may be under way
 
 
 class Known(NamedTuple):
@@ -30,12 +36,31 @@ class Known(NamedTuple):
     generation: bytes = b""
     """The one last heard of."""
     asked: float = -_FOREVER
-    """When the tier was asked that said so, in seconds since 1970."""
+    """When the tier was asked that said so, by `time.monotonic`."""
     doubted: float = -_FOREVER
     """When it was last said to have changed. What was asked before proves nothing."""
 
 
 _UNKNOWN = Known()
+
+
+def tags_of(given: object) -> tuple[str, ...]:
+    """Return the tags that a user gave, each once.
+
+    Raises
+    ------
+    ConfigurationError
+        If they are anything but names: one text would be taken for one tag a letter, and the empty
+        tag is the one of the namespace.
+    """
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes):
+        names = tuple(given)
+        if all(isinstance(name, str) and name for name in names):
+            return tuple(dict.fromkeys(names))
+        given = names
+    raise ConfigurationError(
+        f"tags are several names, such as ['org:1'], not {reprlib.repr(given)}"
+    )
 
 
 class Generations:
@@ -60,6 +85,7 @@ class Generations:
         self._authority = authority
         self._lasts = lasts if authority is not None else _FOREVER
         self._known: dict[str, Known] = {}
+        self._most = _MOST
         self._names: dict[bytes, str] | None = {} if named else None
         self._lock = threading.RLock()
         open_in_child(self)
@@ -107,17 +133,39 @@ class Generations:
         return unsure
 
     def _expect(self, name: str) -> None:
-        if name not in self._known:
-            self._known.setdefault(name, _UNKNOWN)
-            if self._names is not None:
-                self._names[address(self.key(name))[:16]] = name
+        with self._lock:
+            if name not in self._known:
+                self._known[name] = _UNKNOWN
+                if self._names is not None:
+                    self._names[address(self.key(name))[:16]] = name
 
     def forget(self, names: Iterable[str] | None = None) -> None:
         """Ask the tier before using these generations, or all, again."""
         with self._lock:
-            now = time.time()
+            now = time.monotonic()
             for name in list(self._known) if names is None else names:
                 self._known[name] = Known(self.known(name), doubted=now)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many tags are known that `forget_unused` is due."""
+        return len(self._known) > self._most
+
+    def forget_unused(self, used: Collection[str]) -> None:
+        """Forget tags but these and those that the tier told of lately.
+
+        They are not heard of any more: the caller has each copy looked at after that.
+        """
+        with self._lock:
+            since = time.monotonic() - _LATELY
+            self._known = {
+                name: known
+                for name, known in self._known.items()
+                if name in used or max(known.asked, known.doubted) > since
+            }
+            self._most = max(_MOST, 2 * len(self._known))
+            if self._names is not None:
+                self._names = {n: tag for n, tag in self._names.items() if tag in self._known}
 
     def forget_named(self, names: Iterable[bytes]) -> bool:
         """Forget the tags that servers call so; return whether any of them is one."""
@@ -135,7 +183,7 @@ class Generations:
             self._expect(name)
             known = self._known[name]
             latest = max(known.asked, known.doubted)
-            if asked < latest <= time.time():  # unless the clock was set back
+            if asked < latest:
                 return
             self._known[name] = Known(generation, asked)
 
@@ -145,10 +193,11 @@ class Generations:
         if not unsure:
             return True
         if self._authority is None:
-            for name in unsure:
-                self._known[name] = Known(new_version(), now)
+            with self._lock:
+                for name in unsure:
+                    self._known[name] = Known(new_version(), now)
             return True
-        asked = time.time()
+        asked = time.monotonic()
         held = await self._authority.ask(way, "get_many", [self.key(name) for name in unsure])
         if held is DOWN:
             return False
@@ -168,23 +217,36 @@ class Generations:
         return not none or await self._begin(way, none)
 
     async def _begin(self, way: Way, names: Collection[str]) -> bool:
+        """Give generations to tags that have none; another process may be about to do the same."""
+        pause = _FIRST_PAUSE
+        while others := await self._begin_some(way, names):
+            if pause > _LONGEST_PAUSE:
+                return False
+            await way.sleep(pause)
+            names, pause = others, 2 * pause
+        return others is not None
+
+    async def _begin_some(self, way: Way, names: Collection[str]) -> list[str] | None:
+        """Return the tags that others are about to begin; None if the tier does not answer."""
         assert self._authority is not None
-        now = time.time()
+        asked, now = time.monotonic(), time.time()
         keys = {self.key(name): name for name in names}
         lease = Lease(now + _PATIENCE)
         held = await self._authority.ask(way, "lease_many", list(keys), lease)
         if held is DOWN:
-            return False
+            return None
         entries = {key: Entry(None, written=now) for key in keys if key not in held}
         filled = await self._authority.ask(way, "fill_many", entries, lease) if entries else set()
         if filled is DOWN:
-            return False
+            return None
+        others = []
         for key, name in keys.items():
             found = entries.get(key) if key in filled else held.get(key)
-            if not isinstance(found, Entry):
-                return False  # another process is about to: this once nothing is sure
-            self.learn(name, found.version, now)
-        return True
+            if isinstance(found, Entry):
+                self.learn(name, found.version, asked)
+            else:
+                others.append(name)
+        return others
 
     async def renew(self, way: Way, names: Collection[str]) -> None:
         """Give new generations to tags.
@@ -197,14 +259,15 @@ class Generations:
         now = time.time()
         entries = {name: Entry(None, written=now) for name in names}
         if self._authority is None:
-            for name, entry in entries.items():
-                self._known[name] = Known(entry.version, now)
+            with self._lock:
+                for name, entry in entries.items():
+                    self._known[name] = Known(entry.version, time.monotonic())
             return
         by_key = {self.key(name): entry for name, entry in entries.items()}
         try:
             await self._authority.insist(way, "set_many", by_key)
         finally:  # whoever asked before may yet be told what was true then
             with self._lock:
-                now = time.time()
+                now = time.monotonic()
                 for name, entry in entries.items():
                     self._known[name] = Known(entry.version, doubted=now)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from augury.breaker import Breaker
-from augury.errors import CorruptValueError, TierError
+from augury.errors import CodecError, CorruptValueError, TierError
 from augury.events import Fault, Trouble
-from augury.tiers.contract import Tier
+from augury.tiers.contract import Key, Tier
+from augury.tiers.entry import Entry
 from augury.tiers.ways import Way
 
 _log = logging.getLogger("augury.tiers")
+
+# Seconds of waiting for a tier that are a fault of the tier, if the caller then gives up.
+_LONG = 0.1
 
 DOWN: Final[Any] = object()
 """What a tier answers that does not answer."""
@@ -37,7 +41,10 @@ class Faults:
             self._logged[trouble, tier] = now
             _log.warning("%s", fault)
         if self._listener is not None:
-            self._listener(fault)
+            try:
+                self._listener(fault)
+            except Exception:
+                _log.exception("on_fault raised, told of: %s", fault)
 
 
 class Level:
@@ -69,6 +76,7 @@ class Level:
         """Return what a method of the tier returns, or `DOWN`."""
         if not self._breaker.allows():
             return DOWN
+        began = time.monotonic()
         try:
             answer = await way.call(self.tier, method, *arguments)
         except TierError as error:
@@ -79,10 +87,34 @@ class Level:
             self._breaker.succeeded()  # a caller's mistake
             raise
         except BaseException:
-            self._breaker.failed()  # given up while waiting
+            if time.monotonic() - began >= _LONG:
+                self._breaker.failed()  # given up while waiting; sooner says nothing of the tier
             raise
         self._breaker.succeeded()
         return answer
+
+    async def store(
+        self, way: Way, method: str, entries: Mapping[Key, Entry], *arguments: Any
+    ) -> tuple[Any, set[Key]]:
+        """Return the keys that a method of the tier has stored, or `DOWN`, and those refused.
+
+        What is refused, as no codec carries its value, is reported, and left out of what is stored.
+        """
+        try:
+            return await self.ask(way, method, entries, *arguments), set()
+        except CodecError as error:
+            if len(entries) == 1:
+                self._faults.report(Trouble.DROPPED, self.name, error)
+                return set(), set(entries)
+        stored: set[Key] = set()  # one by one: the others are not to suffer
+        refused: set[Key] = set()
+        for key, entry in entries.items():
+            done, no = await self.store(way, method, {key: entry}, *arguments)
+            if done is DOWN:
+                return DOWN, refused
+            stored |= done or set()  # `set_many` returns nothing
+            refused |= no
+        return stored, refused
 
     async def insist(self, way: Way, method: str, *arguments: Any) -> Any:
         """Return what a method of the tier returns, also while it is left alone.

@@ -39,7 +39,7 @@ class Lifetimes:
         if not callable(self.ttl):
             check_ttl("ttl", self.ttl)
         check_ttl("negative_ttl", self.negative_ttl)
-        if not 0 <= self.jitter < 1:
+        if not isinstance(self.jitter, int | float) or not 0 <= self.jitter < 1:
             raise ConfigurationError(f"jitter must be from 0 to less than 1, not {self.jitter!r}")
         if self.stale != 0:
             check_ttl("stale", self.stale)

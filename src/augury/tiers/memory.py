@@ -10,9 +10,10 @@ from typing import Any
 from augury.cache import Cache
 from augury.errors import ConfigurationError, TierError
 from augury.events import Cause
+from augury.parameters import check_function, check_instance
 from augury.policies import Policy
 from augury.tiers.contract import Health, Key, Tier
-from augury.tiers.entry import Entry, Held, Lease, is_live
+from augury.tiers.entry import ABSENT, Entry, Held, Lease, is_live
 from augury.tiers.fork import open_in_child
 
 _FOREVER = float("inf")
@@ -31,7 +32,8 @@ class Memory(Tier):
     policy
         As of `augury.Cache`; by default ``"auto"``.
     weigher
-        ``weigher(key, value)`` returns an entry's weight, a positive integer. By default 1.
+        ``weigher(key, value)`` returns an entry's weight, a positive integer. By default 1, which
+        is what negative entries weigh, too.
     name
         What reports call it.
     **options
@@ -54,8 +56,16 @@ class Memory(Tier):
         name: str = "memory",
         **options: Any,
     ) -> None:
+        check_instance("name", name, str)
+        if weigher is not None:
+            check_function("weigher", weigher)
         self.name = name
-        weigh = None if weigher is None else (lambda key, entry: weigher(key, entry.value))
+        weigh = None
+        if weigher is not None:
+            # A weigher knows how to weigh values, not their absence.
+            weigh = lambda key, entry: (  # noqa: E731
+                1 if entry.value is ABSENT else weigher(key, entry.value)
+            )
         self.cache: Cache[Any, Entry] = Cache(
             capacity, policy=policy, weigher=weigh, on_evict=self._left, **options
         )

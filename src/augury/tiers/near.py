@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,14 +28,14 @@ class Copy(msgspec.Struct):
     value: Any
     entry: Entry
     look_at: float
-    """From when on (seconds since 1970) more has to be known before it may be served: whether its
+    """From when on (by `time.monotonic`) more has to be known before it may be served: whether its
     tags still hold, or whether it is time to fetch a new one."""
     epoch: object
     """Of the copies when it was last found to be good."""
     refresh_at: float
-    """When to fetch a new one, though this one may still be served."""
+    """When (by `time.monotonic`) to fetch a new one, though this one may still be served."""
     expires: float
-    """Until when the copy may be served, at most as long as the entry."""
+    """Until when (seconds since 1970) the copy may be served, at most as long as the entry."""
 
 
 class Near:
@@ -91,27 +91,27 @@ class Near:
         self, key: Key, entry: Entry, flight: Flight, asked: float, look_at: float, epoch: object
     ) -> None:
         """Keep a copy of what was asked for at that time, unless the key was written since."""
-        now = time.time()
-        expires = min(entry.expires, asked + self._longest)
-        if expires <= now:
+        now, wall = time.monotonic(), time.time()
+        lives = min(entry.expires - wall, asked + self._longest - now)
+        if lives <= 0:
             return
-        refresh_at = entry.fresh_until
+        refresh_at = now + entry.fresh_until - wall
         if refresh_at != _FOREVER and self._eagerness:
             refresh_at += self._eagerness * entry.cost * math.log(1.0 - random.random())
-        copy = Copy(entry.value, entry, min(look_at, refresh_at), epoch, refresh_at, expires)
+        look_at = min(look_at, refresh_at)
+        copy = Copy(entry.value, entry, look_at, epoch, refresh_at, wall + lives)
         with self._board.lock:
             if not (flight.valid and flight.keeps):
                 return
-            ttl = None if expires == _FOREVER else expires - now
-            self.cache.set(key, copy, ttl=ttl)
+            self.cache.set(key, copy, ttl=None if lives == _FOREVER else lives)
 
     @contextmanager
-    def expecting(self, keys: Iterable[Key]) -> Iterator[None]:
+    def expecting(self, flights: Mapping[Key, Flight]) -> Iterator[None]:
         """Know keys by their servers' names while they are fetched, and longer if they are kept."""
         if self._names is None:
             yield
             return
-        names = {self._name(key): key for key in keys}
+        names = {self._name(key): key for key in flights}
         with self._board.lock:
             self._names.update(names)
         try:
@@ -119,7 +119,7 @@ class Near:
         finally:
             with self._board.lock:
                 for name, key in names.items():
-                    if key not in self.cache and not self._board.has(key):
+                    if key not in self.cache and not self._board.has(key, flights[key]):
                         self._names.pop(name, None)
 
     def _name(self, key: Key) -> bytes:

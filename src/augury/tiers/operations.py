@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from augury.errors import ConfigurationError, InvalidationError, TierError
+from augury.errors import InvalidationError, TierError
 from augury.events import TiersStats
 from augury.loading import Default, Ttl, check_ttl
+from augury.parameters import check_instance
 from augury.sources import Source, as_source
 from augury.tiers.behind import Behind, Write
 from augury.tiers.contract import Health, Key, Tier
 from augury.tiers.entry import ABSENT
 from augury.tiers.filling import Loading
+from augury.tiers.generations import tags_of
 from augury.tiers.reading import Reader
 from augury.tiers.ways import Way
 from augury.tiers.wiring import Wiring
@@ -47,6 +49,7 @@ class Operations:
             self._behind = Behind(
                 self._writer, wiring.faults, most=queue, patience=wiring.lease_seconds
             )
+            wiring.copy = self._behind.before(wiring.copy)
 
     async def read(self, way: Way, keys: Iterable[Any], loading: Loading | None) -> dict[Any, Any]:
         """Return the values of keys, those that are still to be written included."""
@@ -69,9 +72,7 @@ class Operations:
 
     def _tags_by(self, names: Iterable[str]) -> Callable[[Any], Iterable[str]] | None:
         """Return what says a key's tags, with these besides."""
-        if isinstance(names, str):
-            raise ConfigurationError(f"tags are several names, such as [{names!r}]")
-        more = tuple(names)
+        more = tags_of(names)
         always = self._tags
         if not more:
             return always
@@ -84,9 +85,12 @@ class Operations:
     ) -> None:
         """Store values, now or later."""
         check_ttl("ttl", ttl)
+        check_instance("items", items, Mapping)
         of_key = self._tags_by(tags)
         done = False
-        if not self._writes_behind:
+        # What waits to be written is older: it must neither hide these values nor replace them.
+        in_order = self._behind is None or not self._behind.see(items)
+        if not self._writes_behind and in_order:
             done = await self._writer.store(way, items, of_key, ttl)
         if not done and self._behind is not None:
             await self._put_behind(self._behind, way, items, of_key, ttl)
@@ -102,7 +106,7 @@ class Operations:
         await behind.put(
             way,
             {
-                key: Write(value, () if tags is None else tuple(tags(key)), ttl)
+                key: Write(value, () if tags is None else tags_of(tags(key)), ttl)
                 for key, value in items.items()
             },
         )
@@ -117,13 +121,21 @@ class Operations:
 
     async def invalidate_tag(self, way: Way, names: Iterable[str]) -> None:
         """Drop every entry with one of these tags."""
+        tags = tags_of(names)
+        await self._renew(way, tags, f"entries with the tags {', '.join(tags)}")
+
+    async def clear(self, way: Way) -> None:
+        """Drop every entry."""
+        await self._renew(way, [""], "all entries")
+
+    async def _renew(self, way: Way, tags: Sequence[str], entries: str) -> None:
         wiring = self.wiring
+        if self._behind is not None and not self._writer.writes_source:
+            await self._behind.settle_tagged(way, list(tags))
         try:
-            await wiring.generations.renew(way, list(names))
+            await wiring.generations.renew(way, tags)
         except TierError as error:
-            raise InvalidationError(
-                f"entries with the tags {', '.join(names)} may still be served: {error}"
-            ) from error
+            raise InvalidationError(f"{entries} may still be served: {error}") from error
         finally:
             wiring.look_again()
 
@@ -143,8 +155,14 @@ class Operations:
                 await self._behind.close(way)
         finally:
             self.wiring.close()
+            errors = []
             for closed in (*self.tiers, *([] if self._source is None else [self._source])):
-                await way.call(closed, "close")
+                try:
+                    await way.call(closed, "close")
+                except Exception as error:  # the others are closed nevertheless
+                    errors.append(error)
+            if errors:
+                raise errors[0]
 
     async def health(self, way: Way) -> dict[str, Health]:
         """Ask every tier how it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from augury.cache import Cache
-from augury.errors import ConfigurationError
+from augury.parameters import check_instance, check_integer, check_number
 from augury.tiers.contract import Key
 
 
@@ -38,8 +38,7 @@ class SeenBefore:
     """
 
     def __init__(self, keys: int = 100_000) -> None:
-        if keys < 1:
-            raise ConfigurationError(f"keys must be at least 1, not {keys!r}")
+        check_integer("keys", keys)
         self._most = keys
         self._young: set[int] = set()
         self._old: set[int] = set()
@@ -76,8 +75,8 @@ class Predicted:
     """
 
     def __init__(self, cache: Cache[Any, Any], reach: float = 10.0) -> None:
-        if not reach > 0:
-            raise ConfigurationError(f"reach must be more than 0, not {reach!r}")
+        check_number("reach", reach, unit="times")
+        check_instance("cache", cache, Cache)
         self._cache = cache
         self._reach = reach
         self._otherwise = SeenBefore()

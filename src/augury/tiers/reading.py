@@ -52,8 +52,9 @@ class Reader:
         looks_alone = w.consistency is Consistency.VALIDATED
         if looks_alone:
             # A look that began before this one may have seen an older value: no joining.
-            looked = await self._look(way, {key: Flight(None) for key in missing}, loading)
+            looked = await self._look(way, {key: Flight(None) for key in missing})
             found |= looked.found
+            self._refresh_stale(way, found, loading)
             missing = [key for key in missing if key not in found]
             if loading is None:
                 return found
@@ -64,15 +65,18 @@ class Reader:
             if not missing:
                 return found
             mine, others = w.board.join(missing, way.me(), loads=loads)
-            if tries and mine:
-                await way.sleep(_BOARDING * 2**tries)
-            found |= await self._fly(way, mine, loading, looks=not looks_alone)
+            boarding = _BOARDING * 2**tries if tries else 0.0
+            found |= await self._fly(way, mine, loading, boarding, looks=not looks_alone)
             missing = []
             for key, seat in others.items():
                 w.counts["joined"] += 1
                 try:
                     entry = await way.wait(seat.flight.future, w.lease_seconds)
-                except (LookAgainError, StillUnderWayError):
+                except LookAgainError:
+                    missing.append(key)
+                    continue
+                except StillUnderWayError:
+                    w.board.strand(key, seat.flight)
                     missing.append(key)
                     continue
                 if not seat.is_good() or (entry is None and loads and not seat.flight.loads):
@@ -87,11 +91,19 @@ class Reader:
         return found
 
     async def _fly(
-        self, way: Way, mine: dict[Key, Flight], loading: Loading | None, *, looks: bool
+        self,
+        way: Way,
+        mine: dict[Key, Flight],
+        loading: Loading | None,
+        boarding: float,
+        *,
+        looks: bool,
     ) -> dict[Key, Entry]:
         if not mine:
             return {}
         try:
+            if boarding:
+                await way.sleep(boarding)
             found, unsure = await self._fetch(way, mine, loading, looks=looks)
         except BaseException as error:
             self._w.board.land(mine, {}, error=error)
@@ -99,7 +111,15 @@ class Reader:
         # Without asking again, nobody knows whether this is the last version.
         validated = self._w.consistency is Consistency.VALIDATED
         self._w.board.land(mine, found, mine if validated else unsure)
+        self._refresh_stale(way, found, loading)  # not before: it needs a flight of its own
         return found
+
+    def _refresh_stale(self, way: Way, found: Mapping[Key, Entry], loading: Loading | None) -> None:
+        """Have stale entries loaded anew, now that nobody fetches them any more."""
+        now = time.time()
+        for key, entry in found.items():
+            if entry.fresh_until <= now:
+                self._filler.refresh_later(way, key, entry, loading)
 
     async def _fetch(
         self, way: Way, flights: dict[Key, Flight], loading: Loading | None, *, looks: bool
@@ -109,7 +129,7 @@ class Reader:
         for flight in flights.values():
             flight.keeps = keeps  # what was written before it was heard of writes is not known
         with self._w.expecting(flights):
-            looked = await self._look(way, flights, loading) if looks else Looked()
+            looked = await self._look(way, flights) if looks else Looked()
             found = looked.found
             missing = {key: flight for key, flight in flights.items() if key not in found}
             if not missing or loading is None:
@@ -126,13 +146,14 @@ class Reader:
         w = self._w
         assert w.near is not None
         w.listen()
-        now = time.time()
+        now, wall = time.monotonic(), time.time()
+        epoch = w.epoch  # a tag that is dropped meanwhile begins another
         copies: dict[Key, Copy] = w.near.cache.get_many(keys)
         if any(w.generations.unsure((n for n, _ in c.entry.tags), now) for c in copies.values()):
             names = {name for copy in copies.values() for name, _ in copy.entry.tags}
             await w.generations.refresh(way, names, now)
         for key, copy in copies.items():
-            if copy.entry.expires <= now:
+            if copy.entry.expires <= wall:
                 continue
             if not w.generations.holds(copy.entry.tags):
                 w.near.drop([key])
@@ -142,14 +163,12 @@ class Reader:
                 copy.refresh_at = now + _REFRESH_AGAIN + copy.entry.cost
                 self._filler.refresh_later(way, key, copy.entry, loading)
             copy.look_at = min(copy.refresh_at, w.look_at(copy.entry.tags))
-            copy.epoch = w.epoch
+            copy.epoch = epoch
         return [key for key in keys if key not in found]
 
     # Tiers below memory
 
-    async def _look(
-        self, way: Way, flights: Mapping[Key, Flight], loading: Loading | None
-    ) -> Looked:
+    async def _look(self, way: Way, flights: Mapping[Key, Flight]) -> Looked:
         w = self._w
         looked = Looked()
         copies: dict[Key, Entry] = {}
@@ -164,7 +183,7 @@ class Reader:
             ]
             if not missing:
                 continue
-            asked = time.time()
+            asked = time.monotonic()
             held = await level.ask(way, "get_many", [w.outer(key) for key in missing])
             entries = {} if held is DOWN else w.entries(missing, held)
             if trusts_copies:
@@ -178,10 +197,6 @@ class Reader:
         missing = [key for key in flights if key not in looked.found]
         if w.authority is not None and missing:
             await self._look_last(way, missing, flights, copies, looked)
-        now = time.time()
-        for key, entry in looked.found.items():
-            if entry.fresh_until <= now:
-                self._filler.refresh_later(way, key, entry, loading)
         return looked
 
     async def _look_last(
@@ -194,7 +209,7 @@ class Reader:
     ) -> None:
         w = self._w
         assert w.authority is not None
-        asked = time.time()
+        asked = time.monotonic()
         if w.consistency is Consistency.TTL:
             held = await w.authority.ask(way, "get_many", [w.outer(key) for key in keys])
             if held is DOWN:
@@ -216,7 +231,7 @@ class Reader:
         looked.found |= good
         for key, entry in good.items():
             w.keep(key, entry, flights[key], asked)
-            w.keep_in_middles(key, entry, asked)
+            w.keep_in_middles(key, entry, flights[key], asked)
 
     async def _get_changed(
         self, way: Way, keys: list[Key], copies: Mapping[Key, Entry], asked: float

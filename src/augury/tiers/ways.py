@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import functools
-import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
+from augury.sources.threads import begin_in_thread, retrieve
+from augury.tiers.fork import open_in_child
+
 T = TypeVar("T")
+
+_MOST_RUNNING = 8
 
 
 class StillUnderWayError(Exception):
@@ -38,8 +43,13 @@ class Way(Protocol):
     async def wait(self, future: Future[T], seconds: float) -> T:
         """Wait for what somebody else works out; StillUnderWayError after so many seconds."""
 
-    def spawn(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Have something done in the background, which raises nothing."""
+    def spawn(
+        self, task: Callable[[], Coroutine[Any, Any, None]], then: Callable[[], object]
+    ) -> None:
+        """Have something done in the background, which raises nothing.
+
+        `then` is called after it, even if it was given up before it began.
+        """
 
 
 class Blocking:
@@ -51,7 +61,10 @@ class Blocking:
 
     async def call(self, owner: Any, method: str, *arguments: Any) -> Any:
         """Call the method."""
-        return getattr(owner, method)(*arguments)
+        try:
+            return getattr(owner, method)(*arguments)
+        except StopIteration as error:  # would end the coroutine that calls this
+            raise RuntimeError(f"{owner!r} raised StopIteration") from error
 
     async def sleep(self, seconds: float) -> None:
         """Block."""
@@ -63,9 +76,18 @@ class Blocking:
             raise StillUnderWayError
         return future.result()
 
-    def spawn(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def spawn(
+        self, task: Callable[[], Coroutine[Any, Any, None]], then: Callable[[], object]
+    ) -> None:
         """Do it in another thread."""
-        _threads().submit(lambda: run(task()))
+
+        def work() -> None:
+            try:
+                run(task())
+            finally:
+                then()
+
+        _background.submit(work)
 
 
 class Awaiting:
@@ -88,16 +110,25 @@ class Awaiting:
 
     async def wait(self, future: Future[T], seconds: float) -> T:
         """Await the future, which goes on when this task is cancelled."""
-        done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=seconds)
+        waited = asyncio.wrap_future(future)
+        waited.add_done_callback(retrieve)
+        done, _ = await asyncio.wait([waited], timeout=seconds)
         if not done:
             raise StillUnderWayError
         return future.result()
 
-    def spawn(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def spawn(
+        self, task: Callable[[], Coroutine[Any, Any, None]], then: Callable[[], object]
+    ) -> None:
         """Do it in another task of this event loop."""
         spawned = asyncio.ensure_future(task())
         self._tasks.add(spawned)
-        spawned.add_done_callback(self._tasks.discard)
+
+        def ended(ended: asyncio.Task[None]) -> None:
+            self._tasks.discard(ended)
+            then()
+
+        spawned.add_done_callback(ended)
 
 
 BLOCKING = Blocking()
@@ -115,10 +146,42 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("a coroutine that has to block awaits something")
 
 
-@functools.cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=4, thread_name_prefix="augury-tiers")
+class _Background:
+    """Does what nobody waits for, some at once, in threads that no exit has to wait for either."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.after_fork()
+        open_in_child(self)
+
+    def after_fork(self) -> None:
+        """Begin without the threads, and what they were at."""
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._running = 0
+
+    def submit(self, work: Callable[[], object]) -> None:
+        """Have something done soon."""
+        with self._lock:
+            self._waiting.append(work)
+            if self._running == _MOST_RUNNING:
+                return
+            self._running += 1
+        try:
+            begin_in_thread(self._run)
+        except RuntimeError:  # no thread is to be had: the next one does it, if there is one
+            with self._lock:
+                self._running -= 1
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._running -= 1
+                    return
+                work = self._waiting.popleft()
+            with suppress(BaseException):  # a loader may raise SystemExit
+                work()
+            del work
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.cache_clear)  # a child has none of its threads
+_background = _Background()

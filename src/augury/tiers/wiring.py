@@ -15,7 +15,7 @@ from augury.tiers.demotion import Demotion
 from augury.tiers.entry import Entry
 from augury.tiers.flights import Board, Flight
 from augury.tiers.fork import open_in_child
-from augury.tiers.generations import Generations
+from augury.tiers.generations import Generations, tags_of
 from augury.tiers.levels import Faults, Level
 from augury.tiers.lifetimes import Lifetimes
 from augury.tiers.near import Copy, Near
@@ -73,7 +73,7 @@ class Wiring:
         self.epoch: object = object()
         """Copies of another one have to be looked at before they are served."""
         self.listens_at = _FOREVER if tracking is None else 0.0
-        """When to look whether the last tier told of writes, in seconds since 1970."""
+        """When to look whether the last tier told of writes, by `time.monotonic`."""
         self._tracking = tracking
         self._trusted = False
         self._demotion = demotion
@@ -92,7 +92,8 @@ class Wiring:
 
     def names_of(self, key: Key, tags: Callable[[Key], Iterable[str]] | None) -> tuple[str, ...]:
         """Return the tags of a key, that of the namespace included."""
-        return ("",) if tags is None else ("", *dict.fromkeys(tags(key)))
+        self._limit_tags()
+        return ("",) if tags is None else ("", *tags_of(tags(key)))
 
     # Writes by others
 
@@ -102,28 +103,32 @@ class Wiring:
 
     def listen(self) -> None:
         """Drop the copies of what others have written."""
-        if self._tracking is None or time.time() < self.listens_at:
+        if self._tracking is None or time.monotonic() < self.listens_at:
             return
+        lost = False
         with self._lock:
             names = self._tracking.poll()
             trusts = self._tracking.trusted
             # Flights that begin while it is not trusted keep nothing: they may go on.
             if names is None or (self._trusted and not trusts):
-                self._lose()
+                lost = self._lose()
             elif names:
                 self._drop_named(names)
             self._trusted = trusts
-            self.listens_at = time.time() + _LISTENS_EVERY if trusts else 0.0
-
-    def _lose(self) -> None:
-        assert self.near is not None
-        if len(self.near.cache):
+            self.listens_at = time.monotonic() + _LISTENS_EVERY if trusts else 0.0
+        if lost:  # told without the lock, for which a listener's other threads may wait
             self.faults.report(
                 Trouble.LOST, "tracking", "lost sight of writes; every copy was dropped"
             )
+
+    def _lose(self) -> bool:
+        """Drop all copies; return whether there were any."""
+        assert self.near is not None
+        had = len(self.near.cache) > 0
         self.generations.forget()
         self.look_again()
         self.near.drop_all()
+        return had
 
     def _drop_named(self, names: Iterable[bytes]) -> None:
         assert self.near is not None
@@ -131,20 +136,27 @@ class Wiring:
             self.look_again()
         self.near.drop_named(names)
 
+    def _limit_tags(self) -> None:
+        """Forget tags that no copy has, once there are very many."""
+        if self.generations.crowded:
+            copies = [] if self.near is None else list(self.near.cache.values())
+            self.generations.forget_unused({name for it in copies for name, _ in it.entry.tags})
+            self.look_again()
+
     def look_again(self) -> None:
         """Have each copy looked at before it is served again."""
         self.epoch = object()
 
-    def expecting(self, keys: Iterable[Key]) -> AbstractContextManager[None]:
+    def expecting(self, flights: Mapping[Key, Flight]) -> AbstractContextManager[None]:
         """Hear of writes of keys while they are fetched."""
-        return nullcontext() if self.near is None else self.near.expecting(keys)
+        return nullcontext() if self.near is None else self.near.expecting(flights)
 
     # Copies
 
     def look_at(self, tags: tuple[tuple[str, bytes], ...]) -> float:
         """Return when to look again whether tags were dropped."""
         # A tag of which nothing could be learned is asked for again, but not at each read.
-        return max(self.generations.until(tags), time.time() + _TAGS_AGAIN)
+        return max(self.generations.until(tags), time.monotonic() + _TAGS_AGAIN)
 
     def keep(self, key: Key, entry: Entry, flight: Flight, asked: float) -> None:
         """Keep a copy in memory of what was asked for at that time."""
@@ -165,6 +177,7 @@ class Wiring:
     async def good(self, way: Way, entries: Mapping[Key, Entry], asked: float) -> dict[Key, Entry]:
         """Return the entries none of whose tags was dropped."""
         generations = self.generations
+        self._limit_tags()
         names = {name for entry in entries.values() for name, _ in entry.tags}
         sure = await generations.refresh(way, names, asked)
         lenient = self.consistency is Consistency.TTL
@@ -178,11 +191,13 @@ class Wiring:
 
     # Tiers between memory and the last one
 
-    def keep_in_middles(self, key: Key, entry: Entry, asked: float) -> None:
+    def keep_in_middles(self, key: Key, entry: Entry, flight: Flight, asked: float) -> None:
         """Have an entry that was found below copied upwards, where there is no memory above."""
         if self._demotion is not None and self.near is None:
-            expires = min(entry.expires, asked + self.near_ttl)
-            self._demotion.offer(key, self.outer(key), entry, expires)
+            expires = min(entry.expires, time.time() + asked + self.near_ttl - time.monotonic())
+            with self.board.lock:  # who writes the key revokes the flight, then has it dropped
+                if flight.valid:
+                    self._demotion.offer(key, self.outer(key), entry, expires)
 
     def dropping(self) -> Collection[Key]:
         """Return the keys whose entries in the tiers between may be too old, for a moment."""

@@ -38,6 +38,11 @@ class Writer:
         self._w = wiring
         self._source = source if source is not None and source.writable else None
 
+    @property
+    def writes_source(self) -> bool:
+        """Whether there is a source that is written."""
+        return self._source is not None
+
     async def store(
         self,
         way: Way,
@@ -118,8 +123,9 @@ class Writer:
         ttl: Ttl | Default,
     ) -> dict[Key, Entry]:
         w = self._w
+        every = {name for of in names.values() for name in of}
+        await w.generations.refresh(way, every, time.monotonic())
         now = time.time()
-        await w.generations.refresh(way, {name for of in names.values() for name in of}, now)
         return {
             key: w.lifetimes.entry(value, now, tags=w.generations.tags(names[key]), ttl=ttl)
             for key, value in items.items()
@@ -134,7 +140,7 @@ class Writer:
     ) -> bool:
         """Store values where the last tier is what is true."""
         w = self._w
-        began = time.time()
+        began = time.monotonic()
         entries = await self._entries(way, items, names, ttl)
         flights = w.board.claim(items, way.me())
         try:
@@ -193,6 +199,8 @@ class Writer:
                     f"{len(rest)} keys: invalidate them once it answers"
                 )
         finally:
+            # Without a lease another writer may have ended meanwhile, and a copy been kept since.
+            self._drop_near(keys)
             w.board.land(flights, {})
 
     async def _fill(self, way: Way, entries: Mapping[Key, Entry], lease: Lease) -> set[Key]:
@@ -201,7 +209,7 @@ class Writer:
         if w.authority is None or not entries:
             return set()
         outer = {w.outer(key): entry for key, entry in entries.items()}
-        stored = await w.authority.ask(way, "fill_many", outer, lease)
+        stored, _ = await w.authority.store(way, "fill_many", outer, lease)
         return set() if stored is DOWN else {key for key in entries if w.outer(key) in stored}
 
     async def _forget(
@@ -236,13 +244,17 @@ class Writer:
         if w.authority is None:
             return
         outer = [w.outer(key) for key in keys]
-        pause, deadline = _FIRST_PAUSE, time.time() + w.lease_seconds
+        pause, deadline = _FIRST_PAUSE, time.monotonic() + w.lease_seconds
         while True:
-            taken = await w.authority.ask(way, "lease_many", outer, lease)
+            try:
+                taken = await w.authority.ask(way, "lease_many", outer, lease)
+            except BaseException:  # cancelled: it may have the lease nevertheless
+                await w.authority.ask(way, "release_many", outer, lease)
+                raise
             if taken is DOWN or not taken:
                 return
             await w.authority.ask(way, "release_many", outer, lease)
-            if time.time() >= deadline:
+            if time.monotonic() >= deadline:
                 raise TierError(
                     f"another writer holds {len(taken)} of these keys for too long; nothing was "
                     "written; try again"

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from augury.tiers.disk import Disk
+from augury.tiers import Disk
 
 
 @contextmanager

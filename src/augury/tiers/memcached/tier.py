@@ -18,10 +18,11 @@ from augury.errors import (
     MissingExtraError,
     TierError,
 )
+from augury.parameters import check_instance, check_integer, check_number
 from augury.tiers import frame
 from augury.tiers.contract import Health, Key, Tier
 from augury.tiers.entry import Entry, Held, Lease
-from augury.tiers.memcached_server import LARGEST_ITEM, TOO_LARGE, Link, Server
+from augury.tiers.memcached.server import LARGEST_ITEM, TOO_LARGE, Link, Server
 
 Places = dict[bytes, tuple[Key, bytes]]
 """What servers know keys by, with each key and its address."""
@@ -100,14 +101,20 @@ class Memcached(Tier):
         item_size: int = 2**20,
         name: str = "memcached",
     ) -> None:
+        check_instance("name", name, str)
+        if serializer is not None:
+            check_instance("serializer", serializer, Serializer)
+        check_instance("namespace", namespace, str)
+        check_number("timeout", timeout)
+        check_integer("item_size", item_size)
         if not _NAMESPACE.fullmatch(namespace):
             raise ConfigurationError(
                 f"namespace must be 1 to 200 visible ASCII characters, not {namespace!r}"
             )
-        if not 0 < timeout < _FOREVER:
-            raise ConfigurationError(f"timeout must be a positive number, not {timeout!r}")
-        if not 0 < item_size <= LARGEST_ITEM:
+        if item_size > LARGEST_ITEM:
             raise ConfigurationError(f"item_size must be 1 to {LARGEST_ITEM}, not {item_size!r}")
+        if not isinstance(servers, str | Sequence):
+            raise ConfigurationError(f"servers must be a list of host:port, not {servers!r}")
         opened = [
             Server(it, timeout) for it in ([servers] if isinstance(servers, str) else servers)
         ]

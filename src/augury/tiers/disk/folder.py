@@ -23,6 +23,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 import uuid
 import weakref
 from collections.abc import Iterator
@@ -31,26 +32,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from augury.errors import ConfigurationError, MissingExtraError, TierError
-from augury.tiers.disk_lock import FileLock
-from augury.tiers.disk_marks import Marks
-from augury.tiers.disk_records import PAGE
+from xxhash import xxh3_128_digest
 
-_MAP_SIZE = 1 << 40
-"""Addresses, not memory: no process ever has to map more because another has written more."""
+from augury._native import RecordReader
+from augury.errors import ConfigurationError, TierError
+from augury.tiers.disk.damage import (
+    MAP_SIZE,
+    DamagedError,
+    check_header,
+    check_length,
+    is_damage,
+    lmdb,
+)
+from augury.tiers.disk.fork import wait_for_readers
+from augury.tiers.disk.lock import FileLock
+from augury.tiers.disk.marks import Marks
+from augury.tiers.disk.records import PAGE
+from augury.tiers.entry import Entry
+
 _READERS = 4096
 _CLEAN = "clean"
+_LOOK = 1.0
 
 _log = logging.getLogger("augury.tiers")
-
-
-def lmdb() -> Any:
-    """Return the package."""
-    try:
-        import lmdb as package
-    except ImportError:
-        raise MissingExtraError("lmdb", "disk") from None
-    return package
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Opened:
     env: Any
     main: Any
     marks: Marks
+    reader: RecordReader
     writer: FileLock
     users: FileLock
 
@@ -92,6 +97,7 @@ class Folder:
         self.users = 0
         self.lock = threading.RLock()
         self._write_lock = threading.RLock()
+        self._look_again = 0.0
         self._capacity = capacity
         self._timeout = timeout
 
@@ -176,7 +182,7 @@ class Folder:
                 raise TierError(f"another process keeps {users.path} locked")
             try:
                 return self._open_database(home, users)
-            except (lmdb().Error, _DamagedError) as error:
+            except (lmdb().Error, DamagedError) as error:
                 if not is_damage(error):
                     raise
                 self._move_aside(home, _reason(error))
@@ -187,11 +193,11 @@ class Folder:
 
     def _open_database(self, home: Path, users: FileLock) -> Opened:
         home.mkdir(exist_ok=True)
-        _check_size(home / "data.mdb")
+        check_header(home / "data.mdb")
         # Another process may read it, so it may neither be truncated nor written in place.
         env = lmdb().open(
             str(home),
-            map_size=_MAP_SIZE,
+            map_size=MAP_SIZE,
             max_readers=_READERS,
             sync=False,
             metasync=False,
@@ -201,11 +207,12 @@ class Folder:
         try:
             env.reader_check()
             if env.stat()["psize"] != PAGE:
-                raise _DamagedError(f"its pages have {env.stat()['psize']} bytes")
-            _check_length(home / "data.mdb", env)
+                raise DamagedError(f"its pages have {env.stat()['psize']} bytes")
+            check_length(home / "data.mdb", env)
             writer = FileLock(str(home / "writer"), self._timeout)
             marks = Marks(str(home / "marks"), self._capacity)
-            return Opened(env, env.open_db(), marks, writer, users)
+            reader = RecordReader(marks.map, Entry, xxh3_128_digest)
+            return Opened(env, env.open_db(), marks, reader, writer, users)
         except BaseException:
             env.close()
             if writer is not None:
@@ -258,7 +265,10 @@ class Folder:
             opened.close()
 
     def look(self) -> None:
-        """Notice if the folder was removed by hand."""
+        """Notice, at most once a second, if the folder was removed by hand."""
+        if (now := time.monotonic()) < self._look_again:
+            return
+        self._look_again = now + _LOOK
         opened = self.opened
         if opened is not None and not opened.writer.is_current():
             self.drop()
@@ -304,54 +314,25 @@ class Folder:
             if self.opened is not None:
                 self.opened.env.reader_check()
 
-    def before_fork(self) -> None:
-        """Wait until no thread reads or writes."""
+    def before_fork(self) -> Opened | None:
+        """Wait until no thread reads or writes under a lock, and let nobody begin to."""
         self._write_lock.acquire()
         self.lock.acquire()
+        opened, self.opened = self.opened, None
+        return opened
 
-    def after_fork_in_parent(self) -> None:
+    def after_fork_in_parent(self, opened: Opened | None) -> None:
         """Let them go on."""
+        self.opened = opened
         self.lock.release()
         self._write_lock.release()
 
-    def after_fork_in_child(self) -> None:
+    def after_fork_in_child(self, opened: Opened | None) -> None:
         """Close what the parent has open: LMDB's locks are not inherited."""
         self.lock = threading.RLock()
         self._write_lock = threading.RLock()
-        self._drop()
-
-
-class _DamagedError(Exception):
-    """A database that is not Augury's, or not whole."""
-
-
-def is_damage(error: BaseException) -> bool:
-    """Return whether an error says that the database has to begin anew."""
-    package = lmdb()
-    return isinstance(
-        error,
-        _DamagedError
-        | package.CorruptedError
-        | package.InvalidError
-        | package.PageNotFoundError
-        | package.VersionMismatchError
-        | package.IncompatibleError
-        | package.NotFoundError
-        | package.BadTxnError,
-    )
-
-
-def _check_size(file: Path) -> None:
-    """Refuse what LMDB would take for a new database, or read beyond the end of."""
-    if file.exists() and 0 < file.stat().st_size < 2 * PAGE:
-        raise _DamagedError("its file is too short")
-
-
-def _check_length(file: Path, env: Any) -> None:
-    """Refuse a file that was cut: whoever reads what is missing is ended by the kernel."""
-    pages = env.info()["last_pgno"] + 1
-    if file.stat().st_size < pages * PAGE and pages > 2:
-        raise _DamagedError(f"its file ends before page {pages - 1}")
+        if opened is not None:
+            opened.close()
 
 
 def _boot() -> str:
@@ -380,26 +361,27 @@ def _reason(error: BaseException) -> str:
 
 _registering = threading.Lock()
 _folders: weakref.WeakValueDictionary[str, Folder] = weakref.WeakValueDictionary()
-_forking: list[Folder] = []
+_forking: list[tuple[Folder, Opened | None]] = []
 
 
 def _before_fork() -> None:
     _registering.acquire()
-    _forking[:] = _folders.values()
-    for folder in _forking:
-        folder.before_fork()
+    for folder in list(_folders.values()):
+        _forking.append((folder, folder.before_fork()))
+    if _forking:
+        wait_for_readers()
 
 
 def _after_fork_in_parent() -> None:
-    for folder in reversed(_forking):
-        folder.after_fork_in_parent()
+    for folder, opened in reversed(_forking):
+        folder.after_fork_in_parent(opened)
     _forking.clear()
     _registering.release()
 
 
 def _after_fork_in_child() -> None:
-    for folder in _forking:
-        folder.after_fork_in_child()
+    for folder, opened in _forking:
+        folder.after_fork_in_child(opened)
     _forking.clear()
     _registering.release()
 

@@ -29,11 +29,11 @@ from typing import Any
 from augury.errors import TierError
 from augury.tiers.contract import Tracking
 from augury.tiers.fork import open_in_child
-from augury.tiers.redis_address import Address, Node
-from augury.tiers.redis_connections import Connections, connect, tier_error
-from augury.tiers.redis_operations import NAME_BYTES
-from augury.tiers.redis_resp3 import Failure, Parser, ProtocolError, Push
-from augury.tiers.redis_routes import Words, route_of, shards_of
+from augury.tiers.redis.address import Address, Node
+from augury.tiers.redis.connections import Connections, connect, tier_error
+from augury.tiers.redis.operations import NAME_BYTES
+from augury.tiers.redis.resp3 import Failure, Parser, ProtocolError, Push
+from augury.tiers.redis.routes import Words, route_of, shards_of
 
 _log = logging.getLogger("augury.tiers")
 

@@ -15,8 +15,8 @@ from augury.errors import CorruptValueError, TierError
 from augury.tiers import frame
 from augury.tiers.contract import Key
 from augury.tiers.entry import Entry, Held, Lease
-from augury.tiers.redis_routes import Command, Plan, Route, Words, code_of
-from augury.tiers.redis_scripts import PLACE, SWAP
+from augury.tiers.redis.routes import Command, Plan, Route, Words, code_of
+from augury.tiers.redis.scripts import PLACE, SWAP
 
 CHUNK_COMMANDS = 1_000
 """Keys that are asked for in one round trip at most."""
@@ -25,9 +25,9 @@ CHUNK_BYTES = 4 * 2**20
 NAME_BYTES = 16
 """Bytes of an address that servers know a key by, after the prefix of the namespace."""
 
-_FOREVER = float("inf")
 _LOADS, _WRITES = b"Au\x01R", b"Au\x01W"
 _ENTRIES = (b"Au\x01V", b"Au\x01N")
+_LATEST = 2**53  # milliseconds: servers refuse dates that do not fit into their integers
 _MOST_SCANS = 3
 _MOST_TRIES = 3
 
@@ -128,7 +128,7 @@ class Operations:
         """
         end = held.expires if isinstance(held, Entry) else held.until
         data = frame.pack(address, held, self._serializer)
-        until = None if end == _FOREVER else max(1, round(end * 1e3))
+        until = None if end >= frame.AS_GOOD_AS_FOREVER else min(max(1, round(end * 1e3)), _LATEST)
         return self.name(address), data if now < end else b"", until
 
     def delete(self, keys: Collection[Key]) -> Plan[None]:

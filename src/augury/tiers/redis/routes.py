@@ -13,8 +13,8 @@ from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from augury.errors import TierError
-from augury.tiers.redis_address import Address, Node
-from augury.tiers.redis_scripts import SCRIPTS
+from augury.tiers.redis.address import Address, Node
+from augury.tiers.redis.scripts import SCRIPTS
 
 T = TypeVar("T")
 

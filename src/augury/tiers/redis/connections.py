@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from augury.errors import TierError
 from augury.tiers.fork import open_in_child
-from augury.tiers.redis_address import Address, Node
-from augury.tiers.redis_routes import Batches, Plan, Replies
+from augury.tiers.redis.address import Address, Node
+from augury.tiers.redis.routes import Batches, Plan, Replies
 
 T = TypeVar("T")
 

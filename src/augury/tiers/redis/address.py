@@ -105,6 +105,9 @@ def _of_one(url: str, sentinel: bool = False) -> Address:
 
     parse_url: Callable[[str], dict[str, Any]] = connection.parse_url
     said = parse_url(url)
+    path = urlsplit(url).path.strip("/")
+    if path and "path" not in said and not path.isdecimal():
+        raise ValueError(f"a database has a number, such as /0, not {path!r}")
     transport = getattr(said.get("connection_class"), "__name__", "Connection")
     return Address((_node(said, sentinel),), transport, _carried(said))
 
@@ -117,6 +120,8 @@ def _of_several(url: str, scheme: str) -> Address:
     service, _, path = parts.path.lstrip("/").partition("/") if kind == "sentinel" else ("", "", "")
     if kind == "sentinel" and not service:
         raise ValueError("the path must name the service, such as /service/0")
+    if not all(hosts.split(",")):
+        raise ValueError("name the hosts, with a comma between two")
     if kind == "cluster" and parts.path.strip("/") not in {"", "0"}:
         raise ValueError("a cluster has no databases")
     asked = parse_qs(parts.query)

@@ -11,19 +11,18 @@ from weakref import WeakSet
 
 from augury.codecs import Serializer
 from augury.errors import ConfigurationError, TierError
+from augury.parameters import check_instance, check_number
 from augury.tiers.contract import Health, Key, Tier, Tracking
 from augury.tiers.entry import Entry, Held, Lease
-from augury.tiers.redis_address import address_of
-from augury.tiers.redis_connections import AsyncConnections, Connections
-from augury.tiers.redis_operations import Operations
-from augury.tiers.redis_routes import Plan, route_of
+from augury.tiers.redis.address import address_of
+from augury.tiers.redis.connections import AsyncConnections, Connections
+from augury.tiers.redis.operations import Operations
+from augury.tiers.redis.routes import Plan, route_of
 
 if TYPE_CHECKING:
     import redis
 
 T = TypeVar("T")
-
-_FOREVER = float("inf")
 
 
 class Redis(Tier):
@@ -89,14 +88,17 @@ class Redis(Tier):
         heartbeat: float = 1.0,
         name: str = "redis",
     ) -> None:
-        if not 0 < len(namespace.encode()) <= 200:
+        check_instance("namespace", namespace, str)
+        check_instance("name", name, str)
+        if serializer is not None:
+            check_instance("serializer", serializer, Serializer)
+        prefix = namespace.encode(errors="surrogatepass")
+        if not 0 < len(prefix) <= 200:
             raise ConfigurationError(f"namespace must have 1 to 200 bytes, not {namespace!r}")
-        if not 0 < timeout < _FOREVER:
-            raise ConfigurationError(f"timeout must be a positive number, not {timeout!r}")
-        if not 0 < heartbeat < _FOREVER:
-            raise ConfigurationError(f"heartbeat must be a positive number, not {heartbeat!r}")
+        check_number("timeout", timeout)
+        check_number("heartbeat", heartbeat)
         self._address = address_of(where)
-        self._prefix = namespace.encode() + b":"
+        self._prefix = prefix + b":"
         self._operations = Operations(
             route_of(self._address),
             clustered=self._address.cluster,
@@ -237,7 +239,7 @@ class Redis(Tier):
 
         Returns at once: until it has connected to every primary, it is not trusted.
         """
-        from augury.tiers.redis_tracking import RedisTracking
+        from augury.tiers.redis.tracking import RedisTracking
 
         with self._telling():
             tracking = RedisTracking(

@@ -23,7 +23,7 @@ import mmap
 import time
 from typing import Any
 
-from augury.tiers.disk_marks import Marks
+from augury.tiers.disk.marks import Marks
 from augury.tiers.frame import deadline
 
 PAGE = mmap.PAGESIZE

@@ -12,11 +12,13 @@ from typing import TypeVar
 from augury.codecs import Serializer
 from augury.errors import ConfigurationError, CorruptValueError, TierError
 from augury.keys import encode
+from augury.parameters import check_instance, check_number
 from augury.simulation import capacity_of
-from augury.tiers import disk_folder
 from augury.tiers.contract import Health, Key, Tier
-from augury.tiers.disk_folder import Folder, Opened
-from augury.tiers.disk_records import NUMBER, PAGE, Records
+from augury.tiers.disk.damage import is_damage, lmdb
+from augury.tiers.disk.folder import Folder, Opened
+from augury.tiers.disk.fork import reads_without_lock
+from augury.tiers.disk.records import NUMBER, PAGE, Records
 from augury.tiers.entry import Entry, Held, Lease, is_live
 from augury.tiers.frame import address, is_lease, pack, unpack_live, version
 
@@ -31,8 +33,8 @@ _BATCH = 128
 _BATCH_BYTES = 1 << 20
 _INLINE = 64
 """How many keys a coroutine looks up without a thread: some microseconds each."""
-_LOOK = 1.0
-"""Seconds after which readers notice that the folder was removed by hand."""
+_SIMPLE = 1 << 16
+"""Bytes of a value that `RecordReader` may read."""
 
 Item = tuple[Key, bytes, bytes]
 """A key, its name, and the frame to store or nothing."""
@@ -51,9 +53,8 @@ class Disk(Tier):
         Where it lives: on a local disk, not on a network's. It is created when it is first used.
     capacity
         What keys, values and index may take, in bytes, counted as pages of LMDB: a number, or text
-        such as ``"64MiB"``; between 1 MiB and 256 GiB. The files never take more than twice this
-        and 32 MiB, and what was damaged, if anything, once more. An entry above a sixteenth is not
-        kept.
+        such as ``"64MiB"``; between 1 MiB and 256 GiB. The files stay below twice this and 32 MiB,
+        but for what a single write changes. An entry above a sixteenth is not kept.
     serializer
         How values become bytes; by default ``Serializer()``.
     name
@@ -95,36 +96,68 @@ class Disk(Tier):
         name: str = "disk",
         timeout: float = 1.0,
     ) -> None:
+        check_instance("name", name, str)
+        if serializer is not None:
+            check_instance("serializer", serializer, Serializer)
+        check_number("timeout", timeout)
+        if not isinstance(folder, str | os.PathLike) or not os.fspath(folder):
+            raise ConfigurationError(f"folder must be a path, not {folder!r}")
         self.name = name
         size = _bytes(capacity)
-        if timeout <= 0:
-            raise ConfigurationError(f"timeout is {timeout}; give seconds above 0")
-        self._lmdb = disk_folder.lmdb()
+        self._lmdb = lmdb()
         self._serializer = serializer or Serializer()
         self._pages = size // PAGE
         self._longest = size // _SHARE
         self._file_pages = (2 * size + (16 << 20)) // PAGE - self._longest // PAGE
         self._folder = Folder.use(os.fspath(folder), size, timeout)
-        self._look_at = 0.0
         self._closed = False
+        self._simple = self._serializer.reads_plain(_SIMPLE)
 
     def __repr__(self) -> str:
         return f"Disk({str(self._folder.path)!r}, {self._pages * PAGE})"
 
+    def get(self, key: Key) -> Held | None:
+        """Return what is held under a key, or None; as `get_many`, for less."""
+        if self._simple and (opened := self._folder.opened) is not None:
+            name = opened.reader.name(key)
+            if name is not None:
+                try:
+                    record = opened.env.begin().get(name)
+                except self._lmdb.Error:
+                    pass  # `_get_many` finds out, and knows what to do
+                else:
+                    if record is None:
+                        return None
+                    entry: Entry | None = opened.reader.read(record, name)
+                    if entry is not None:
+                        return entry
+        return self._get_many((key,)).get(key)
+
     def get_many(self, keys: Collection[Key]) -> dict[Key, Held]:
         """Return what is held under these keys."""
-        names = [(key, name_of(key)) for key in keys]
-        opened, found = self._try(lambda opened: self._read(opened, names))
+        if len(keys) == 1:
+            (key,) = keys
+            held = self.get(key)
+            return {} if held is None else {key: held}
+        return self._get_many(keys)
+
+    def _get_many(self, keys: Collection[Key]) -> dict[Key, Held]:
+        opened, found = self._try(lambda opened: self._read(opened, keys))
+        read = opened.reader.read if self._simple else _nothing
         live: dict[Key, Held] = {}
         for key, name, record in found:
-            opened.marks.set(record)
-            held = unpack_live(name, record[NUMBER:], self._serializer, self.on_corrupt)
+            held: Held | None = read(record, name)
+            if held is None:
+                opened.marks.set(record)
+                held = unpack_live(name, record[NUMBER:], self._serializer, self.on_corrupt)
             if held is not None:
                 live[key] = held
         return live
 
-    def _read(self, opened: Opened, names: list[tuple[Key, bytes]]) -> list[Item]:
+    def _read(self, opened: Opened, keys: Collection[Key]) -> list[Item]:
         """Return the records that are there."""
+        name_if_simple = opened.reader.name
+        names = [(key, name_if_simple(key) or name_of(key)) for key in keys]
         found = []
         for start in range(0, len(names), _BATCH):  # an old transaction keeps old pages in use
             with self._folder.lock, opened.env.begin() as txn:
@@ -243,15 +276,12 @@ class Disk(Tier):
         """Return the database, unless the tier is closed."""
         if self._closed:
             raise TierError(f"tier {self.name!r} is closed")
-        now = time.monotonic()
-        if now >= self._look_at:
-            self._look_at = now + _LOOK
-            self._folder.look()
+        self._folder.look()
         return self._folder.open()
 
     def _mend(self, opened: Opened, error: Exception) -> bool:
         """Do something about an error; return whether it makes sense to try again."""
-        if disk_folder.is_damage(error):
+        if is_damage(error):
             self.on_corrupt(CorruptValueError(f"{self._folder.path} is damaged: {error}"))
             self._folder.set_aside(opened, f"it is damaged: {error}")
         elif isinstance(error, self._lmdb.ReadersFullError):
@@ -286,6 +316,7 @@ class Disk(Tier):
         """Close the database, if no other tier of this process uses the folder."""
         if not self._closed:
             self._closed = True
+            self._simple = False
             self._folder.leave()
 
     async def aget_many(self, keys: Collection[Key]) -> dict[Key, Held]:
@@ -300,10 +331,17 @@ class Disk(Tier):
         return await asyncio.to_thread(self.get_many, keys)
 
 
+reads_without_lock(Disk.get.__code__, but=Disk._get_many.__code__)
+
+
 def name_of(key: Key) -> bytes:
     """Return what stands for a key here: its encoding or, if that is long, a digest."""
     encoded = encode(key)
     return encoded if len(encoded) <= _LONGEST_NAME else b"\0" + address(key)
+
+
+def _nothing(_record: bytes, _name: bytes) -> None:
+    """Leave a record to `unpack_live`."""
 
 
 def _bare(keys: Collection[Key]) -> list[Item]:

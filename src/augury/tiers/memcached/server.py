@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import socket
 import time
@@ -90,7 +91,7 @@ class Server:
         except ImportError:
             raise MissingExtraError("pymemcache", "memcached") from None
         try:
-            spec = normalize_server_spec(address)
+            spec = "" if re.search(r"\s|://", address) else normalize_server_spec(address)
         except (TypeError, ValueError):
             spec = ""
         if not (spec[0] and 0 < spec[1] < 2**16 if isinstance(spec, tuple) else spec):
