@@ -6,13 +6,14 @@ FOLDER has TRACE.oracleGeneral.zst; by default p3 and oltp. Errors are mean abso
 the miss ratio, over 100 sizes spaced evenly up to all keys ("even", as the papers count), and over
 50 spaced geometrically from 0.1% of the keys ("log"); of as many seeds, the mean and the worst.
 Requests a second are of the curve itself, the trace being in memory; "file" includes reading it.
+MB is what the native sample takes.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +51,12 @@ def show(
     curves = [found for found, _ in runs]
     even, log = ([error(c, g, e) for c in curves] for g, e in zip(grids, exact, strict=True))
     inside = np.mean([covered(c, grids[0], exact[0]) for c in curves])
-    speed = np.median([c.requests / seconds for c, seconds in runs]) / 1e6
+    speeds = [c.requests / seconds / 1e6 for c, seconds in runs]
     memory = max(c.memory for c in curves) / 1e6
+    held = f"{memory:.2f}" if memory else ""  # of stack methods only
     print(
         f"| {name} | {np.mean(even):.4f} | {max(even):.4f} | {np.mean(log):.4f} | {max(log):.4f} "
-        f"| {inside:.0%} | {speed:.0f} | {memory:.2f} |",
+        f"| {inside:.0%} | {np.median(speeds):.0f} | {min(speeds):.0f} | {held} |",
         flush=True,
     )
 
@@ -65,13 +67,41 @@ def timed(trace: InMemoryTrace, **how: object) -> tuple[Curve, float]:
     return found, time.perf_counter() - started
 
 
-def python_memory(trace: InMemoryTrace) -> float:
-    """Return the most bytes that NumPy and Python held in a miniature simulation."""
-    tracemalloc.start()
-    curve(trace, "s3fifo", sample=RATE)
-    most = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return most / 1e6
+# Not ru_maxrss, which a process inherits from the one that started it.
+_GROWTH = """
+import sys
+from pathlib import Path
+from augury import read_trace
+from augury.sizing import curve
+
+def status(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+path, how = sys.argv[1], eval(sys.argv[2])
+if how is not None:
+    curve([*range(100)] * 10, how["policy"], method=how["method"], sample=1.0)
+for chunk in read_trace(path).chunks():
+    pass
+Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+before = status("VmRSS")
+if how is None:
+    for chunk in read_trace(path).chunks():
+        pass
+else:
+    curve(read_trace(path), **how)
+print((status("VmHWM") - before) / 1024)
+"""
+
+
+def growth(path: Path, how: dict[str, object] | None) -> str:
+    """Return by how many MiB a process that has read the trace grows when it measures a curve.
+
+    Without a curve it reads the trace once more: what that takes is in the others, too.
+    """
+    command = [sys.executable, "-c", _GROWTH, str(path), repr(how)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return f"{float(done.stdout):.1f} MiB"
 
 
 def main(folder: Path, names: list[str]) -> None:
@@ -90,9 +120,13 @@ def main(folder: Path, names: list[str]) -> None:
         started = time.perf_counter()
         curve(read_trace(path), sample=RATE)
         print(f"file: {exact.requests / (time.perf_counter() - started) / 1e6:.1f}M requests/s")
-        print(f"miniature simulation, Python's part of memory: {python_memory(trace):.1f} MB")
-        print("| method | even | worst | log | worst | in the error bar | M/s | MB |")
-        print("|---|---:|---:|---:|---:|---:|---:|---:|")
+        print(f"the process grows: reading alone: {growth(path, None)}")
+        for policy in POLICIES:
+            for method in ("shards", "aet", "simulation") if policy == "lru" else ("simulation",):
+                grown = growth(path, {"policy": policy, "method": method, "sample": RATE})
+                print(f"the process grows: {method} 1%, {policy}: {grown}")
+        print("| method | even | worst | log | worst | in the error bar | M/s | slowest | MB |")
+        print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
         true = tuple(np.array([exact.at(size) for size in grid]) for grid in grids)
         for called, how in HOW.items():
             seeds = SEEDS if how.get("sample") != 1.0 else range(1, 2)

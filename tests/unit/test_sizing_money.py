@@ -78,6 +78,8 @@ def test_entries_of_unknown_size() -> None:
     for goal, tiers in ((Goal(budget=100), [Tier()]), (Goal(), [Tier(gib_month=1)])):
         with pytest.raises(ConfigurationError, match="how many bytes an entry takes"):
             Prices(bare, tiers).recommend(goal)
+    ones = InMemoryTrace(np.array([1, 2, 1], np.uint64), sizes=np.ones(3, np.uint64))
+    assert Prices(curve(ones)).unit is None
     assert Prices(bare, entry_bytes=50).recommend(Goal(budget=100)).best.bytes == (100,)
 
 

@@ -134,7 +134,7 @@ def command(
             )
         known = read_popularity(popularity)
         chosen = policies.split(policy or ",".join(ANALYTIC))
-        sizes = None if size is None else size.split(",")
+        sizes = None if size is None else _sizes(size)
         curves = [analytic(known, each, capacities=sizes) for each in chosen]
         name, note = popularity.name, None
         if known.normalised:
@@ -195,13 +195,18 @@ class _Measuring:
                 method=self.method,
                 sample=self.sample,
                 by_bytes=self.by_bytes,
-                capacities=None if self.size is None else self.size.split(","),
+                capacities=None if self.size is None else _sizes(self.size),
                 seed=self.seed,
                 model=self.model if learns else None,
                 progress=tell,
             )
         report_malformed(opened.malformed)
         return found
+
+
+def _sizes(written: str) -> list[str]:
+    """Read sizes; with what all keys take, or nobody knows what lies beyond the largest."""
+    return [*(each.strip() for each in written.split(",")), "100%"]
 
 
 def _unit(curve: Curve, entry_bytes: float | None) -> float:

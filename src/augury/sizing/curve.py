@@ -31,7 +31,8 @@ class Curve:
     """Misses a request, at each capacity; never rising."""
     errors: NDArray[np.float64]
     """Half the width of the 95% confidence interval of each miss ratio, for the keys being a
-    sample; 0.0 where all keys were looked at."""
+    sample; 0.0 where all keys were looked at. It is an estimate itself: docs/sizing.md tells how
+    often the truth was inside."""
     byte_miss_ratios: NDArray[np.float64] | None
     """Missed bytes per requested byte; None if the trace has no sizes."""
     byte_errors: NDArray[np.float64] | None

@@ -42,7 +42,7 @@ def curve(
         How it is measured:
 
         - ``"exact"``: stack distances of LRU (R. L. Mattson et al., 1970). O(log keys) a request,
-          about 60 bytes a key.
+          about 75 bytes a key.
         - ``"shards"``: those of a sample of the keys (C. Waldspurger et al., FAST 2015), corrected
           by how many requests and keys there are. The default for LRU.
         - ``"aet"``: from the times until keys in a sample are asked for again (X. Hu et al.,

@@ -204,8 +204,10 @@ class Prices:
             return 1.0
         if self.entry_bytes is not None:
             return self.entry_bytes
-        if self.curve.requested_bytes:
-            return self.curve.requested_bytes / self.curve.requests
+        # Where every size is 1, nobody has told sizes.
+        requested = self.curve.requested_bytes
+        if requested is not None and requested > self.curve.requests:
+            return requested / self.curve.requests
         return None
 
     def sized(self, capacities: Sequence[int]) -> Sized:
