@@ -66,7 +66,7 @@ class ReuseCounts {
 };
 
 // The base of both: feeds the requests of sampled keys to `Derived::ask(slot, known, size, now)`,
-// and tells it by `Derived::leave(slot, now)` of keys that leave the sample.
+// and tells it by `Derived::leave(slot)` of keys that leave the sample.
 template <class Derived>
 class ReuseSample {
  public:
@@ -102,7 +102,7 @@ class ReuseSample {
     Slot slot = sample_.find(key, hash);
     const bool known = slot != kNone;
     if (!known) {
-      slot = sample_.add(key, hash, [&](Slot left) { derived.leave(left, now); });
+      slot = sample_.add(key, hash, [&](Slot left) { derived.leave(left); });
       if (slot == kNone) return;
     }
     const double times = 1 / sample_.rate();
@@ -143,7 +143,7 @@ class StackDistances final : public ReuseSample<StackDistances> {
     stack_.push(slot, weight);
     return depth;
   }
-  void leave(Slot slot, std::uint64_t /*now*/) { stack_.remove(slot); }
+  void leave(Slot slot) { stack_.remove(slot); }
 
   LruStack stack_;
   bool weighed_;
@@ -154,11 +154,12 @@ class ReuseTimes final : public ReuseSample<ReuseTimes> {
  public:
   ReuseTimes(double rate, std::uint32_t most, std::uint64_t seed) : ReuseSample(rate, most, seed) {}
 
-  // By bucket of Buckets: how long ago each key's last request was when it was last known of.
+  // By bucket of Buckets: how long ago each key's last request was. Keys that left the sample are
+  // not among them: those that stayed stand for all.
   [[nodiscard]] std::vector<double> ages() const {
-    std::vector<double> ages = left_;
+    std::vector<double> ages(Buckets::kCount, 0.0);
     for (Slot slot = 0; slot < slots_; ++slot) {
-      if (last_[slot] != kLeft) ages[bucket(slot, requests())] += 1 / sample().rate();
+      if (last_[slot] != kLeft) ages[Buckets::of(requests() - last_[slot])] += 1 / sample().rate();
     }
     return ages;
   }
@@ -178,17 +179,10 @@ class ReuseTimes final : public ReuseSample<ReuseTimes> {
     last_[slot] = now;
     return time;
   }
-  void leave(Slot slot, std::uint64_t now) {
-    left_[bucket(slot, now)] += 1 / sample().rate();
-    last_[slot] = kLeft;
-  }
-  [[nodiscard]] std::uint32_t bucket(Slot slot, std::uint64_t now) const {
-    return Buckets::of(now - last_[slot]);
-  }
+  void leave(Slot slot) { last_[slot] = kLeft; }
 
   Slab<std::uint64_t> last_;  // request, by slot; slots are dense
   Slot slots_ = 0;
-  std::vector<double> left_ = std::vector<double>(Buckets::kCount, 0.0);  // ages of these
 };
 
 }  // namespace augury
