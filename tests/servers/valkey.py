@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import functools
-import signal
 import socket
-import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-STARTING = 60.0
-"""Seconds that a server may take to do what it is asked; the machine may be busy."""
-_PR_SET_PDEATHSIG = 1
+from tests.servers.process import STARTING, ServerProcess, free_port, wait_until
+
 _SLOTS = 16_384
 
 T = TypeVar("T")
 
 
-class Valkey:
+class Valkey(ServerProcess):
     """A server on a free port of the loopback interface; `valkey` makes one.
 
     Parameters
@@ -39,24 +34,20 @@ class Valkey:
     """
 
     def __init__(self, program: str, folder: Path, options: dict[str, str]) -> None:
+        super().__init__()
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         self.folder = folder
         self.options = options
         self.sentinel = "sentinel" in options
         self._program = program
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None
 
     def start(self, wait: bool = True) -> None:
         """Start it, unless it runs, and by default return when it answers.
 
         It ends with the thread that calls this, at the latest.
         """
-        if self._process is not None:
+        if self.running:
             return
         config = self.folder / "valkey.conf"
         lines = {
@@ -70,20 +61,12 @@ class Valkey:
         if self.sentinel:
             text += self.options["sentinel"]
         config.write_text(text)
-        # Whoever kills the test run leaves no server behind.
-        self._process = subprocess.Popen(
-            [self._program, str(config), *(["--sentinel"] if self.sentinel else [])],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 (the parent has no threads that matter)
-        )
+        self.launch([self._program, str(config), *(["--sentinel"] if self.sentinel else [])])
         if wait:
             wait_until(self._answers, f"valkey-server does not start with {text}")
 
     def _answers(self) -> bool:
-        assert self._process is not None
-        if self._process.poll() is not None:
-            pytest.fail(f"valkey-server ended with {self._process.returncode}: {self.options}")
+        self.check(f"valkey-server with {self.options}")
         with socket.socket() as asking, contextlib.suppress(OSError):
             asking.settimeout(1.0)
             asking.connect(("127.0.0.1", self.port))
@@ -98,30 +81,6 @@ class Valkey:
         password = self.options.get("requirepass")
         with redis.Redis(port=self.port, password=password, socket_timeout=STARTING) as client:
             return client.execute_command(*command)
-
-    def stop(self) -> None:
-        """Stop it, paused or not."""
-        if self._process is not None:
-            self.kill()
-
-    def kill(self) -> None:
-        """Kill it, as a crash would."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        self._process = None
-
-    def pause(self) -> None:
-        """Make it hang: connections stay open, new ones are taken, and nothing answers."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-        while "T" not in Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2]:
-            time.sleep(0.001)
-
-    def resume(self) -> None:
-        """End a `pause`."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
 
     def restart(self, wait: bool = True) -> None:
         """Kill it if it runs, and start it on the same port, with what it has saved if anything."""
@@ -293,26 +252,3 @@ def _until_exit(opening: contextlib.AbstractContextManager[T]) -> T:
     opened = stack.enter_context(opening)
     atexit.register(stack.close)
     return opened
-
-
-def wait_until(true: Callable[[], Any], or_else: str) -> None:
-    """Wait until something is so, which it must become."""
-    deadline = time.monotonic() + STARTING
-    while not true():
-        if time.monotonic() > deadline:
-            pytest.fail(or_else)
-        time.sleep(0.01)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on, and whose cluster bus port is one, too."""
-    while True:
-        with socket.socket() as asking:
-            asking.bind(("127.0.0.1", 0))
-            port: int = asking.getsockname()[1]
-        if port < 55_000:
-            return port
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

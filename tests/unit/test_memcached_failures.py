@@ -15,7 +15,8 @@ from augury.tiers import Entry, Lease
 from augury.tiers.memcached import Memcached
 from augury.tiers.memcached.server import Server
 from tests.servers.memcached import Memcached as RealServer
-from tests.servers.memcached import free_port, memcached
+from tests.servers.memcached import memcached
+from tests.servers.process import free_port
 
 ONE_LINE = r"^Memcached server [^\n]+$"
 LEASE = Lease(until=2**32)

@@ -14,6 +14,7 @@ import pytest
 from augury.errors import TierError
 from augury.tiers import Entry, Lease, frame
 from augury.tiers.redis import Redis
+from tests.servers.process import wait_until
 from tests.servers.valkey import (
     Cluster,
     Valkey,
@@ -23,7 +24,6 @@ from tests.servers.valkey import (
     shared,
     shared_cluster,
     valkey,
-    wait_until,
 )
 
 PATIENT = 5.0

@@ -17,6 +17,7 @@ from augury.errors import ConfigurationError, TierError
 from augury.tiers import Entry, Lease, frame
 from augury.tiers.redis import Redis
 from augury.tiers.redis.tracking import RedisTracking
+from tests.servers.process import wait_until
 from tests.servers.tls import tls_front
 from tests.servers.valkey import (
     Cluster,
@@ -26,7 +27,6 @@ from tests.servers.valkey import (
     sentinel,
     shared,
     valkey,
-    wait_until,
 )
 
 PATIENT = 5.0
