@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import enum
 import math
-import os
 import reprlib
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable
 
 from augury.errors import ConfigurationError
+from augury.forks import renew_in_child
 from augury.parameters import check_function
 
 _LONGEST = sys.float_info.max
@@ -85,7 +84,7 @@ class Breaker:
         self._failures = 0
         self._open = False
         self._next = 0.0  # when the next trial may begin, while it is open
-        _all.add(self)
+        renew_in_child(self)
 
     @property
     def state(self) -> BreakerState:
@@ -139,21 +138,9 @@ class Breaker:
                 self._open = True
                 self._next = self._clock() + self.rest
 
-    def _begin_anew(self) -> None:
+    def begin_anew(self) -> None:
         """In a forked child: the holder of the lock, or of the trial, may be in the parent."""
         self._lock = threading.Lock()
         if self._open and self._failures < self._most:
             self._failures = self._most
             self._next = self._clock()
-
-
-_all: weakref.WeakSet[Breaker] = weakref.WeakSet()
-
-
-def _begin_anew() -> None:
-    for breaker in list(_all):
-        breaker._begin_anew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)

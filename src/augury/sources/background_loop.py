@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from augury.errors import ConfigurationError, SourceError
-from augury.sources.forks import renew_in_child
+from augury.forks import renew_in_child
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
 from augury.errors import ConfigurationError
+from augury.forks import renew_in_child
 from augury.sources.contract import Source, checked
-from augury.sources.forks import renew_in_child
 from augury.sources.threads import retrieve
 
 K = TypeVar("K")

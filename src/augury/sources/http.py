@@ -17,11 +17,11 @@ from uuid import UUID
 import msgspec
 
 from augury.errors import ConfigurationError, MissingExtraError, SourceError, StatusError
+from augury.forks import renew_in_child
 from augury.parameters import check_function, check_instance
 from augury.sources.callable import name_of
 from augury.sources.concurrency import aeach, each
 from augury.sources.contract import Source
-from augury.sources.forks import renew_in_child
 
 if TYPE_CHECKING:
     import ssl

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from augury.breaker import Breaker, BreakerState
 from augury.errors import ConfigurationError, MissingExtraError, SourceError
+from augury.forks import renew_in_child
 from augury.sources.contract import Source
-from augury.sources.forks import renew_in_child
 from augury.sources.threads import begin_in_thread, retrieve
 from augury.sources.transient import may_pass
 

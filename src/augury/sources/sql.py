@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from augury.errors import ConfigurationError, MissingExtraError
+from augury.forks import renew_in_child
 from augury.parameters import check_instance, check_number
 from augury.sources.contract import Source, not_writable
-from augury.sources.forks import renew_in_child
 from augury.sources.threads import complete_in_thread
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from augury.errors import InvalidationError, TierError
 from augury.events import Trouble
+from augury.forks import renew_in_child
 from augury.loading import DEFAULT, Default, Ttl
 from augury.sources import may_pass
 from augury.tiers.contract import Key
-from augury.tiers.fork import open_in_child
 from augury.tiers.levels import Faults
 from augury.tiers.ways import BLOCKING, Way, run
 from augury.tiers.writing import Writer
@@ -58,16 +58,16 @@ class Behind:
         self._faults = faults
         self._most = most
         self._patience = patience
-        self._lock = threading.RLock()
-        self.after_fork()
-        open_in_child(self)
+        self.begin_anew()
+        renew_in_child(self)
         _all.add(self)
         # Anew, so that it runs before whatever closes what was opened before this: a database.
         atexit.unregister(_finish)
         atexit.register(_finish)
 
-    def after_fork(self) -> None:
+    def begin_anew(self) -> None:
         """Begin with an empty queue: the parent writes what is in its own."""
+        self._lock = threading.RLock()
         self._pending: dict[Key, Write] = {}
         self._under_way: dict[Key, Write] = {}
         self._undelivered: dict[Key, None] = {}

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from augury.events import Trouble
+from augury.forks import renew_in_child
 from augury.tiers.contract import Key
 from augury.tiers.entry import Entry
-from augury.tiers.fork import open_in_child
 from augury.tiers.levels import Faults, Level
 from augury.tiers.placement import Placement
 from augury.tiers.ways import BLOCKING, run
@@ -41,13 +41,13 @@ class Demotion:
         self._level = level
         self._placement = placement
         self._faults = faults
-        self._lock = threading.RLock()
         self._closed = False
-        self.after_fork()
-        open_in_child(self)
+        self.begin_anew()
+        renew_in_child(self)
 
-    def after_fork(self) -> None:
+    def begin_anew(self) -> None:
         """Begin without entries and without a thread."""
+        self._lock = threading.RLock()
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         """Offers, and functions to be called in their order; None is the end."""
         self._thread: threading.Thread | None = None

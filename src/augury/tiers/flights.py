@@ -8,9 +8,9 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from augury.errors import LoadCycleError
+from augury.forks import renew_in_child
 from augury.tiers.contract import Key
 from augury.tiers.entry import Entry
-from augury.tiers.fork import open_in_child
 
 
 class LookAgainError(Exception):
@@ -63,18 +63,18 @@ class Board:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._flights: dict[Key, Flight] = {}
-        open_in_child(self)
+        self.begin_anew()
+        renew_in_child(self)
 
     @property
     def lock(self) -> Any:
         """Guards flights and copies."""
         return self._lock
 
-    def after_fork(self) -> None:
-        """Forget the flights of another process."""
-        self._flights = {}
+    def begin_anew(self) -> None:
+        """Begin without flights: in a forked child they are the parent's."""
+        self._lock = threading.RLock()
+        self._flights: dict[Key, Flight] = {}
 
     def join(
         self, keys: Iterable[Key], owner: object, *, joinable: bool = True, loads: bool = True

@@ -15,9 +15,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from augury.errors import ConfigurationError
+from augury.forks import renew_in_child
 from augury.tiers.contract import Key
 from augury.tiers.entry import Entry, Lease, new_version
-from augury.tiers.fork import open_in_child
 from augury.tiers.frame import address
 from augury.tiers.levels import DOWN, Level
 from augury.tiers.ways import Way
@@ -87,8 +87,12 @@ class Generations:
         self._known: dict[str, Known] = {}
         self._most = _MOST
         self._names: dict[bytes, str] | None = {} if named else None
+        self.begin_anew()
+        renew_in_child(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: whoever holds the lock may be in the parent."""
         self._lock = threading.RLock()
-        open_in_child(self)
 
     def key(self, name: str) -> Key:
         """Return the key under which the tier holds a tag: no other key has three parts."""

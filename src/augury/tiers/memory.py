@@ -10,11 +10,11 @@ from typing import Any
 from augury.cache import Cache
 from augury.errors import ConfigurationError, TierError
 from augury.events import Cause
+from augury.forks import renew_in_child
 from augury.parameters import check_function, check_instance
 from augury.policies import Policy
 from augury.tiers.contract import Health, Key, Tier
 from augury.tiers.entry import ABSENT, Entry, Held, Lease, is_live
-from augury.tiers.fork import open_in_child
 
 _FOREVER = float("inf")
 _MOST_LEASES = 10_000
@@ -72,9 +72,13 @@ class Memory(Tier):
         """Where the entries are; read its statistics, or let it explain a key."""
         self._leases: dict[Key, Lease] = {}
         self._listener: Callable[[Any, Any, Cause], object] | None = None
-        self._lock = threading.RLock()
         self._closed = False
-        open_in_child(self)
+        self.begin_anew()
+        renew_in_child(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: whoever holds the lock may be in the parent."""
+        self._lock = threading.RLock()
 
     def __repr__(self) -> str:
         return f"Memory({self.cache!r})"

@@ -16,8 +16,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
+from augury.forks import renew_in_child
 from augury.sources.threads import begin_in_thread, retrieve
-from augury.tiers.fork import open_in_child
 
 T = TypeVar("T")
 
@@ -150,12 +150,12 @@ class _Background:
     """Does what nobody waits for, some at once, in threads that no exit has to wait for either."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self.after_fork()
-        open_in_child(self)
+        self.begin_anew()
+        renew_in_child(self)
 
-    def after_fork(self) -> None:
+    def begin_anew(self) -> None:
         """Begin without the threads, and what they were at."""
+        self._lock = threading.RLock()
         self._waiting: deque[Callable[[], object]] = deque()
         self._running = 0
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 from augury.events import Trouble
+from augury.forks import renew_in_child
 from augury.tiers.consistency import Consistency
 from augury.tiers.contract import Key, Tracking
 from augury.tiers.demotion import Demotion
 from augury.tiers.entry import Entry
 from augury.tiers.flights import Board, Flight
-from augury.tiers.fork import open_in_child
 from augury.tiers.generations import Generations, tags_of
 from augury.tiers.levels import Faults, Level
 from augury.tiers.lifetimes import Lifetimes
@@ -77,8 +77,12 @@ class Wiring:
         self._tracking = tracking
         self._trusted = False
         self._demotion = demotion
+        self.begin_anew()
+        renew_in_child(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: whoever holds the lock may be in the parent."""
         self._lock = threading.RLock()
-        open_in_child(self)
 
     # Keys
 

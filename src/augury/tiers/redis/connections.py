@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
 from augury.errors import TierError
-from augury.tiers.fork import open_in_child
+from augury.forks import renew_in_child
 from augury.tiers.redis.address import Address, Node
 from augury.tiers.redis.routes import Batches, Plan, Replies
 
@@ -36,7 +36,7 @@ class Connections:
         self._idle: dict[Node, list[Connection]] = {}
         self._closed = False
         self._lock = threading.RLock()
-        open_in_child(self)
+        renew_in_child(self)
 
     def run(self, plan: Plan[T]) -> T:
         """Carry out a plan and return its result."""
@@ -101,8 +101,9 @@ class Connections:
         except ResponseError as error:
             return error
 
-    def after_fork(self) -> None:
+    def begin_anew(self) -> None:
         """Leave connections to the process that made them."""
+        self._lock = threading.RLock()
         self._idle = {}
 
     def close(self) -> None:
@@ -124,7 +125,7 @@ class AsyncConnections:
         # A loop that was copied by a fork shares the watching of its files with the original.
         self._left_alone: list[Any] = []
         self._lock = threading.RLock()
-        open_in_child(self)
+        renew_in_child(self)
 
     async def run(self, plan: Plan[T]) -> T:
         """Carry out a plan and return its result."""
@@ -152,8 +153,9 @@ class AsyncConnections:
             await found.end_with_loop(lambda: self._loops.pop(loop, None))
         return found
 
-    def after_fork(self) -> None:
+    def begin_anew(self) -> None:
         """Leave connections to the process that made them."""
+        self._lock = threading.RLock()
         self._left_alone.append(list(self._loops.items()))
         self._loops = {}
 

@@ -27,8 +27,8 @@ from collections.abc import Collection
 from typing import Any
 
 from augury.errors import TierError
+from augury.forks import renew_in_child
 from augury.tiers.contract import Tracking
-from augury.tiers.fork import open_in_child
 from augury.tiers.redis.address import Address, Node
 from augury.tiers.redis.connections import Connections, connect, tier_error
 from augury.tiers.redis.operations import NAME_BYTES
@@ -178,13 +178,13 @@ class RedisTracking(Tracking):
         self._connections = Connections(address, timeout)
         self._route = route_of(address)
         self._closed = False
-        self._lock = threading.RLock()
-        open_in_child(self)
-        self.after_fork()
+        renew_in_child(self)
+        self.begin_anew()
         self._start()
 
-    def after_fork(self) -> None:
+    def begin_anew(self) -> None:
         """Begin anew: what the process had that was copied stays that one's."""
+        self._lock = threading.RLock()
         self._links: dict[Node, _Link] = {}
         self._poller = select.poll()
         self._names: set[bytes] = set()
@@ -273,7 +273,7 @@ class RedisTracking(Tracking):
         elif link.answered(message, self._route.state):
             self._proven = self._proof()
         else:
-            self._begin_anew(f"{link.node}: the cluster has changed")
+            self._listen_anew(f"{link.node}: the cluster has changed")
 
     def _invalidate(self, said: list[Any]) -> None:
         if said == [None]:  # the server has been flushed
@@ -300,7 +300,7 @@ class RedisTracking(Tracking):
 
     def _lose(self, link: _Link, why: Exception) -> None:
         self._drop(link)
-        self._begin_anew(f"{link.node}: {' '.join(str(why).split())}")
+        self._listen_anew(f"{link.node}: {' '.join(str(why).split())}")
 
     def _drop(self, link: _Link) -> None:
         if self._links.pop(link.node, None) is None:
@@ -308,7 +308,7 @@ class RedisTracking(Tracking):
         self._poller.unregister(link.fileno)
         link.close()
 
-    def _begin_anew(self, why: str) -> None:
+    def _listen_anew(self, why: str) -> None:
         if not self._silent:
             _log.warning("tier %r does not hear of writes: %s", self._name, why)
         self._silent = True
@@ -368,7 +368,7 @@ class RedisTracking(Tracking):
         with self._lock:
             self._checked = began
             if self._route.state != before:
-                self._begin_anew("another server is the primary now")
+                self._listen_anew("another server is the primary now")
             else:
                 self._proven = self._proof()
 
@@ -383,7 +383,7 @@ class RedisTracking(Tracking):
                     self._add(_Link(self._address, node, self._prefix, self._timeout))
         except (TierError, OSError) as error:
             with self._lock:
-                self._begin_anew(str(error))
+                self._listen_anew(str(error))
             return
         with self._lock:
             for link in list(self._links.values()):
