@@ -94,11 +94,19 @@ def test_a_tag_that_another_process_is_about_to_begin_is_waited_for() -> None:
     generations = knowing(shared)
     key = generations.key("t")
     shared.lease_many([key], begun)
-    begins = threading.Timer(0.01, shared.fill_many, [{key: Entry(None)}, begun])
+    begins = threading.Timer(0.5, shared.fill_many, [{key: Entry(None)}, begun])
     begins.start()
     assert run(generations.refresh(BLOCKING, ["t"], 0.0))
     begins.join()
     assert shared.get_many([key])[key].version == generations.known("t")  # type: ignore[union-attr]
+
+
+def test_a_process_that_died_when_it_was_about_to_begin_a_tag_is_not_waited_for_long() -> None:
+    shared = Meanwhile()
+    generations = knowing(shared)
+    shared.lease_many([generations.key("t")], Lease(time.time() + 0.3))
+    assert run(generations.refresh(BLOCKING, ["t"], 0.0))
+    assert generations.known("t")
 
 
 def test_a_dropped_tag_is_not_served_here_even_if_it_was_asked_for_meanwhile() -> None:

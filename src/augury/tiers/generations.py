@@ -23,9 +23,9 @@ from augury.tiers.levels import DOWN, Level
 from augury.tiers.ways import Way
 
 _FOREVER = float("inf")
-_PATIENCE = 10.0  # seconds that a lease on a tag holds
-# Seconds between two looks whether another process has begun a tag; a load waits for that.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.1
+_LEASE = 1.0  # seconds that a lease on a tag holds; the process that took it may be dead
+# Seconds between two looks whether another process has begun a tag; what needs it waits for that.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 _MOST = 100_000
 _LATELY = 60.0  # seconds for which an answer may be under way
 
@@ -221,13 +221,16 @@ class Generations:
         return not none or await self._begin(way, none)
 
     async def _begin(self, way: Way, names: Collection[str]) -> bool:
-        """Give generations to tags that have none; another process may be about to do the same."""
-        pause = _FIRST_PAUSE
+        """Give generations to tags that have none; another process may be about to do the same.
+
+        Its lease is waited for, so that a process that is merely slow costs no second load.
+        """
+        pause, enough = _FIRST_PAUSE, time.monotonic() + 3 * _LEASE
         while others := await self._begin_some(way, names):
-            if pause > _LONGEST_PAUSE:
+            if time.monotonic() > enough:
                 return False
             await way.sleep(pause)
-            names, pause = others, 2 * pause
+            names, pause = others, min(2 * pause, _LONGEST_PAUSE)
         return others is not None
 
     async def _begin_some(self, way: Way, names: Collection[str]) -> list[str] | None:
@@ -235,7 +238,7 @@ class Generations:
         assert self._authority is not None
         asked, now = time.monotonic(), time.time()
         keys = {self.key(name): name for name in names}
-        lease = Lease(now + _PATIENCE)
+        lease = Lease(now + _LEASE)
         held = await self._authority.ask(way, "lease_many", list(keys), lease)
         if held is DOWN:
             return None
