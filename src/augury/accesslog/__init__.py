@@ -4,6 +4,7 @@ A trace is read in chunks of keys, sizes and times, whatever format it is in; do
 describes the formats.
 """
 
+from augury.accesslog.chunk import NOBODY
 from augury.accesslog.malformed import Malformed
 from augury.accesslog.profile import Profile, profile
 from augury.accesslog.recorder import NamedRecorder, Recorder, RecorderStats
@@ -11,6 +12,7 @@ from augury.accesslog.spool import Spool, SpooledChunk
 from augury.accesslog.trace import Chunk, InMemoryTrace, Trace, read_trace, requests_of
 
 __all__ = [
+    "NOBODY",
     "Chunk",
     "InMemoryTrace",
     "Malformed",
