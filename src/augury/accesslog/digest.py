@@ -64,6 +64,13 @@ def sessions_of(texts: Sequence[bytes]) -> NDArray[np.uint64]:
     return np.fromiter(numbers, np.uint64, len(texts))
 
 
+def session_number(who: str | bytes | int) -> int:
+    """Return the number of a session that `augury.session` was told."""
+    if isinstance(who, int):
+        return number_of_integer(who)
+    return number_of_text(who) if isinstance(who, str) else xxhash.xxh3_64_intdigest(who)
+
+
 def names_of(texts: Sequence[bytes]) -> list[str]:
     """Return keys as `str`; bytes that are no UTF-8 are surrogate-escaped."""
     if not texts:

@@ -19,7 +19,7 @@ from augury.accesslog.formats import Format, Head, find, formats, recognise
 from augury.accesslog.formats.contract import HEAD, Folder
 from augury.accesslog.lines import BOM
 from augury.accesslog.malformed import Malformed
-from augury.accesslog.sessions import cache_folder
+from augury.accesslog.merging import cache_folder
 from augury.errors import ConfigurationError, TraceError
 
 __all__ = ["Chunk", "InMemoryTrace", "Trace", "read_trace", "requests_of"]
