@@ -136,7 +136,7 @@ def command(
         if json:
             print_json([each.as_dict() for each in compared])
         else:
-            print_prefetch(compared)
+            print_prefetch(compared, sizes)
         return
     with progress(f"Replaying {trace.name}") as tell:
         results = simulate_many(
