@@ -111,6 +111,14 @@ class ScoredQueues final : public Policy {
 
   void resize(Weight capacity) override { queues_.resize(capacity); }
 
+  bool visit(const Visit& visit) const override {
+    for (auto next = leaving_.rbegin(); next != leaving_.rend(); ++next) {
+      const State state = nodes_[next->slot].state;
+      if (state != State::kQueued) visit(next->slot, state == State::kAskedFor ? 1 : 0);
+    }
+    return queues_.visit(visit);
+  }
+
   void validate() const override {
     queues_.validate();
     std::size_t out = 0;

@@ -139,6 +139,14 @@ class TwoStage final : public Policy {
     measure();
   }
 
+  // In this order the first ones fill the small queue again, and the others the main one.
+  bool visit(const Visit& visit) const override {
+    for (const Queue<Node>* queue : {&small_, &main_}) {
+      queue->each_from_back([&](Slot slot) { visit(slot, states_[slot].hits); });
+    }
+    return true;
+  }
+
   void validate() const override {
     const auto in = [this](unsigned main) {
       return [this, main](Slot slot) {
