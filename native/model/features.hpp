@@ -230,8 +230,9 @@ class Features {
     kin_.save(bytes, now_, horizon);
   }
 
-  // Remembers what was saved instead of what it did; false, and it remembers less, if it is cut.
-  [[nodiscard]] bool restore(std::string_view bytes) {
+  // Remembers what was saved instead of what it did, and takes it off the front; false, and it
+  // remembers less, if it is cut.
+  [[nodiscard]] bool restore(std::string_view& bytes) {
     return consume(bytes, now_) && consume(bytes, time_) && consume(bytes, novelty_) &&
            keys_.restore(bytes, now_) && near_.restore(bytes, now_) &&
            far_.restore(bytes, now_) && kin_.restore(bytes, now_);

@@ -63,11 +63,12 @@ class Adaptive : public Policy {
   [[nodiscard]] std::string memory() const override {
     std::string bytes;
     append(bytes, static_cast<std::uint8_t>(ruling_));
-    return bytes;
+    return bytes + live_.memory();
   }
   void resume(std::string_view memory) override {
     std::uint8_t candidate = 0;
-    if (adapts_ && consume(memory, candidate) && candidate < kCandidates) begin(candidate);
+    if (consume(memory, candidate) && adapts_ && candidate < kCandidates) begin(candidate);
+    live_.resume(memory);
     requests_ = misses_ = 0;
   }
 

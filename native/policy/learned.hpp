@@ -79,18 +79,17 @@ class Learned final : public Adaptive<ScoredQueues, 2 * kTwoStageSettings.size()
   }
 
   [[nodiscard]] std::string memory() const override {
-    std::string bytes = Base::memory();
+    std::string bytes;
     append(bytes, stay_);
     scoring_->features.save(bytes, horizon());
-    return bytes;
+    return bytes + Base::memory();
   }
   void resume(std::string_view memory) override {
-    Base::resume(memory.substr(0, 1));
-    memory.remove_prefix(std::min<std::size_t>(memory.size(), 1));
     double stay = 0;
-    if (!consume(memory, stay) || !(stay >= 1)) return;
-    // Of the requests of inserting nothing is left.
-    if (!scoring_->features.restore(memory)) return;
+    // That of the requests by which entries were inserted is not kept.
+    const bool known = consume(memory, stay) && stay >= 1 && scoring_->features.restore(memory);
+    Base::resume(known ? memory : std::string_view{});
+    if (!known) return;
     measured_ = scoring_->features.now();
     inserted_ = 0;
     stay_ = stay;

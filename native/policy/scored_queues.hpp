@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -118,6 +119,8 @@ class ScoredQueues final : public Policy {
     }
     return queues_.visit(visit);
   }
+  [[nodiscard]] std::string memory() const override { return queues_.memory(); }
+  void resume(std::string_view memory) override { queues_.resume(memory); }
 
   void validate() const override {
     queues_.validate();
