@@ -9,11 +9,24 @@
 #include "bind/arguments.hpp"
 #include "bind/bind.hpp"
 #include "bind/cache_object.hpp"
+#include "bind/session.hpp"
 #include "core/clock.hpp"
 
 namespace augury {
 
 PyTypeObject* recording_type;
+
+namespace {
+
+// Of each access: its key and its session, then the variables.
+constexpr std::size_t kOwn = 2;
+constexpr std::size_t kMostVariables = 8;
+
+PyObject* or_none(PyObject* reference) {
+  return reference == nullptr ? Py_NewRef(Py_None) : reference;
+}
+
+}  // namespace
 
 void record(RecordingObject* self, PyObject* key, Access access) noexcept {
   if (self->closed) {
@@ -30,17 +43,16 @@ void record(RecordingObject* self, PyObject* key, Access access) noexcept {
   access.time = monotonic_ns();
   void** objects = self->ring->push(access);
   objects[0] = Py_NewRef(key);
-  for (std::size_t i = 1; i < self->ring->width(); ++i) {
-    PyObject* variable = PyTuple_GET_ITEM(self->variables, static_cast<Py_ssize_t>(i) - 1);
+  objects[1] = or_none(current_session());
+  for (std::size_t i = kOwn; i < self->ring->width(); ++i) {
+    PyObject* variable = PyTuple_GET_ITEM(self->variables, static_cast<Py_ssize_t>(i - kOwn));
     PyObject* value = nullptr;
-    if (PyContextVar_Get(variable, Py_None, &value) < 0) PyErr_Clear();
-    objects[i] = value == nullptr ? Py_NewRef(Py_None) : value;
+    if (PyContextVar_Get(variable, nullptr, &value) < 0) PyErr_Clear();
+    objects[i] = or_none(value);
   }
 }
 
 namespace {
-
-constexpr std::size_t kMostVariables = 8;
 
 RecordingObject* as_recording(PyObject* self) {
   return reinterpret_cast<RecordingObject*>(self);
@@ -72,7 +84,7 @@ PyObject* recording_new(PyTypeObject* type, PyObject* arguments, PyObject*) {
   self->sampler = Sampler(sample);
   try {
     self->sources = new std::vector<RecordingObject::Counts>;
-    self->ring = new AccessRing(static_cast<std::size_t>(capacity), 1 + attributes);
+    self->ring = new AccessRing(static_cast<std::size_t>(capacity), kOwn + attributes);
   } catch (...) {
     set_python_error();
     Py_DECREF(object);
@@ -152,7 +164,7 @@ int recording_traverse(PyObject* object, visitproc visit, void* arg) {
 int recording_clear(PyObject* object) {
   AccessRing* ring = as_recording(object)->ring;
   if (ring == nullptr) return 0;
-  std::array<void*, 1 + kMostVariables> released{};
+  std::array<void*, kOwn + kMostVariables> released{};
   for (std::size_t left = ring->size(); left != 0 && ring->size() != 0; --left) {
     ring->drain(1, [&](const Access&, void* const* pointers) {
       std::copy_n(pointers, ring->width(), released.begin());

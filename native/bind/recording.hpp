@@ -25,8 +25,9 @@ struct RecordingObject {
 
 extern PyTypeObject* recording_type;
 
-// Records an access at the present moment. Holds references to the key and the attributes, and runs
-// no Python code. `key` may be nullptr, with an exception set, if there was no memory for one.
+// Records an access at the present moment. Holds references to the key, the session and the
+// attributes, and runs no Python code. `key` may be nullptr, with an exception set, if there was no
+// memory for one.
 void record(RecordingObject* self, PyObject* key, Access access) noexcept;
 
 }  // namespace augury

@@ -24,7 +24,8 @@ struct Access {
 };
 static_assert(sizeof(Access) == 40);
 
-// Each access comes with `width` opaque pointers: its key and attributes, which the caller owns.
+// Each access comes with `width` opaque pointers: its key, session and attributes, which the caller
+// owns.
 class AccessRing {
  public:
   // Throws std::bad_alloc. Memory is touched only as it fills.

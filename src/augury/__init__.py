@@ -2,7 +2,7 @@
 
 import logging as _logging
 
-from augury.accesslog import Trace, read_trace
+from augury.accesslog import Trace, read_trace, session
 from augury.cache import Cache
 from augury.cached import CachedFunction, CacheInfo, cached
 from augury.errors import AuguryError
@@ -29,6 +29,7 @@ __all__ = [
     "learn",
     "load_model",
     "read_trace",
+    "session",
     "simulate",
     "simulate_many",
 ]

@@ -27,6 +27,8 @@ class RecordReader:
     def name(self, key: object, /) -> bytes | None: ...
     def read(self, record: bytes, name: bytes, /) -> Any: ...
 
+SESSION: ContextVar[str | bytes | int]
+
 class Recording:
     def __init__(
         self, capacity: int, sample: float, variables: tuple[ContextVar[Any], ...]

@@ -96,6 +96,20 @@ def test_inspect_tells_what_a_trace_is_like(trace: Path, tmp_path: Path) -> None
     assert figures["requests"] == 5_000
     assert figures["seconds"] == 4_999
     assert figures["format"] == "csv"
+    assert figures["sessions"] is None
+    assert "session" not in done.stdout
+
+
+def test_inspect_tells_of_sessions(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("key,who\na,ada\nb,bob\na,ada\n")
+    done = augury("inspect", path, "--column", "session=who")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"sessions +│ +2 ", done.stdout)
+    assert re.search(r"requests per session +│ +1\.50 ", done.stdout)
+    figures = json.loads(augury("inspect", path, "--column", "session=who", "--json").stdout)
+    assert (figures["sessions"], figures["requests_per_session"]) == (2, 1.5)
+    assert "no session column 'x'" in mistake(augury("inspect", path, "--column", "session=x"))
 
 
 def test_colours_only_where_wanted(trace: Path) -> None:

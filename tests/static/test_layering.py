@@ -35,14 +35,15 @@ WITHIN = {
 
 NATIVE_ALLOWED = {
     "core": {"core"},
+    "prefetch": {"prefetch", "core"},
     "sketch": {"sketch", "core"},
     "model": {"model", "sketch", "core"},
     "policy": {"policy", "model", "sketch", "core"},
     "cache": {"cache", "policy", "model", "sketch", "core"},
-    "sim": {"sim", "cache", "policy", "model", "sketch", "core"},
-    "bind": {"bind", "sim", "cache", "policy", "model", "sketch", "core"},
-    "tests": {"tests", "sim", "cache", "policy", "model", "sketch", "core"},
-    "fuzz": {"tests", "sim", "cache", "policy", "model", "sketch", "core"},
+    "sim": {"sim", "cache", "prefetch", "policy", "model", "sketch", "core"},
+    "bind": {"bind", "sim", "cache", "prefetch", "policy", "model", "sketch", "core"},
+    "tests": {"tests", "sim", "cache", "prefetch", "policy", "model", "sketch", "core"},
+    "fuzz": {"tests", "sim", "cache", "prefetch", "policy", "model", "sketch", "core"},
 }
 
 

@@ -29,6 +29,13 @@ def test_counts_and_distances(keys: list[int]) -> None:
         assert ratio == pytest.approx(simulate(keys, policy="lru", capacity=capacity).miss_ratio)
 
 
+def test_sessions() -> None:
+    with Spool(requests_of([1, 2, 3, 1], sessions=["ada", "bob", "ada", None])) as spool:
+        found = profile(spool)
+    assert (found.sessions, found.requests_per_session) == (3, 4 / 3)
+    assert (profile_of([1]).sessions, profile_of([1]).requests_per_session) == (None, None)
+
+
 def test_distances_through_renumbering() -> None:
     """The LRU miss ratios of a long trace equal the simulator's at every size."""
     keys = (20_000 * np.random.default_rng(4).random(200_000) ** 2).astype(np.uint64).tolist()

@@ -28,6 +28,7 @@ class Requests:
     names: list[str] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    sessions: list[int] = field(default_factory=list)
 
 
 def read(
@@ -45,11 +46,11 @@ def read(
     found = Requests(trace.format, trace.malformed)
     for chunk in chunks:
         assert 0 < len(chunk) <= 2**18
-        assert {len(c) for c in (chunk.sizes, chunk.times, chunk.names) if c is not None} <= {
-            len(chunk)
-        }
+        aligned = (chunk.sizes, chunk.times, chunk.names, chunk.sessions)
+        assert {len(column) for column in aligned if column is not None} <= {len(chunk)}
         found.keys += chunk.keys.tolist()
         found.names += chunk.names or map(str, chunk.keys)
         found.sizes += () if chunk.sizes is None else chunk.sizes.tolist()
         found.times += () if chunk.times is None else chunk.times.tolist()
+        found.sessions += () if chunk.sessions is None else chunk.sessions.tolist()
     return found

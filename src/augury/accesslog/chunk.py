@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 LONGEST = 1 << 15
 """The most requests of one chunk."""
 
+NOBODY = 2**64 - 1
+"""The session of a request where it is not known who asked."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Chunk:
@@ -27,6 +30,9 @@ class Chunk:
     """In seconds, from an epoch of the trace's own; None if the format has none."""
     names: Sequence[str] | None = None
     """The keys' text, aligned with `keys`; None where every key is a number."""
+    sessions: NDArray[np.uint64] | None = None
+    """Who asked: a client or user, as a number or a 64-bit digest made as those of keys are, or
+    `NOBODY`. None where it is known of no request."""
 
     def __repr__(self) -> str:
         return f"<Chunk of {len(self):,} requests>"
@@ -40,13 +46,23 @@ class Chunk:
             yield self
             return
         for start in range(0, len(self), LONGEST):
-            part = slice(start, start + LONGEST)
-            yield Chunk(
-                self.keys[part],
-                None if self.sizes is None else self.sizes[part],
-                None if self.times is None else self.times[part],
-                None if self.names is None else self.names[part],
-            )
+            yield self.where(slice(start, start + LONGEST))
+
+    def where(self, chosen: NDArray[np.bool_] | slice) -> Chunk:
+        """Return the chosen requests."""
+        names = self.names
+        if names is not None:
+            if isinstance(chosen, slice):
+                names = names[chosen]
+            else:
+                names = [names[at] for at in np.flatnonzero(chosen).tolist()]
+        return Chunk(
+            self.keys[chosen],
+            None if self.sizes is None else self.sizes[chosen],
+            None if self.times is None else self.times[chosen],
+            names,
+            None if self.sessions is None else self.sessions[chosen],
+        )
 
 
 class Chunked(Protocol):

@@ -1,4 +1,4 @@
-"""Finds which of a table's columns are the key, the size and the time."""
+"""Finds which of a table's columns are the key, the size, the time and the session."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ USUAL: dict[str, tuple[str, ...]] = {
         *("body_bytes_sent", "content_length"),
     ),
     "time": ("time", "timestamp", "ts", "clock_time", "unix_time", "datetime", "seconds"),
+    "session": (
+        *("session", "session_id", "user", "user_id", "client", "client_id", "client_ip"),
+        *("visitor", "connection", "remote_addr", "remote_host", "ip"),
+    ),
 }
 """The names by which a column is known, best first; in lower case, with ``_`` between words."""
 
@@ -32,7 +36,8 @@ def find_columns(path: Path, names: Sequence[str], wanted: Mapping[str, str]) ->
     names
         The columns' names, in the file's order.
     wanted
-        The names of some columns by role: ``"key"``, ``"size"``, ``"time"``.
+        The names of some columns by role: ``"key"``, ``"size"``, ``"time"``, ``"session"``. A
+        column that has a role by this gets no other by its name.
 
     Raises
     ------
@@ -45,9 +50,10 @@ def find_columns(path: Path, names: Sequence[str], wanted: Mapping[str, str]) ->
     {'key': 1, 'time': 0}
     """
     simple = [plain(name) for name in names]
+    taken = set(map(plain, wanted.values()))
     found: dict[str, int] = {}
     for role, usual in USUAL.items():
-        known, candidates = simple, usual
+        known, candidates = simple, tuple(name for name in usual if name not in taken)
         if role in wanted:
             exact = wanted[role] in names
             known = list(names) if exact else simple

@@ -1,4 +1,4 @@
-"""Gives every key a 64-bit number that is the same in every process."""
+"""Gives every key and session a 64-bit number that is the same in every process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
+
+from augury.accesslog.chunk import NOBODY
 
 _LARGEST = 2**64 - 1
 # Keeps an integer outside of 64 bits apart from the same digits as text.
@@ -54,6 +56,19 @@ def numbers_of(texts: Sequence[bytes]) -> tuple[NDArray[np.uint64], list[str] | 
 def digests_of(texts: Sequence[bytes]) -> NDArray[np.uint64]:
     """Return the numbers of keys none of which is an integer."""
     return np.fromiter(map(xxhash.xxh3_64_intdigest, texts), np.uint64, len(texts))
+
+
+def sessions_of(texts: Sequence[bytes]) -> NDArray[np.uint64]:
+    """Return the numbers of sessions that are written as text; `NOBODY` where there is none."""
+    numbers = (number_of(text) if text else NOBODY for text in texts)
+    return np.fromiter(numbers, np.uint64, len(texts))
+
+
+def session_number(who: str | bytes | int) -> int:
+    """Return the number of a session that `augury.session` was told."""
+    if isinstance(who, int):
+        return number_of_integer(who)
+    return number_of_text(who) if isinstance(who, str) else xxhash.xxh3_64_intdigest(who)
 
 
 def names_of(texts: Sequence[bytes]) -> list[str]:

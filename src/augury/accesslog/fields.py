@@ -1,4 +1,4 @@
-"""Reads the fields of many lines at once: keys, sizes and times."""
+"""Reads the fields of many lines at once: keys, sizes, times and sessions."""
 
 from __future__ import annotations
 
@@ -81,6 +81,13 @@ class Fields:
         values[~plain] = digest.digests_of(self.where(~plain).texts())
         return values, digest.names_of(self.texts())
 
+    def sessions(self) -> NDArray[np.uint64]:
+        """Return the fields as sessions; `NOBODY` for empty ones."""
+        values, plain = self.unsigned()
+        if not plain.all():
+            values[~plain] = digest.sessions_of(self.where(~plain).texts())
+        return values
+
     def sizes(self) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
         """Return the fields as bytes, and which of them are bad.
 
@@ -153,6 +160,7 @@ def chunk_of(
     key: Fields,
     sizes: Sequence[Fields] = (),
     time: Fields | None = None,
+    session: Fields | None = None,
 ) -> Chunk:
     """Make a chunk of the columns of some lines, without the lines that are malformed.
 
@@ -181,6 +189,7 @@ def chunk_of(
         total[good] if sizes else None,
         seconds[good] if time is not None else None,
         names,
+        session.where(good).sessions() if session is not None else None,
     )
 
 

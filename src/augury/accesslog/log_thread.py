@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from augury import _native
 from augury.accesslog.chunk import Chunk
+from augury.accesslog.merging import reads_of
 from augury.accesslog.record import ACCESS, SCHEMA, Losses, Metadata
 from augury.accesslog.rotation import RotatingFile, Rotation
 from augury.accesslog.rows import Rows
-from augury.accesslog.sessions import reads_of
 from augury.errors import ConfigurationError
 
 _log = logging.getLogger("augury.accesslog")

@@ -29,6 +29,11 @@ class Profile:
     """Sum of the sizes of the distinct keys when first asked for, in bytes; if the trace says."""
     seconds: float | None
     """From the earliest to the latest request; if the trace says."""
+    sessions: int | None
+    """Distinct sessions, if the trace says who asked; all requests of which it does not say it are
+    one."""
+    requests_per_session: float | None
+    """Mean number of requests of a session, if the trace says who asked."""
     one_hit_wonders: int
     """Keys asked for exactly once: whatever they displace was displaced in vain."""
     skew: float | None
@@ -84,6 +89,8 @@ def profile(spool: Spool, *, progress: Callable[[float], object] | None = None) 
         distinct=spool.distinct,
         footprint=spool.footprint if spool.sized else None,
         seconds=spool.seconds,
+        sessions=spool.sessions or None,
+        requests_per_session=spool.requests / spool.sessions if spool.sessions else None,
         one_hit_wonders=int((frequencies == 1).sum()),
         skew=_zipf(frequencies),
         hottest_percent=float(hottest.sum(dtype=np.uint64)) / spool.requests,

@@ -66,6 +66,8 @@ class Recorder:
         1 to 64 bytes: every key is then recorded as its BLAKE2b digest keyed with these,
         ``augury.keys.digest(key, secret=secret)``, and nothing else of it leaves the process. By
         default integers and text are recorded as they are, and the rest as digests without a key.
+        Sessions (`augury.session`) are recorded as integers and digests of 64 bits, and keyed with
+        the secret, too, if there is one.
     rotate_bytes
         A file is finished once its rows take so many bytes in memory (default 16 MiB); on disk they
         take a fraction.
@@ -80,7 +82,7 @@ class Recorder:
         recorded, or a function of the key, which is called in the background. They are written as
         text also where there is a secret. At most 8 context variables.
     ring
-        How many accesses may wait for the thread (default 65,536, 3 MiB).
+        How many accesses may wait for the thread (default 65,536, 3.5 MiB).
     listener
         Called in the thread with the name of a cache and a `Chunk` of its recorded reads, in their
         order: an `augury.sizing.LiveCurve`, for example. Nobody by default. One that raises is

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from augury.accesslog.key_columns import key_columns
 from augury.accesslog.record import ATTRIBUTE, OPERATIONS, pyarrow
+from augury.accesslog.session_column import SESSION, session_column
 
 Attribute = ContextVar[Any] | Callable[[Any], object]
 """Where a request's attribute comes from: a context variable, or a function of the key."""
@@ -42,7 +43,8 @@ class Rows:
         Parameters
         ----------
         objects
-            The keys, and the values of each of `variables`, aligned with the accesses.
+            The keys, the sessions and the values of each of `variables`, aligned with the
+            accesses.
         accesses
             An array of `ACCESS`.
         offset
@@ -60,11 +62,12 @@ class Rows:
             "sequence": pa.array(accesses["sequence"]),
             "operation": operations,
             **keys,
+            SESSION: session_column(pa, objects[1], self._secret),
             "hit": pa.array(accesses["hit"]),
             "size": pa.array(size, mask=size == 0),
             "latency": pa.array(latency, mask=latency < 0).cast(pa.duration("ns")),
         }
-        values = dict(zip(self.variables, objects[1:], strict=True))
+        values = dict(zip(self.variables, objects[2:], strict=True))
         for name, source in self._attributes.items():
             column = (
                 values[source]

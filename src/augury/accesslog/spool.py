@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Generic, Self, TypeVar
 import numpy as np
 
 from augury import _native
+from augury.accesslog.chunk import NOBODY
 from augury.errors import TraceError
 
 if TYPE_CHECKING:
@@ -37,15 +38,18 @@ class SpooledChunk:
     """Index of the next request of the same key, or 2**63 - 1; if asked for."""
     times: NDArray[np.uint32] | None
     """Whole seconds, modulo 2**32, if the trace says."""
+    sessions: NDArray[np.uint32] | None = None
+    """Who asked, numbered 0, 1, 2 ... in order of first appearance, if the trace says. All requests
+    of which it is not known are one session."""
 
 
 class Spool:
     """The requests of a trace, with keys numbered in order of first appearance.
 
     Reading a trace a second time costs as much as the first. A spool is read once, written to an
-    unnamed scratch file (4 bytes a request, 8 more with sizes, 4 more with times; in the folder
-    that `tempfile` uses), and then replayed as often as needed. Memory is bounded by the distinct
-    keys. Use it as a context manager, or `close` it.
+    unnamed scratch file (4 bytes a request, 8 more with sizes, 4 more each with times and with
+    sessions; in the folder that `tempfile` uses), and then replayed as often as needed. Memory is
+    bounded by the distinct keys and sessions. Use it as a context manager, or `close` it.
 
     Parameters
     ----------
@@ -82,6 +86,16 @@ class Spool:
     `native/model/key_number.hpp` says how it is made of text; integers are themselves."""
     seconds: float | None
     """From the earliest to the latest request, if the trace says."""
+    sessions: int
+    """Number of distinct sessions: one for all requests of which it is not known who asked; 0 if
+    that is known of none."""
+    numbered: bool
+    """Whether the keys' numbers mean something, so that what comes after key 17 may be key 18.
+
+    False if any key is text, and if keys were evidently renumbered in order of first appearance:
+    the key of id i is the key of id 0, plus i, for at least 99% of the ids. In such a trace "the
+    next number" is the key that is new next, so that whoever guesses it reads the future off the
+    numbering. A trace that is one scan looks the same, and counts as renumbered."""
 
     def __init__(
         self, trace: Chunked, *, progress: Callable[[float], object] | None = None
@@ -90,9 +104,10 @@ class Spool:
         self._sizes: _Column[np.uint64] | None = None
         self._next: _Column[np.int64] | None = None
         self._times: _Column[np.uint32] | None = None
+        self._sessions: _Column[np.uint32] | None = None
         numbers: list[NDArray[np.uint64]] = []
         any_text = False
-        index = _native.KeyIndex()
+        index, sessions = _native.KeyIndex(), _native.KeyIndex()
         self.requests = self.footprint = 0
         total = 0.0
         earliest, latest = math.inf, -math.inf
@@ -121,6 +136,7 @@ class Spool:
                     if self._times is None:
                         self._times = _Column(np.dtype(np.uint32))
                     self._times.append(_seconds(chunk.times))
+                self._append_sessions(chunk, sessions)
                 self.requests += len(ids)
         except BaseException:
             self.close()
@@ -128,9 +144,21 @@ class Spool:
         self.keys = index.keys()
         self.numbers = np.concatenate(numbers) if any_text else self.keys
         self.distinct = len(self.keys)
+        self.sessions = len(sessions)
+        self.numbered = not any_text and not _in_order(self.keys)
         self.seconds = latest - earliest if latest >= earliest else None
         if self._sizes is None:
             self.footprint = self.distinct
+
+    def _append_sessions(self, chunk: Chunk, index: _native.KeyIndex) -> None:
+        if self._sessions is None:
+            if chunk.sessions is None:
+                return
+            self._sessions = _Column(np.dtype(np.uint32))
+            for start in range(0, self.requests, _CHUNK):  # of these it was not known
+                self._sessions.append(index.intern(_nobody(min(_CHUNK, self.requests - start))))
+        known = _nobody(len(chunk)) if chunk.sessions is None else chunk.sessions
+        self._sessions.append(index.intern(known))
 
     @property
     def sized(self) -> bool:
@@ -159,6 +187,7 @@ class Spool:
                 self._sizes.read(start, count) if self._sizes else None,
                 following.read(start, count) if following else None,
                 self._times.read(start, count) if self._times else None,
+                self._sessions.read(start, count) if self._sessions else None,
             )
 
     def _following(self) -> _Column[np.int64]:
@@ -173,7 +202,7 @@ class Spool:
 
     def close(self) -> None:
         """Delete the scratch file."""
-        for column in (self._ids, self._sizes, self._next, self._times):
+        for column in (self._ids, self._sizes, self._next, self._times, self._sessions):
             if column is not None:
                 column.close()
 
@@ -188,6 +217,15 @@ def _firsts(ids: NDArray[np.uint32], before: int) -> NDArray[np.bool_]:
     """Tell which requests are the first of their key, when `before` keys were known already."""
     known = np.maximum.accumulate(np.concatenate(([before], ids.astype(np.int64) + 1)))
     return known[1:] > known[:-1]
+
+
+def _nobody(count: int) -> NDArray[np.uint64]:
+    return np.full(count, NOBODY, np.uint64)
+
+
+def _in_order(keys: NDArray[np.uint64]) -> bool:
+    """Tell whether keys, in order of first appearance, are consecutive numbers but for 1%."""
+    return bool(np.mean(keys - keys[:1] == np.arange(len(keys), dtype=np.uint64)) >= 0.99)
 
 
 def _numbers(chunk: Chunk, new: NDArray[np.bool_]) -> NDArray[np.uint64]:

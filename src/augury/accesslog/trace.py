@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augury.accesslog import digest
-from augury.accesslog.chunk import LONGEST, Chunk
+from augury.accesslog.chunk import LONGEST, NOBODY, Chunk
 from augury.accesslog.compression import SUFFIXES, ByteStream
 from augury.accesslog.formats import Format, Head, find, formats, recognise
 from augury.accesslog.formats.contract import HEAD, Folder
 from augury.accesslog.lines import BOM
 from augury.accesslog.malformed import Malformed
-from augury.accesslog.sessions import cache_folder
+from augury.accesslog.merging import cache_folder
 from augury.errors import ConfigurationError, TraceError
 
 __all__ = ["Chunk", "InMemoryTrace", "Trace", "read_trace", "requests_of"]
 
-_ROLES = ("key", "size", "time")
+_ROLES = ("key", "size", "time", "session")
 
 
 class Trace:
@@ -110,10 +110,16 @@ class InMemoryTrace:
         names: list[str] | None = None,
         sizes: NDArray[np.uint64] | None = None,
         times: NDArray[np.float64] | None = None,
+        sessions: NDArray[np.uint64] | None = None,
     ) -> None:
+        for what, column in (("sizes", sizes), ("times", times), ("sessions", sessions)):
+            if column is not None and len(column) != len(keys):
+                raise TraceError(
+                    f"there are {len(column):,} {what} and {len(keys):,} keys; each request has one"
+                )
         self.malformed = Malformed(total=len(keys))
         """Nothing is malformed."""
-        self._chunk = Chunk(keys, sizes, times, names)
+        self._chunk = Chunk(keys, sizes, times, names, sessions)
 
     def __len__(self) -> int:
         return len(self._chunk)
@@ -149,8 +155,8 @@ def read_trace(
         The name of its format; by default it is recognised from its content and name.
     columns
         For formats with named columns, which of them is what: the keys are ``"key"``, ``"size"``
-        (bytes) and ``"time"`` (seconds), the values are the file's names. By default the usual
-        names are known.
+        (bytes), ``"time"`` (seconds) and ``"session"`` (who asked), the values are the file's
+        names. By default the usual names are known.
     max_malformed
         Which share of malformed lines is put up with, from 0.0 to 1.0; they are left out.
 
@@ -201,7 +207,9 @@ def read_trace(
     return Trace(path, chosen, columns, max_malformed)
 
 
-def requests_of(keys: Iterable[int | str]) -> InMemoryTrace:
+def requests_of(
+    keys: Iterable[int | str], *, sessions: Iterable[int | str | None] | None = None
+) -> InMemoryTrace:
     """Make a trace of keys in memory.
 
     Parameters
@@ -209,57 +217,69 @@ def requests_of(keys: Iterable[int | str]) -> InMemoryTrace:
     keys
         Integers of up to 4,300 digits and any sign, strings, or both; a NumPy array of
         integers is read fastest. ``7`` and ``"7"`` are two keys, as in a `dict`.
+    sessions
+        Who asked for each of them, likewise; None where that is not known. By default it is
+        known of no request.
 
     Raises
     ------
     TraceError
-        If a key is neither an integer nor a string, there is none, or they are given as bytes, a
-        path, or an array of several dimensions.
+        If a key or session is neither an integer nor a string, there is no key, there are not as
+        many sessions as keys, or they are given as bytes, a path, or an array of several
+        dimensions.
 
     Examples
     --------
     >>> [chunk.keys.tolist() for chunk in requests_of([1, 2, 1]).chunks()]
     [[1, 2, 1]]
+    >>> [chunk.sessions.tolist() for chunk in requests_of([1, 2, 1], sessions=[5, 6, 5]).chunks()]
+    [[5, 6, 5]]
     """
     if isinstance(keys, str | bytes | bytearray | os.PathLike):  # most likely a path
         raise TraceError("keys are given one by one, not as one string; files go to read_trace")
-    if isinstance(keys, np.ndarray) and keys.ndim != 1:
-        raise TraceError(f"an array of keys has 1 dimension, not {keys.ndim}; ravel() it")
-    numbers: NDArray[np.uint64]
-    names: list[str] | None = None
-    if isinstance(keys, np.ndarray) and keys.dtype.kind in "iu" and not (keys < 0).any():
-        numbers = keys.astype(np.uint64)
-    else:
-        numbers, names = _number_all(keys)
+    numbers, names = _numbered("key", keys)
     if not len(numbers):
         raise TraceError("a trace has at least one request; these keys are empty")
-    return InMemoryTrace(numbers, names)
+    if sessions is None:
+        return InMemoryTrace(numbers, names)
+    if isinstance(sessions, str | bytes | bytearray):
+        raise TraceError("sessions are given one by one, not as one string")
+    return InMemoryTrace(numbers, names, sessions=_numbered("session", sessions)[0])
 
 
-def _number_all(keys: Iterable[object]) -> tuple[NDArray[np.uint64], list[str] | None]:
+def _numbered(role: str, values: Iterable[object]) -> tuple[NDArray[np.uint64], list[str] | None]:
+    """Return the numbers of keys or sessions, and their names if any is text."""
+    if isinstance(values, np.ndarray):
+        if values.ndim != 1:
+            raise TraceError(f"an array of {role}s has 1 dimension, not {values.ndim}; ravel() it")
+        if values.dtype.kind in "iu" and not (values < 0).any():
+            return values.astype(np.uint64), None
     parts: list[NDArray[np.uint64]] = []
     names: list[str] = []
     any_text = False
-    source = iter(keys)
+    source = iter(values)
     while some := list(islice(source, LONGEST)):
-        any_text = any_text or any(isinstance(key, str) for key in some)
-        parts.append(np.fromiter(map(_number, some), np.uint64, len(some)))
+        any_text = any_text or any(isinstance(value, str) for value in some)
+        numbers = (_number(role, value) for value in some)
+        parts.append(np.fromiter(numbers, np.uint64, len(some)))
         names.extend(map(str, some))
     return np.concatenate(parts) if parts else np.empty(0, np.uint64), names if any_text else None
 
 
-def _number(key: object) -> int:
-    if isinstance(key, str):
-        return digest.number_of_text(key)
+def _number(role: str, value: object) -> int:
+    if isinstance(value, str):
+        return digest.number_of_text(value)
+    if value is None and role == "session":
+        return NOBODY
     try:
-        return digest.number_of_integer(index(key))  # type: ignore[arg-type]
+        return digest.number_of_integer(index(value))  # type: ignore[arg-type]
     except TypeError:
         raise TraceError(
-            f"a key of a trace is an integer or a string, not {type(key).__name__}; convert it"
+            f"a {role} of a trace is an integer or a string, not {type(value).__name__}; convert it"
         ) from None
     except ValueError:
         raise TraceError(
-            f"an integer key of a trace has at most {sys.get_int_max_str_digits():,} digits; "
+            f"an integer {role} of a trace has at most {sys.get_int_max_str_digits():,} digits; "
             "make it a string"
         ) from None
 

@@ -60,6 +60,14 @@ def _table(found: Profile, name: str, format: str) -> Table:
         "keys asked for once": f"{found.one_hit_wonders / found.distinct:.1%}",
         "footprint": "unknown" if found.footprint is None else readable_bytes(found.footprint),
         "period": "unknown" if found.seconds is None else f"{found.seconds:,.0f} s",
+        **(
+            {}
+            if found.sessions is None
+            else {
+                "sessions": f"{found.sessions:,}",
+                "requests per session": f"{found.requests_per_session:.2f}",
+            }
+        ),
         "skew (Zipf exponent)": "unknown" if found.skew is None else f"{found.skew:.2f}",
         "requests for the hottest 1%": f"{found.hottest_percent:.1%}",
         "median reuse distance": "none"

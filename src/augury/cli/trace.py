@@ -33,7 +33,7 @@ ColumnOption = Annotated[
     typer.Option(
         "--column",
         metavar="ROLE=NAME",
-        help="Which column of a CSV or Parquet file is the key, size or time; repeatable.",
+        help="Which column of a CSV or Parquet file is the key, size, time or session; repeatable.",
     ),
 ]
 MalformedOption = Annotated[

@@ -55,17 +55,7 @@ class SampledTrace:
         for chunk in self._trace.chunks(progress=progress):
             taken = self._sample.takes(chunk.keys)
             if taken.any():
-                yield _part(chunk, taken)
-
-
-def _part(chunk: Chunk, taken: NDArray[np.bool_]) -> Chunk:
-    names = chunk.names
-    return Chunk(
-        chunk.keys[taken],
-        None if chunk.sizes is None else chunk.sizes[taken],
-        None if chunk.times is None else chunk.times[taken],
-        None if names is None else [names[at] for at in np.flatnonzero(taken).tolist()],
-    )
+                yield chunk.where(taken)
 
 
 def rate_for(

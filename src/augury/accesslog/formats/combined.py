@@ -21,10 +21,11 @@ READS = (b"GET", b"HEAD")
 
 _LINE = re.compile(
     rb"(?:([^\s:]+:\d+) )?"  # Apache's vhost_combined
-    rb"\S+ \S+ [^\[]+ "  # client, identity, user
+    rb"(\S+) \S+ ([^\[]+) "  # client, identity, user
     rb"\[(\d\d/[A-Z][a-z]{2}/\d{4}):([01]\d|2[0-3]):([0-5]\d):([0-6]\d) ([+-]\d{4})\] "
     rb'"([^"\\]*(?:\\.[^"\\]*)*)" \d{3} (\d{1,15}|-)(?: .*)?'  # request, status, bytes sent
 )
+_UNKNOWN = b"-"
 _MONTHS = {
     month: number
     for number, month in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
@@ -40,12 +41,13 @@ def _read(stream: ByteStream, _columns: Mapping[str, str], malformed: Malformed)
         keys: list[bytes] = []
         sizes: list[int] = []
         times: list[float] = []
+        clients: list[bytes] = []
         for position, text in enumerate(lines.texts()):
             match = _LINE.fullmatch(text)
             if match is None:
                 malformed.add(int(lines.numbers[position]), text, "is no line of an access log")
                 continue
-            host, date, hour, minute, second, zone, request, size = match.groups()
+            host, client, user, date, hour, minute, second, zone, request, size = match.groups()
             midnight = _midnight(date, zone)
             if midnight is None:
                 malformed.add(int(lines.numbers[position]), text, "its date is none")
@@ -57,9 +59,21 @@ def _read(stream: ByteStream, _columns: Mapping[str, str], malformed: Malformed)
                 continue
             keys.append(host + target if host else target)
             sizes.append(0 if size == b"-" else int(size))
+            clients.append(_who(client, user))
             times.append(midnight + 3600 * int(hour) + 60 * int(minute) + int(second))
         numbers, names = digest.numbers_of(keys)
-        yield Chunk(numbers, np.array(sizes, np.uint64), np.array(times, np.float64), names)
+        yield Chunk(
+            numbers,
+            np.array(sizes, np.uint64),
+            np.array(times, np.float64),
+            names,
+            digest.sessions_of(clients),
+        )
+
+
+def _who(client: bytes, user: bytes) -> bytes:
+    """Return the client's address, and the user if there is one; nothing if neither is known."""
+    return b" ".join(part for part in (client, user) if part != _UNKNOWN)
 
 
 def _without_protocol(target: bytes) -> bytes:

@@ -151,12 +151,13 @@ class _Table:
             key=found["key"],
             sizes=[found["size"]] if "size" in found else [],
             time=found.get("time"),
+            session=found.get("session"),
         )
 
 
 FORMAT = Format(
     name="csv",
-    title="CSV with named columns: key, and if there are size and time",
+    title="CSV with named columns: key, and if there are size, time and session",
     likelihood=_likelihood,
     read=_read,
     has_columns=True,

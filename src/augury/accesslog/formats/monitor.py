@@ -29,11 +29,12 @@ READS = frozenset(
 READS_OF_MANY = frozenset((b"MGET",))
 """Those that read what is held at each argument: one request an argument."""
 
-_LINE = re.compile(rb'(\d{1,99}\.\d+) \[(\d+) .*?\] ("[^"\\]*(?:\\.[^"\\]*)*".*)')
+_LINE = re.compile(rb'(\d{1,99}\.\d+) \[(\d+) (.*?)\] ("[^"\\]*(?:\\.[^"\\]*)*".*)')
 _ARGUMENT = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"')
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)")
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
 _STARTED = b"OK"
+_SCRIPT = b"lua"  # in place of the client for what a script does
 
 
 def _likelihood(head: Head) -> float:
@@ -44,6 +45,7 @@ def _read(stream: ByteStream, _columns: Mapping[str, str], malformed: Malformed)
     for lines in read_lines(stream, malformed):
         keys: list[bytes] = []
         times: list[float] = []
+        clients: list[bytes] = []
         for position, text in enumerate(lines.texts()):
             match = _LINE.fullmatch(text)
             if match is None:
@@ -53,7 +55,7 @@ def _read(stream: ByteStream, _columns: Mapping[str, str], malformed: Malformed)
                     number = int(lines.numbers[position])
                     malformed.add(number, text, "is no line of MONITOR")
                 continue
-            time, database, command = match.groups()
+            time, database, client, command = match.groups()
             name, *arguments = _ARGUMENT.findall(command)
             name = name.upper()
             if name in READS:
@@ -66,8 +68,9 @@ def _read(stream: ByteStream, _columns: Mapping[str, str], malformed: Malformed)
                 malformed.ignored += 1
             keys.extend(_key(argument, database) for argument in read)
             times.extend([float(time)] * len(read))
+            clients.extend([b"" if client == _SCRIPT else client] * len(read))
         numbers, names = digest.numbers_of(keys)
-        yield Chunk(numbers, None, np.array(times, np.float64), names)
+        yield Chunk(numbers, None, np.array(times, np.float64), names, digest.sessions_of(clients))
 
 
 def _key(argument: bytes, database: bytes) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augury.accesslog import digest
-from augury.accesslog.chunk import LONGEST, Chunk
+from augury.accesslog.chunk import LONGEST, NOBODY, Chunk
 from augury.accesslog.columns import find_columns
 from augury.accesslog.compression import ByteStream
 from augury.accesslog.fields import LARGEST_SIZE
@@ -21,6 +21,7 @@ from augury.errors import AuguryError, MissingExtraError, TraceError
 _MAGIC = b"PAR1"
 # By name, because older releases of pyarrow lack some of them.
 _TEXT = re.compile(r"(large_)?(string|binary)|(string|binary)_view|fixed_size_binary\[\d+\]")
+_NESTED = re.compile(r"bool|struct|(large_|fixed_size_)?list|map|timestamp|date|time|duration")
 
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
@@ -43,6 +44,10 @@ def _read(stream: ByteStream, columns: Mapping[str, str], malformed: Malformed) 
         table = parquet.ParquetFile(file)
         names = table.schema_arrow.names
         found = find_columns(stream.path, names, columns)
+        if "session" in found and "session" not in columns:
+            kind = table.schema_arrow.types[found["session"]]
+            if _NESTED.match(str(kind)):  # it is named like one, and is something else
+                del found["session"]
         rows = table.metadata.num_rows
         read = 0
         chosen = list({names[position]: None for position in found.values()})
@@ -96,14 +101,16 @@ class _Batch:
         if "time" in columns:
             times, fits = self._numbers("time", columns["time"])
             keep("time", fits, "its time is no number of seconds")
-        numbers, names, fits = self._keys(columns["key"])
+        numbers, names, fits = self._numbered("key", columns["key"])
         keep("key", fits, "its key is null or no whole number")
-        return Chunk(
-            numbers[good],
-            None if sizes is None else sizes[good],
-            None if times is None else times[good],
-            None if names is None else [names[i] for i in np.flatnonzero(good)],
-        )
+        sessions = None
+        if "session" in columns:
+            column = columns["session"]
+            sessions, _, fits = self._numbered("session", column)
+            missing = column.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
+            keep("session", fits | missing, "its session is no whole number")
+            sessions = np.where(missing, np.uint64(NOBODY), sessions)
+        return Chunk(numbers, sizes, times, names, sessions).where(good)
 
     def _numbers(self, role: str, column: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return a column as numbers, times in seconds, and which of them are finite."""
@@ -124,8 +131,10 @@ class _Batch:
         values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) * scale
         return values, np.isfinite(values)
 
-    def _keys(self, column: Any) -> tuple[NDArray[np.uint64], list[str] | None, NDArray[np.bool_]]:
-        """Return a column as keys' numbers and names, and which of them are good."""
+    def _numbered(
+        self, role: str, column: Any
+    ) -> tuple[NDArray[np.uint64], list[str] | None, NDArray[np.bool_]]:
+        """Return a column of keys or sessions as numbers and names, and which of them are good."""
         import pyarrow as pa
 
         if pa.types.is_dictionary(column.type):
@@ -149,7 +158,7 @@ class _Batch:
                 column = column.cast(pa.large_string())
             texts = [text or b"" for text in column.cast(pa.large_binary()).to_pylist()]
         else:
-            self._refuse("key", kind, "an integer or a string")
+            self._refuse(role, kind, "an integer or a string")
         return *digest.numbers_of(texts), valid
 
     def _refuse(self, role: str, kind: object, wanted: str) -> NoReturn:
@@ -161,7 +170,7 @@ class _Batch:
 
 FORMAT = Format(
     name="parquet",
-    title="Parquet with named columns: key, and if there are size and time",
+    title="Parquet with named columns: key, and if there are size, time and session",
     likelihood=_likelihood,
     read=_read,
     has_columns=True,

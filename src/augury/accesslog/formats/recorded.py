@@ -8,8 +8,8 @@ from augury.accesslog.chunk import Chunk
 from augury.accesslog.compression import ByteStream
 from augury.accesslog.formats.contract import Folder, Format, Head
 from augury.accesslog.malformed import Malformed
+from augury.accesslog.merging import RecordedFile, files_of, merged
 from augury.accesslog.record import SUFFIX
-from augury.accesslog.sessions import RecordedFile, files_of, merged
 
 _MAGIC = b"PAR1"
 
@@ -45,7 +45,13 @@ def _chunks(files: list[RecordedFile], malformed: Malformed) -> Iterator[Chunk]:
     for rows in merged(files, malformed):
         reads = rows.where(rows.is_read)
         malformed.ignored += len(rows) - len(reads)
-        yield Chunk(reads.keys, reads.sizes if weighed else None, reads.times / 1e9, reads.names())
+        yield Chunk(
+            reads.keys,
+            reads.sizes if weighed else None,
+            reads.times / 1e9,
+            reads.names(),
+            reads.known_sessions(),
+        )
 
 
 FORMAT = Format(

@@ -51,6 +51,7 @@ def _read(stream: ByteStream, _columns: Mapping[str, str], malformed: Malformed)
             key=split.column(1, -6),
             sizes=(split.column(-5), split.column(-4)),
             time=split.column(0),
+            session=split.column(-3),
         )
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augury.accesslog import digest
-from augury.accesslog.chunk import Chunk
+from augury.accesslog.chunk import NOBODY, Chunk
 from augury.accesslog.fields import LARGEST_SIZE
 from augury.accesslog.malformed import Malformed
 from augury.accesslog.record import OPERATIONS, SUFFIX, Metadata, metadata_of, pyarrow
+from augury.accesslog.session_column import sessions_in
 from augury.errors import AuguryError, TraceError
 
 _SECOND = 1_000_000_000
@@ -35,6 +36,8 @@ class Rows:
     """The text of a key, the hexadecimal digits of a digest, or None for a number."""
     sizes: NDArray[np.uint64]
     """0 where it is not known."""
+    sessions: NDArray[np.uint64]
+    """As of a `Chunk`."""
 
     def __len__(self) -> int:
         return len(self.times)
@@ -49,6 +52,10 @@ class Rows:
             return None
         pairs = zip(self.labels, self.keys.tolist(), strict=True)
         return [str(key) if label is None else label for label, key in pairs]
+
+    def known_sessions(self) -> NDArray[np.uint64] | None:
+        """Return the sessions, as a `Chunk` has them."""
+        return self.sessions if (self.sessions != NOBODY).any() else None
 
     @staticmethod
     def joined(parts: Sequence[Rows]) -> Rows:
@@ -149,13 +156,13 @@ def files_of(folder: Path, malformed: Malformed) -> Iterator[RecordedFile]:
 def merged(files: Sequence[RecordedFile], malformed: Malformed) -> Iterator[Rows]:
     """Yield the rows of all files in the order of time.
 
-    Processes that record into one folder have a session each, whose files follow each other. Of
+    The files of each process that records into one folder follow each other. Of
     those that overlap a file each is in memory.
     """
-    sessions: dict[str, list[RecordedFile]] = {}
+    processes: dict[str, list[RecordedFile]] = {}
     for file in files:
-        sessions.setdefault(file.metadata.session, []).append(file)
-    pending = sorted(map(_Session, sessions.values()), key=lambda s: s.started, reverse=True)
+        processes.setdefault(file.metadata.session, []).append(file)
+    pending = sorted(map(_Process, processes.values()), key=lambda s: s.started, reverse=True)
     active: list[tuple[Rows, Iterator[Rows]]] = []
     first = _Counter()
     while pending or active:
@@ -189,7 +196,7 @@ class _Counter:
     value: int = 1
 
 
-class _Session:
+class _Process:
     """The files of one process."""
 
     def __init__(self, files: list[RecordedFile]) -> None:
@@ -265,7 +272,15 @@ def _rows(pa: Any, table: Any, metadata: Metadata, first: int, malformed: Malfor
     keep(has_key, "it has not just one key")
     operations = np.array(table["operation"].cast(pa.string()).to_pylist(), object)
     keep(np.isin(operations, OPERATIONS), "its operation is unknown")
-    rows = Rows(times, numbers("sequence", pa.uint64()), operations == "get", keys, labels, sizes)
+    rows = Rows(
+        times,
+        numbers("sequence", pa.uint64()),
+        operations == "get",
+        keys,
+        labels,
+        sizes,
+        sessions_in(table),
+    )
     rows = rows.where(good)
     return replace(rows, sizes=_with_next_sizes(rows.keys, rows.sizes))
 
@@ -277,10 +292,11 @@ def reads_of(batch: Any) -> Chunk | None:
     sizes = _with_next_sizes(keys, table["size"].fill_null(0).to_numpy())
     times = table["time"].cast("int64").to_numpy()
     is_read = np.array(table["operation"].to_pylist(), object) == "get"
-    rows = Rows(times, table["sequence"].to_numpy(), is_read, keys, labels, sizes).where(is_read)
+    sequences = table["sequence"].to_numpy()
+    rows = Rows(times, sequences, is_read, keys, labels, sizes, sessions_in(table)).where(is_read)
     if not len(rows):
         return None
-    return Chunk(rows.keys, rows.sizes, rows.times / _SECOND, rows.names())
+    return Chunk(rows.keys, rows.sizes, rows.times / _SECOND, rows.names(), rows.known_sessions())
 
 
 def _keys(table: Any) -> tuple[NDArray[np.uint64], NDArray[np.object_], NDArray[np.bool_]]:
