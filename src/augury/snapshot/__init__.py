@@ -3,7 +3,9 @@
 `Cache.save`, `Cache.load` and `Cache.warm` are what users call; docs/restart.md tells when.
 """
 
-from augury.snapshot.loading import LoadReport, load
-from augury.snapshot.saving import SaveReport, save
+from augury.snapshot.loading import LoadReport
+from augury.snapshot.methods import Restarts
+from augury.snapshot.saving import SaveReport
+from augury.snapshot.warming import WarmReport
 
-__all__ = ["LoadReport", "SaveReport", "load", "save"]
+__all__ = ["LoadReport", "Restarts", "SaveReport", "WarmReport"]

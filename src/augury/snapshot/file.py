@@ -81,7 +81,7 @@ class Writer:
 
     def __enter__(self) -> Writer:
         # Without a buffer, which a child that is forked meanwhile would write once more.
-        self._file = tempfile.NamedTemporaryFile(  # noqa: SIM115 (closed in __exit__)
+        self._file = tempfile.NamedTemporaryFile(
             dir=self._path.parent, prefix=".augury-", delete=False, buffering=0
         )
         self._write(_PREFIX.pack(MAGIC, VERSION, self._name))

@@ -19,7 +19,7 @@ from augury.models import Artefact
 from augury.models.artefact import from_bytes
 from augury.parameters import check_function
 from augury.policies import Policy, describe
-from augury.snapshot.file import Header, Reader, reading
+from augury.snapshot.file import Header, reading
 from augury.snapshot.saving import FOREVER, serializer_or_default
 
 
@@ -47,7 +47,7 @@ class LoadReport:
     """Whether the model in use is that of the file."""
 
 
-class Loaded(Protocol):
+class _Cache(Protocol):
     """What loading needs of a cache."""
 
     @property
@@ -69,7 +69,7 @@ class Loaded(Protocol):
 
 
 def load(
-    cache: Loaded,
+    cache: _Cache,
     path: str | os.PathLike[str],
     *,
     serializer: Serializer | None = None,
@@ -116,7 +116,7 @@ class _Entry(NamedTuple):
 class _Picked:
     """The entries of a file that fit, those first that would leave last."""
 
-    def __init__(self, cache: Loaded, header: Header) -> None:
+    def __init__(self, cache: _Cache, header: Header) -> None:
         self._cache = cache
         self._header = header
         self._is_empty = cache.weight == 0
@@ -189,7 +189,8 @@ class _Picked:
                 stored += 1
             else:  # another thread has written it meanwhile
                 self.present += 1
-        # What was found out in this cache since is newer.
+        used = self._use_model()
+        # Of a cache that has entries, what it has found out itself is newer.
         if self._is_empty:
             cache._resume(self._memory())
         return LoadReport(
@@ -198,7 +199,7 @@ class _Picked:
             self.expired,
             self.left_out,
             self.unreadable,
-            self._use_model(),
+            used,
         )
 
     def _memory(self) -> bytes:
@@ -232,6 +233,3 @@ class _Block(NamedTuple):
     remaining: list[int] | None
     weights: list[int] | None
     hits: bytes
-
-
-__all__ = ["LoadReport", "Reader", "load"]

@@ -50,7 +50,7 @@ class SaveReport:
     """The length of the file."""
 
 
-class Saved(Protocol):
+class _Cache(Protocol):
     """What saving needs of a cache."""
 
     @property
@@ -80,7 +80,7 @@ def serializer_or_default(serializer: Serializer | None) -> Serializer:
 
 
 def save(
-    cache: Saved,
+    cache: _Cache,
     path: str | os.PathLike[str],
     *,
     serializer: Serializer | None = None,
