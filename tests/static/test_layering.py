@@ -38,14 +38,15 @@ WITHIN = {
 NATIVE_ALLOWED = {
     "core": {"core"},
     "prefetch": {"prefetch", "core"},
+    "inference": {"inference", "core"},
     "sketch": {"sketch", "core"},
     "model": {"model", "sketch", "core"},
     "policy": {"policy", "model", "sketch", "core"},
     "cache": {"cache", "policy", "model", "sketch", "core"},
     "sim": {"sim", "cache", "prefetch", "policy", "model", "sketch", "core"},
-    "bind": {"bind", "sim", "cache", "prefetch", "policy", "model", "sketch", "core"},
-    "tests": {"tests", "sim", "cache", "prefetch", "policy", "model", "sketch", "core"},
-    "fuzz": {"tests", "sim", "cache", "prefetch", "policy", "model", "sketch", "core"},
+    "bind": {"bind", "sim", "inference", "cache", "prefetch", "policy", "model", "sketch", "core"},
+    "tests": {"tests", "sim", "inference", "cache", "prefetch", "policy", "model", "sketch", "core"},
+    "fuzz": {"tests", "sim", "inference", "cache", "prefetch", "policy", "model", "sketch", "core"},
 }
 
 
