@@ -263,6 +263,31 @@ class _PrefetchCounts(TypedDict):
     used_by: list[int]
     waited: list[int]
 
+def digest_rows(rows: NDArray[np.uint8], seed: int = 0) -> NDArray[np.uint64]: ...
+def find_rows(
+    cache: Cache[Any, Any],
+    space: bytes,
+    digests: NDArray[np.uint64],
+    out: NDArray[np.uint8],
+    rows: NDArray[np.uint8] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def store_rows(
+    cache: Cache[Any, Any],
+    space: bytes,
+    digests: NDArray[np.uint64],
+    missing: NDArray[np.int64],
+    outputs: NDArray[np.uint8],
+    rows: NDArray[np.uint8] | None = None,
+    ttl: float | None = None,
+    size: int | None = None,
+) -> None: ...
+
+class Doorkeeper:
+    def __init__(self, rows: int) -> None: ...
+    def screen(self, rows: NDArray[np.uint8]) -> NDArray[np.int64]: ...
+    @property
+    def bytes(self) -> int: ...
+
 class Simulation:
     def __init__(
         self,

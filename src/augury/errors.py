@@ -56,6 +56,14 @@ class CorruptValueError(AuguryError, ValueError):
     """Stored bytes are damaged, truncated, foreign, tampered with, or of an unknown key."""
 
 
+class InputError(AuguryError, ValueError):
+    """What a model is asked about is ragged, of Python objects, or otherwise no rows of numbers."""
+
+
+class OutputError(AuguryError, ValueError):
+    """A model returned what cannot be cached: not a row for each row, or rows of Python objects."""
+
+
 class SnapshotError(AuguryError, ValueError):
     """A snapshot of a cache is damaged, truncated, of another version, or no such file."""
 

@@ -1,0 +1,5 @@
+"""Reuses what models have computed: outputs by row, and what lies on the way to them."""
+
+from augury.inference.model import CachedModel, InferenceStats
+
+__all__ = ["CachedModel", "InferenceStats"]

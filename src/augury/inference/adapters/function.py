@@ -1,0 +1,81 @@
+"""Any function of rows: it takes an array and returns one with a row for each."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from hashlib import blake2b
+from types import CodeType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augury.errors import ConfigurationError, OutputError
+from augury.inference.adapters.contract import Adapter, Batch, Outputs
+from augury.inference.arrays import batch_of, rows_of
+
+RANK = 100
+
+
+def adapt(model: Any, method: str | None) -> Adapter | None:
+    """Return the adapter of a function, or of a method of any object."""
+    if method is not None:
+        function = getattr(model, method, None)
+        if not callable(function):
+            raise ConfigurationError(f"{type(model).__name__} has no method {method!r}")
+        return Function(model, function, method)
+    return Function(model, model, "__call__") if callable(model) else None
+
+
+class Function(Adapter):
+    """A function of rows. Its name and code are its fingerprint: what it refers to is not seen."""
+
+    def __init__(self, model: Any, function: Any, method: str) -> None:
+        self.model = model
+        self.method = method
+        self._function = function
+
+    def read(self, given: Any) -> Batch:
+        return batch_of(rows_of(given))
+
+    def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
+        returned = np.asarray(self._function(given if chosen is None else given[chosen]))
+        if returned.dtype.hasobject:
+            raise OutputError("the model returns Python objects, which cannot be cached as rows")
+        return Outputs((returned,))
+
+    def assemble(self, outputs: Outputs) -> Any:
+        return outputs.leaves[0]
+
+    def state(self) -> Any:
+        return getattr(self._function, "__code__", None)
+
+    def fingerprint(self) -> bytes:
+        digest = blake2b(digest_size=16)
+        _add_function(digest, self._function)
+        return digest.digest()
+
+
+def _add_function(digest: Any, function: Any) -> None:
+    if isinstance(function, partial):
+        _add_function(digest, function.func)
+        digest.update(repr((function.args, sorted(function.keywords.items()))).encode())
+        return
+    function = inspect.unwrap(function)
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    digest.update(f"{getattr(function, '__module__', '')}.{name}".encode())
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    if isinstance(code, CodeType):
+        _add_code(digest, code)
+        digest.update(repr(getattr(function, "__defaults__", None)).encode())
+
+
+def _add_code(digest: Any, code: CodeType) -> None:
+    digest.update(code.co_code)
+    digest.update(repr(code.co_names).encode())
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            _add_code(digest, constant)
+        else:
+            digest.update(repr(constant).encode())

@@ -1,0 +1,80 @@
+"""Arrays as rows of bytes, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augury.errors import InputError
+from augury.inference.adapters.contract import Batch, Leaf, Outputs
+
+
+def rows_of(given: Any, what: str = "the input") -> NDArray[Any]:
+    """Return an array of rows whose bytes say all about them.
+
+    Raises
+    ------
+    InputError
+        If it is ragged, holds Python objects, or has no rows.
+    """
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise InputError(f"{what} is ragged: its rows are not equally long") from error
+    if array.dtype.hasobject:
+        raise InputError(
+            f"{what} holds Python objects (dtype {array.dtype}), whose bytes say nothing about "
+            "them; convert it to numbers or fixed-length text first"
+        )
+    if array.ndim == 0:
+        raise InputError(f"{what} is a single value; pass rows, such as [[1.0, 2.0]]")
+    return array
+
+
+def bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the rows of an array as bytes, contiguous; a copy only where it is not so already."""
+    whole = np.ascontiguousarray(array)
+    width = whole.dtype.itemsize
+    for length in whole.shape[1:]:
+        width *= length
+    if width == 0 or len(whole) == 0:
+        return np.zeros((len(whole), width), np.uint8)
+    return whole.reshape(len(whole), -1).view(np.uint8).reshape(len(whole), width)
+
+
+def batch_of(array: NDArray[Any], given: Any | None = None, kind: str = "array") -> Batch:
+    """Return the rows of an array as a batch."""
+    signature = f"{kind} {array.dtype.str} {array.shape[1:]}".encode()
+    return Batch(array if given is None else given, bytes_of(array), signature)
+
+
+def pack(outputs: Outputs) -> NDArray[np.uint8]:
+    """Return outputs as one line of bytes a row."""
+    parts = [bytes_of(leaf) for leaf in outputs.leaves]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def leaves_of(outputs: Outputs) -> tuple[Leaf, ...]:
+    """Return what `unpack` has to know."""
+    return tuple(Leaf(leaf.dtype.str, leaf.shape[1:]) for leaf in outputs.leaves)
+
+
+def width_of(leaves: tuple[Leaf, ...]) -> int:
+    """Return how many bytes a row of these takes."""
+    return sum(
+        np.dtype(leaf.dtype).itemsize * int(np.prod(leaf.shape, dtype=np.int64)) for leaf in leaves
+    )
+
+
+def unpack(lines: NDArray[np.uint8], leaves: tuple[Leaf, ...], form: Any) -> Outputs:
+    """Return what `pack` was given."""
+    arrays, start = [], 0
+    for leaf in leaves:
+        dtype = np.dtype(leaf.dtype)
+        width = dtype.itemsize * int(np.prod(leaf.shape, dtype=np.int64))
+        part = lines if len(leaves) == 1 else np.ascontiguousarray(lines[:, start : start + width])
+        arrays.append(part.reshape(-1).view(dtype).reshape(len(lines), *leaf.shape))
+        start += width
+    return Outputs(tuple(arrays), form)

@@ -1,0 +1,441 @@
+"""A model whose outputs are cached, a row at a time."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from hashlib import blake2b
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from augury import _native
+from augury.cache import Cache
+from augury.errors import ConfigurationError, OutputError
+from augury.inference.adapters import Adapter, Batch, Outputs, adapter_of
+from augury.inference.adapters.contract import Leaf
+from augury.inference.arrays import leaves_of, pack, unpack, width_of
+from augury.inference.bypass import Bypass
+from augury.inference.store import Store, store_in
+from augury.loading import Ttl, check_ttl, seconds
+from augury.parameters import check_instance
+from augury.tiers import Tiers
+
+_METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
+
+
+class _Form(msgspec.Struct, frozen=True):
+    """What outputs look like: what `unpack` has to know."""
+
+    leaves: tuple[Leaf, ...]
+    form: Any = None
+
+
+@dataclass(slots=True)
+class InferenceStats:
+    """What a `CachedModel` has done so far."""
+
+    rows: int = 0
+    """Rows asked about."""
+    hits: int = 0
+    """Rows whose output was in the cache."""
+    duplicates: int = 0
+    """Rows equal to another one of their batch that the model was run on."""
+    computed: int = 0
+    """Rows that the model was run on."""
+    model_seconds: float = 0.0
+    """Time in the model."""
+    cache_seconds: float = 0.0
+    """Time for reading rows, digests, looking up and storing."""
+
+    @property
+    def hit_ratio(self) -> float:
+        """Rows that the model was not run on, per row; 0.0 without rows."""
+        return (self.hits + self.duplicates) / self.rows if self.rows else 0.0
+
+    @property
+    def saved_seconds(self) -> float:
+        """An estimate: what the rows not computed would have taken, less the cache's own time."""
+        if not self.computed:
+            return 0.0
+        each = self.model_seconds / self.computed
+        return each * (self.hits + self.duplicates) - self.cache_seconds
+
+
+class CachedModel:
+    """A model of rows that is run only on rows it has not been run on before.
+
+    A batch is split: equal rows are computed once, those in the cache are taken from there, the
+    model is run on the rest, and the results come back in order, of the type that the model itself
+    returns. Entries belong to the model as it is: once it is fitted again or given other weights
+    they are out of reach.
+
+    Parameters
+    ----------
+    model
+        A scikit-learn estimator, PyTorch module, ONNX Runtime session, LightGBM booster, or any
+        function that takes an array of rows and returns one with a row for each.
+    cache
+        Where outputs are kept: a `Cache`, each entry one row's output as bytes, or `Tiers`.
+    method
+        What a call of this object runs; by default what such models are called by, such as
+        ``"predict"``. The other methods are there by their names.
+    version
+        Of the code that the model runs, such as a function it calls: a new one makes old entries
+        unreachable.
+    verify
+        ``"digest"`` (the default) tells rows apart by 128 bits; ``"row"`` keeps each row with its
+        output and compares it whole, which takes the room of it. Choose that where rows come from
+        people who might construct two with one digest.
+    decimals
+        Round floating-point input to so many decimals for the key: near-equal rows then share an
+        output, that of the first. None (the default): never.
+    ttl
+        Time to live of outputs; by default the cache's.
+    bypass
+        Whether to stop looking rows up while it does not pay; see `augury.inference.bypass`.
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter makes no sense, or the model has no such method.
+
+    Notes
+    -----
+    Rows are equal if their bytes are: 0.0 and -0.0 are two rows, and so are NaNs of different bits;
+    dtype and shape belong to a row. The output of a row must not depend on the other rows of its
+    batch. Where a library's arithmetic does, in the last bits, as matrix products do by the size of
+    the batch, outputs differ from those of another split by as much.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from augury import Cache
+    >>> ran = []
+    >>> def model(rows):
+    ...     ran.append(len(rows))
+    ...     return rows.sum(axis=1)
+    >>> cached = CachedModel(model, Cache(1_000))
+    >>> cached(np.array([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]]))
+    array([3., 7., 3.])
+    >>> cached(np.array([[3.0, 4.0], [5.0, 6.0]]))
+    array([ 7., 11.])
+    >>> ran
+    [2, 1]
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        cache: Cache[Any, Any] | Tiers[Any, Any],
+        *,
+        method: str | None = None,
+        version: str = "",
+        verify: str = "digest",
+        decimals: int | None = None,
+        ttl: Ttl = None,
+        bypass: bool = True,
+    ) -> None:
+        check_instance("version", version, str)
+        check_ttl("ttl", ttl)
+        if verify not in ("digest", "row"):
+            raise ConfigurationError(f"verify must be 'digest' or 'row', not {verify!r}")
+        if decimals is not None and (
+            not isinstance(decimals, int) or isinstance(decimals, bool) or abs(decimals) > 300
+        ):
+            raise ConfigurationError(f"decimals must be an integer or None, not {decimals!r}")
+        self.model = model
+        self._store = store_in(cache, None if ttl is None else seconds(ttl))
+        self._version = version
+        self._verify = verify == "row"
+        self._decimals = decimals
+        self._bypass = bypass
+        self._calls: dict[str | None, _Call] = {}
+        self.stats = InferenceStats()
+        self._main = self._call(method)
+
+    def __call__(self, rows: Any) -> Any:
+        """Return what the model returns for these rows."""
+        return self._main(rows)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a method of the model, cached where it is one that takes rows."""
+        if name in _METHODS and hasattr(self.model, name):
+            return self._call(name)
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.model, name)
+
+    def changed(self) -> None:
+        """Tell that the model has changed in a way that goes unnoticed, such as by its arrays."""
+        for call in self._calls.values():
+            call.forget()
+
+    def _call(self, method: str | None) -> _Call:
+        call = self._calls.get(method)
+        if call is None:
+            adapter = adapter_of(self.model, method)
+            call = _Call(
+                adapter,
+                self._store,
+                self.stats,
+                salt=f"{self._version}\0{self._decimals}\0{self._verify}".encode(),
+                verify=self._verify,
+                decimals=self._decimals,
+                bypass=Bypass() if self._bypass else None,
+            )
+            self._calls[method] = call
+        return call
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {type(self.model).__name__}>"
+
+
+class _Call:
+    """One method of a cached model."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        store: Store,
+        stats: InferenceStats,
+        *,
+        salt: bytes,
+        verify: bool,
+        decimals: int | None,
+        bypass: Bypass | None,
+    ) -> None:
+        self._adapter = adapter
+        self._store = store
+        self._stats = stats
+        self._salt = salt
+        self._verify = verify
+        self._decimals = decimals
+        self._bypass = bypass
+        self._lock = threading.Lock()
+        self._state: Any = _UNKNOWN
+        self._fingerprint = b""
+        self._spaces: dict[bytes, tuple[bytes, _Form | None]] = {}
+
+    def forget(self) -> None:
+        """Have the model looked at anew."""
+        with self._lock:
+            self._state = _UNKNOWN
+
+    def __call__(self, given: Any) -> Any:
+        bypass = self._bypass
+        if bypass is not None and not bypass.looks_up and not bypass.glances():
+            return self._adapter.assemble(self._run_all(given))
+        started = perf_counter()
+        batch = self._adapter.read(given)
+        if not len(batch.rows):
+            return self._adapter.assemble(self._adapter.run(batch.given, None))
+        space, form = self._space(batch.signature)
+        if bypass is not None and not bypass.looks_up:
+            worth = bypass.doorkeeper.screen(batch.rows)
+            glance = perf_counter() - started
+            if 2 * len(worth) < len(batch.rows):
+                return self._glanced(batch, worth, space, form, glance)
+            started = perf_counter()
+        lines, form = self._looked_up(batch, space, form, started)
+        return self._adapter.assemble(unpack(lines, form.leaves, form.form))
+
+    def _run_all(self, given: Any) -> Outputs:
+        """Run the model on a batch at which nobody looks."""
+        started = perf_counter()
+        outputs = self._adapter.run(given, None)
+        took = perf_counter() - started
+        rows = len(outputs.leaves[0]) if outputs.leaves else 0
+        self._count(rows, computed=rows, model=took)
+        return outputs
+
+    def _glanced(
+        self, batch: Batch, worth: NDArray[np.int64], space: bytes, form: _Form | None, took: float
+    ) -> Any:
+        """Look up the few rows of a batch that may have been seen before; compute all others."""
+        rows = batch.rows
+        if not len(worth) or form is None:
+            started = perf_counter()
+            outputs = self._ran(batch, None, len(rows))
+            model = perf_counter() - started
+            if form is None:
+                self._settle(batch.signature, outputs)
+            self._count(len(rows), computed=len(rows), model=model, glance=took)
+            return self._adapter.assemble(outputs)
+        started = perf_counter()
+        digests = _native.digest_rows(self._keyed(batch, worth))
+        out = np.empty((len(worth), width_of(form.leaves)), np.uint8)
+        verified = np.ascontiguousarray(rows[worth]) if self._verify else None
+        missing, source = self._store.find(space, digests, out, verified)
+        found = source < 0
+        search = perf_counter() - started
+        chosen = np.ones(len(rows), bool)
+        chosen[worth[found]] = False
+        computed = np.flatnonzero(chosen)
+        started = perf_counter()
+        lines = np.empty((len(rows), out.shape[1]), np.uint8)
+        lines[worth[found]] = out[found]
+        if len(computed):
+            lines[computed] = self._lines(self._ran(batch, computed, len(computed)), form)
+        model = perf_counter() - started
+        started = perf_counter()
+        self._store.put(space, digests, missing, lines[worth[missing]], verified)
+        search += perf_counter() - started
+        hits = int(found.sum())
+        self._count(
+            len(rows),
+            searched=len(worth),
+            hits=hits,
+            computed=len(computed),
+            search=search,
+            model=model,
+            glance=took,
+        )
+        return self._adapter.assemble(unpack(lines, form.leaves, form.form))
+
+    def _looked_up(
+        self, batch: Batch, space: bytes, form: _Form | None, started: float
+    ) -> tuple[NDArray[np.uint8], _Form]:
+        """Look all rows up; compute and store those that are not there."""
+        count = len(batch.rows)
+        digests = _native.digest_rows(self._keyed(batch, None))
+        verified = batch.rows if self._verify else None
+        out = np.empty((count, 0 if form is None else width_of(form.leaves)), np.uint8)
+        missing, source = self._store.find(space, digests, out, verified)
+        search = perf_counter() - started
+        model = 0.0
+        if len(missing):
+            started = perf_counter()
+            chosen = None if len(missing) == count else missing
+            outputs = self._ran(batch, chosen, len(missing))
+            model = perf_counter() - started
+            started = perf_counter()
+            if form is None:
+                form = self._settle(batch.signature, outputs)
+                out = np.empty((count, width_of(form.leaves)), np.uint8)
+            lines = self._lines(outputs, form)
+            self._store.put(space, digests, missing, lines, verified)
+            if chosen is None:
+                out = lines
+            else:
+                filled = source >= 0
+                out[filled] = lines[source[filled]]
+            search += perf_counter() - started
+        assert form is not None
+        hits = int((source < 0).sum())
+        self._count(
+            count,
+            searched=count,
+            hits=hits,
+            duplicates=count - hits - len(missing),
+            computed=len(missing),
+            search=search,
+            model=model,
+        )
+        return out, form
+
+    def _ran(self, batch: Batch, chosen: NDArray[np.int64] | None, count: int) -> Outputs:
+        """Run the model, and see that it returned what can be cached."""
+        outputs = self._adapter.run(batch.given, chosen)
+        for leaf in outputs.leaves:
+            if leaf.dtype.hasobject:
+                raise OutputError("the model returns Python objects, which cannot be cached")
+            if leaf.ndim == 0 or len(leaf) != count:
+                returned = "a single value" if leaf.ndim == 0 else f"{len(leaf)} rows"
+                raise OutputError(f"the model returned {returned} for {count} rows of input")
+        return outputs
+
+    def _lines(self, outputs: Outputs, form: _Form) -> NDArray[np.uint8]:
+        """Return outputs as bytes, if they look as outputs of this model did before."""
+        if leaves_of(outputs) != form.leaves or outputs.form != form.form:
+            raise OutputError(
+                "the model returns rows of another shape or type than before for the same kind of "
+                "input; such outputs cannot be cached"
+            )
+        return pack(outputs)
+
+    def _keyed(self, batch: Batch, chosen: NDArray[np.int64] | None) -> NDArray[np.uint8]:
+        """Return the bytes of which a digest is made."""
+        rows = batch.rows if chosen is None else np.ascontiguousarray(batch.rows[chosen])
+        if self._decimals is None:
+            return rows
+        kind = batch.signature.split()[1].decode()
+        if np.dtype(kind).kind != "f":
+            return rows
+        values = rows.reshape(-1).view(kind)
+        rounded = np.round(values, self._decimals) + 0.0  # of -0.0 it makes 0.0
+        return rounded.view(np.uint8).reshape(rows.shape)
+
+    def _space(self, signature: bytes) -> tuple[bytes, _Form | None]:
+        """Return the namespace of rows of this signature, and what outputs look like, if known."""
+        state = self._adapter.state()
+        with self._lock:
+            if self._state is _UNKNOWN or self._state != state:
+                self._fingerprint = self._adapter.fingerprint()
+                self._state = state
+                self._spaces.clear()
+            known = self._spaces.get(signature)
+            if known is None:
+                digest = blake2b(self._fingerprint, digest_size=16, key=b"augury inference")
+                for part in (self._adapter.method.encode(), self._salt, signature):
+                    digest.update(len(part).to_bytes(8, "little") + part)
+                space = digest.digest()
+                held = self._store.form(space)
+                known = (space, None if held is None else _read_form(held))
+                self._spaces[signature] = known
+            return known
+
+    def _settle(self, signature: bytes, outputs: Outputs) -> _Form:
+        """Take note of what outputs look like."""
+        form = _Form(leaves_of(outputs), outputs.form)
+        with self._lock:
+            known = self._spaces.get(signature)
+            if known is not None:
+                self._spaces[signature] = (known[0], form)
+        if known is not None:
+            self._store.put_form(known[0], msgspec.msgpack.encode(form))
+        return form
+
+    def _count(
+        self,
+        rows: int,
+        *,
+        searched: int = 0,
+        hits: int = 0,
+        duplicates: int = 0,
+        computed: int = 0,
+        search: float = 0.0,
+        model: float = 0.0,
+        glance: float = 0.0,
+    ) -> None:
+        with self._lock:
+            stats = self._stats
+            stats.rows += rows
+            stats.hits += hits
+            stats.duplicates += duplicates
+            stats.computed += computed
+            stats.model_seconds += model
+            stats.cache_seconds += search + glance
+            if self._bypass is not None:
+                self._bypass.note(
+                    rows,
+                    searched=searched,
+                    hits=hits + duplicates,
+                    computed=computed,
+                    search=search,
+                    model=model,
+                    glance=glance,
+                )
+
+
+def _read_form(held: bytes) -> _Form | None:
+    try:
+        return msgspec.msgpack.decode(held, type=_Form)
+    except msgspec.DecodeError:
+        return None
+
+
+_UNKNOWN: Any = object()
