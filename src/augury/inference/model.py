@@ -216,7 +216,7 @@ class _Call:
         self._decimals = decimals
         self._bypass = bypass
         self._lock = threading.Lock()
-        self._state: Any = _UNKNOWN
+        self._state: Any = _UNKNOWN  # of the model when it was looked at last
         self._fingerprint = b""
         self._spaces: dict[bytes, tuple[bytes, _Form | None]] = {}
 
@@ -282,6 +282,9 @@ class _Call:
             lines[computed] = self._lines(self._ran(batch, computed, len(computed)), form)
         model = perf_counter() - started
         started = perf_counter()
+        if self._changed_since(space, batch.signature):
+            lines, form = self._anew(batch)
+            return self._adapter.assemble(unpack(lines, form.leaves, form.form))
         self._store.put(space, digests, missing, lines[worth[missing]], verified)
         search += perf_counter() - started
         hits = int(found.sum())
@@ -317,6 +320,8 @@ class _Call:
                 form = self._settle(batch.signature, outputs)
                 out = np.empty((count, width_of(form.leaves)), np.uint8)
             lines = self._lines(outputs, form)
+            if self._changed_since(space, batch.signature):
+                return self._anew(batch)
             self._store.put(space, digests, missing, lines, verified)
             if chosen is None:
                 out = lines
@@ -336,6 +341,20 @@ class _Call:
             model=model,
         )
         return out, form
+
+    def _changed_since(self, space: bytes, signature: bytes) -> bool:
+        """Return whether the model is another one than when this space was looked up.
+
+        What it has computed since is then stored nowhere: it may be of either.
+        """
+        return self._space(signature)[0] != space
+
+    def _anew(self, batch: Batch) -> tuple[NDArray[np.uint8], _Form]:
+        """Compute all rows by the model as it is now."""
+        started = perf_counter()
+        outputs = self._ran(batch, None, len(batch.rows))
+        self._count(len(batch.rows), computed=len(batch.rows), model=perf_counter() - started)
+        return pack(outputs), _Form(leaves_of(outputs), outputs.form)
 
     def _ran(self, batch: Batch, chosen: NDArray[np.int64] | None, count: int) -> Outputs:
         """Run the model, and see that it returned what can be cached."""

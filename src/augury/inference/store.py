@@ -67,6 +67,7 @@ class CacheStore:
         out: NDArray[np.uint8],
         rows: NDArray[np.uint8] | None,
     ) -> Found:
+        """Fill lines of `out` with what is found; tell what is missing."""
         return _native.find_rows(self._cache, space, digests, out, rows)
 
     def put(
@@ -77,14 +78,17 @@ class CacheStore:
         outputs: NDArray[np.uint8],
         rows: NDArray[np.uint8] | None,
     ) -> None:
+        """Store the outputs of the missing rows."""
         _native.store_rows(
             self._cache, space, digests, missing, outputs, rows, ttl=self._ttl, size=None
         )
 
-    def form(self, space: bytes) -> bytes | None:
+    def form(self, space: bytes) -> bytes | None:  # noqa: ARG002
+        """Return what outputs of this space look like, if that is there."""
         return None  # whoever fills this cache is in this process, and knows
 
     def put_form(self, space: bytes, form: bytes) -> None:
+        """Store what outputs of this space look like."""
         pass
 
 
@@ -102,6 +106,7 @@ class TiersStore:
         out: NDArray[np.uint8],
         rows: NDArray[np.uint8] | None,
     ) -> Found:
+        """Fill lines of `out` with what is found; tell what is missing."""
         keys = _keys(space, digests)
         held = self._tiers.get_many(list(dict.fromkeys(keys)))
         place: dict[bytes, int] = {}
@@ -110,12 +115,10 @@ class TiersStore:
         width = out.shape[1]
         for at, key in enumerate(keys):
             value = held.get(key)
-            if isinstance(value, bytes) and len(value) == width + (
-                0 if rows is None else rows.shape[1]
-            ):
-                if rows is None or value[width:] == rows[at].tobytes():
-                    out[at] = np.frombuffer(value, np.uint8, width)
-                    continue
+            row = b"" if rows is None else rows[at].tobytes()
+            if isinstance(value, bytes) and value[width:] == row and len(value) >= width:
+                out[at] = np.frombuffer(value, np.uint8, width)
+                continue
             if key not in place:
                 place[key] = len(missing)
                 missing.append(at)
@@ -130,6 +133,7 @@ class TiersStore:
         outputs: NDArray[np.uint8],
         rows: NDArray[np.uint8] | None,
     ) -> None:
+        """Store the outputs of the missing rows."""
         keys = _keys(space, digests)
         self._tiers.set_many(
             {
@@ -140,10 +144,12 @@ class TiersStore:
         )
 
     def form(self, space: bytes) -> bytes | None:
+        """Return what outputs of this space look like, if that is there."""
         held = self._tiers.get(space)
         return held if isinstance(held, bytes) else None
 
     def put_form(self, space: bytes, form: bytes) -> None:
+        """Store what outputs of this space look like."""
         self._tiers.set(space, form, **self._options)
 
 

@@ -1,7 +1,7 @@
 """One file a kind of model, found by discovery: each has a function ``adapt``.
 
-``adapt(model, method)`` returns an `Adapter`, or None if the model is not of its kind. ``RANK`` says
-who is asked first, from the lowest; functions of any kind come last.
+``adapt(model, method)`` returns an `Adapter`, or None if the model is not of its kind. ``RANK``
+says who is asked first, from the lowest; functions of any kind come last.
 """
 
 from __future__ import annotations

@@ -42,9 +42,11 @@ class Estimator(Adapter):
         self.method = method
 
     def read(self, given: Any) -> Batch:
+        """Return the rows of what the user passed."""
         return batch_of(rows_of(given), given)
 
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
+        """Run the model on these rows of what was passed."""
         if chosen is not None:
             given = given.iloc[chosen] if hasattr(given, "iloc") else np.asarray(given)[chosen]
         returned = getattr(self.model, self.method)(given)
@@ -56,6 +58,7 @@ class Estimator(Adapter):
         return Outputs((array,))
 
     def assemble(self, outputs: Outputs) -> Any:
+        """Return outputs as the model itself would."""
         if outputs.form == "list":
             return list(outputs.leaves)
         if outputs.form == "labels":
@@ -71,9 +74,11 @@ class Estimator(Adapter):
         return np.array([place[label] for label in array.tolist()], np.int64)
 
     def state(self) -> Any:
+        """Return what is compared to tell whether the model may have changed."""
         return _Attributes(self.model, _DEEPEST)
 
     def fingerprint(self) -> bytes:
+        """Return what stands for all that the output depends on but the row."""
         import sklearn
 
         digest = blake2b(f"{sklearn.__version__} {np.__version__}".encode(), digest_size=16)
@@ -125,8 +130,6 @@ class _Attributes:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _Attributes) or len(self._seen) != len(other._seen):
             return False
-        return all(
-            mine is its for mine, its in zip(self._seen, other._seen, strict=True)
-        )
+        return all(mine is its for mine, its in zip(self._seen, other._seen, strict=True))
 
     __hash__ = None  # type: ignore[assignment]

@@ -37,21 +37,26 @@ class Function(Adapter):
         self._function = function
 
     def read(self, given: Any) -> Batch:
+        """Return the rows of what the user passed."""
         return batch_of(rows_of(given))
 
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
+        """Run the model on these rows of what was passed."""
         returned = np.asarray(self._function(given if chosen is None else given[chosen]))
         if returned.dtype.hasobject:
             raise OutputError("the model returns Python objects, which cannot be cached as rows")
         return Outputs((returned,))
 
     def assemble(self, outputs: Outputs) -> Any:
+        """Return outputs as the model itself would."""
         return outputs.leaves[0]
 
     def state(self) -> Any:
+        """Return what is compared to tell whether the model may have changed."""
         return getattr(self._function, "__code__", None)
 
     def fingerprint(self) -> bytes:
+        """Return what stands for all that the output depends on but the row."""
         digest = blake2b(digest_size=16)
         _add_function(digest, self._function)
         return digest.digest()
