@@ -89,7 +89,6 @@ class CacheStore:
 
     def put_form(self, space: bytes, form: bytes) -> None:
         """Store what outputs of this space look like."""
-        pass
 
 
 class TiersStore:
