@@ -1,5 +1,6 @@
 """Reuses what models have computed: outputs by row, and what lies on the way to them."""
 
-from augury.inference.model import CachedModel, InferenceStats
+from augury.inference.model import CachedModel
+from augury.inference.stats import InferenceStats
 
 __all__ = ["CachedModel", "InferenceStats"]
