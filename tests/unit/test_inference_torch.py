@@ -34,7 +34,6 @@ class Shaped(nn.Module):  # type: ignore[misc]
     def __init__(self, shape: Any) -> None:
         super().__init__()
         self.shape = shape
-        self.rows: list[int] = []
         self.inner = nn.Linear(4, 3)
 
     def forward(self, rows: Any) -> Any:

@@ -101,6 +101,8 @@ class CachedModel:
         Sizes of batches that the model is run on, for models that are compiled for each:
         ``"bucket"`` for powers of two, a number for multiples of it; the last row is repeated to
         fill them. None (the default): any size.
+    stats
+        Where to count; by default an object of its own, `CachedModel.stats`.
 
     Raises
     ------
@@ -143,6 +145,7 @@ class CachedModel:
         ttl: Ttl = None,
         bypass: bool = True,
         pad: str | int | None = None,
+        stats: InferenceStats | None = None,
     ) -> None:
         check_instance("version", version, str)
         check_ttl("ttl", ttl)
@@ -164,7 +167,7 @@ class CachedModel:
         self._bypass = bypass
         self._pad = pad
         self._calls: dict[str | None, _Call] = {}
-        self.stats = InferenceStats()
+        self.stats = InferenceStats() if stats is None else stats
         self._main = self._call(method)
 
     def __call__(self, rows: Any) -> Any:
