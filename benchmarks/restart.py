@@ -10,8 +10,8 @@ quarter; that needs lightgbm.
 
     python benchmarks/restart.py --entries 1000000
 
-Times saving and loading of so many entries of 100 bytes, and how long saving keeps other threads
-out at most.
+Times saving and loading of so many entries of 100 bytes, and for how long saving keeps other
+threads out to see one moment.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -90,8 +91,8 @@ def times(entries: int, folder: Path) -> None:
         cache[f"user:{number}"] = b"%0100d" % number
     path = folder / "snapshot"
     loaded: Cache[str, bytes] = Cache(entries, policy="lru")
-    steps = {
-        "the moment": lambda: cache._contents(),
+    steps: dict[str, Callable[[], object]] = {
+        "the moment": cache._contents,
         "save": lambda: cache.save(path),
         "load": lambda: loaded.load(path),
     }
