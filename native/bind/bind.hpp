@@ -21,6 +21,7 @@ void bind_key_number(nanobind::module_& module);
 void bind_memo(nanobind::module_& module);
 void bind_model(nanobind::module_& module);
 void bind_policies(nanobind::module_& module);
+void bind_prefetch_simulation(nanobind::module_& module);
 void bind_record_reader(nanobind::module_& module);
 void bind_recording(nanobind::module_& module);
 void bind_session(nanobind::module_& module);

@@ -50,9 +50,8 @@ std::shared_ptr<const Model> checked(std::shared_ptr<const Model> model) {
 // The hashes that the live cache would use for these keys as Python integers, so that policies
 // which depend on hashes decide alike in both.
 NewArray<std::uint64_t> hash_integers(const Array<std::uint64_t>& keys) {
-  constexpr std::uint64_t kModulus = (std::uint64_t{1} << 61) - 1;  // of Python's integer hash
   auto hashes = std::make_unique_for_overwrite<std::uint64_t[]>(keys.size());
-  for (std::size_t i = 0; i < keys.size(); ++i) hashes[i] = mix(keys.data()[i] % kModulus);
+  for (std::size_t i = 0; i < keys.size(); ++i) hashes[i] = integer_hash(keys.data()[i]);
   return hand_over(std::move(hashes), keys.size());
 }
 

@@ -50,9 +50,9 @@ class Cache {
     reads_context_ = policy_->reads_numbers();
   }
 
-  [[nodiscard]] std::size_t size() const { return engine_.residents().size(); }
+  [[nodiscard]] std::size_t size() const { return engine_.size(); }
   [[nodiscard]] Slot slots() const { return engine_.residents().slots(); }
-  [[nodiscard]] Weight weight() const { return engine_.residents().total(); }
+  [[nodiscard]] Weight weight() const { return engine_.weight(); }
   [[nodiscard]] Weight weight(Slot slot) const { return engine_.residents().weight(slot); }
   [[nodiscard]] Weight capacity() const { return engine_.capacity(); }
   [[nodiscard]] std::uint64_t hash(Slot slot) const { return engine_.residents().hash(slot); }
@@ -88,24 +88,30 @@ class Cache {
   Slot insert(std::uint64_t hash, std::uint64_t number, Entry entry, Weight weight,
               std::int64_t deadline, std::int64_t now, Dropped&& dropped) {
     if (weight > capacity()) return kNone;
-    table_.prepare([&](Slot slot) { return this->hash(slot); });
-    entries_.ensure(slots());
-    entries_[slots()] = {nullptr, nullptr};  // free, should the policy throw
-    if (deadline != TimerWheel::kForever) wheel_.prepare(slots());
-    const Request request{.hash = hash,
-                          .weight = weight,
-                          .number = number,
-                          // A cache that does not weigh knows no sizes.
-                          .size = weight == 1 ? 0 : weight,
-                          .time = reads_context_ ? time() : std::uint32_t{0}};
-    const Slot slot =
-        engine_.admit(*policy_, request, [&](Slot victim) { dropped(forget(victim)); });
-    entries_[slot] = entry;
-    table_.insert(hash, slot);
-    if (deadline != TimerWheel::kForever) wheel_.schedule(slot, deadline, now);
+    prepare(deadline);
+    const Slot slot = engine_.admit(*policy_, request_of(hash, number, weight),
+                                    [&](Slot victim) { dropped(forget(victim)); });
+    file(slot, hash, entry, deadline, now);
     prefetch(policy_->next_victim());
     return slot;
   }
+
+  // The same of a key that nobody has asked for yet; see Engine::admit_ahead.
+  template <class Dropped>
+  Slot insert_ahead(std::uint64_t hash, std::uint64_t number, Entry entry, Weight weight,
+                    std::int64_t deadline, std::int64_t now, Dropped&& dropped) {
+    prepare(deadline);
+    const Slot slot = engine_.admit_ahead(*policy_, request_of(hash, number, weight),
+                                          [&](Slot victim) { dropped(forget(victim)); });
+    if (slot != kNone) file(slot, hash, entry, deadline, now);
+    return slot;
+  }
+
+  // See Engine. nullptr: nothing is fetched ahead.
+  void use_probation(std::unique_ptr<Probation> probation) {
+    engine_.use_probation(std::move(probation));
+  }
+  [[nodiscard]] Probation* probation() const { return engine_.probation(); }
 
   // Gives a resident another value; returns the former one.
   void* replace(Slot slot, void* value) { return std::exchange(entries_[slot].value, value); }
@@ -159,11 +165,22 @@ class Cache {
   bool row(std::uint64_t number, Row& row) const { return policy_->row(number, row); }
   [[nodiscard]] std::string_view ruling() const { return policy_->ruling(); }
   [[nodiscard]] Slot next_victim() const { return policy_->next_victim(); }
+  [[nodiscard]] std::string memory() const { return policy_->memory(); }
+  void resume(std::string_view memory) { policy_->resume(memory); }
+
+  // See Policy::visit; where there is no order, in that of slots.
+  void visit(const Visit& visit) const {
+    if (policy_->visit(visit)) return;
+    for (Slot slot = 0; slot < slots(); ++slot) {
+      if (entries_[slot].key != nullptr) visit(slot, 0);
+    }
+  }
 
   // Memory held, in bytes, without that of keys and values.
   [[nodiscard]] std::size_t bytes() const {
     return sizeof *this + table_.bytes() + entries_.bytes() + wheel_.bytes() +
-           engine_.residents().bytes() + policy_->bytes();
+           engine_.residents().bytes() + policy_->bytes() +
+           (probation() == nullptr ? 0 : probation()->bytes());
   }
 
   // Recounts every invariant; throws std::logic_error naming the broken one.
@@ -185,10 +202,34 @@ class Cache {
     if (weight() > capacity()) throw std::logic_error("cache: over capacity");
     table_.validate([&](Slot slot) { return hash(slot); });
     wheel_.validate();
+    engine_.validate();
     policy_->validate();
   }
 
  private:
+  // Takes the memory that another entry needs, so that nothing fails half-way.
+  void prepare(std::int64_t deadline) {
+    table_.prepare([&](Slot slot) { return this->hash(slot); });
+    entries_.ensure(slots());
+    entries_[slots()] = {nullptr, nullptr};  // free, should the policy throw
+    if (deadline != TimerWheel::kForever) wheel_.prepare(slots());
+  }
+
+  [[nodiscard]] Request request_of(std::uint64_t hash, std::uint64_t number, Weight weight) const {
+    return {.hash = hash,
+            .weight = weight,
+            .number = number,
+            // A cache that does not weigh knows no sizes.
+            .size = weight == 1 ? 0 : weight,
+            .time = reads_context_ ? time() : std::uint32_t{0}};
+  }
+
+  void file(Slot slot, std::uint64_t hash, Entry entry, std::int64_t deadline, std::int64_t now) {
+    entries_[slot] = entry;
+    table_.insert(hash, slot);
+    if (deadline != TimerWheel::kForever) wheel_.schedule(slot, deadline, now);
+  }
+
   // See Request::time.
   [[nodiscard]] std::uint32_t time() const { return told_time_ ? *told_time_ : wall_seconds(); }
 

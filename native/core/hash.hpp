@@ -14,6 +14,12 @@ constexpr std::uint64_t mix(std::uint64_t x) {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
+// The hash that a live cache has for a key that is this integer of Python's.
+constexpr std::uint64_t integer_hash(std::uint64_t number) {
+  constexpr std::uint64_t kModulus = (std::uint64_t{1} << 61) - 1;
+  return mix(number % kModulus);
+}
+
 // FNV-1a, a byte at a time; begins with kHashBasis, and wants mix() at the end.
 inline constexpr std::uint64_t kHashBasis = 0xCBF29CE484222325u;
 constexpr std::uint64_t hash_byte(std::uint64_t hash, unsigned char byte) {

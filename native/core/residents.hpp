@@ -8,7 +8,9 @@
 
 namespace augury {
 
-// Owned by the engine, which alone changes it; read by policies.
+// Owned by the engine, which alone changes it; read by policies. Entries set aside (see
+// cache/probation.hpp) are none of the policy's business: they have a slot, a hash and a weight,
+// but count neither in size() nor in total().
 class Residents {
  public:
   [[nodiscard]] std::uint64_t hash(Slot slot) const { return hashes_[slot]; }
@@ -17,6 +19,9 @@ class Residents {
   // One above the highest slot ever in use.
   [[nodiscard]] Slot slots() const { return slots_; }
   [[nodiscard]] Weight total() const { return total_; }
+  // Of those set aside.
+  [[nodiscard]] std::size_t aside() const { return aside_; }
+  [[nodiscard]] Weight weight_aside() const { return weight_aside_; }
   // Whether every entry there has ever been weighs 1.
   [[nodiscard]] bool unit() const { return unit_; }
 
@@ -39,7 +44,21 @@ class Residents {
     return slot;
   }
 
-  // Gives the slot back, to be the next one taken.
+  // The policy's entry is set aside, or one set aside is the policy's from now on.
+  void set_aside(Slot slot) {
+    --size_;
+    total_ -= weight(slot);
+    ++aside_;
+    weight_aside_ += weight(slot);
+  }
+  void take_back(Slot slot) {
+    --aside_;
+    weight_aside_ -= weight(slot);
+    ++size_;
+    total_ += weight(slot);
+  }
+
+  // Gives the slot of an entry that is not set aside back, to be the next one taken.
   void remove(Slot slot) {
     total_ -= weight(slot);
     hashes_[slot] = free_;
@@ -73,6 +92,8 @@ class Residents {
   Slab<Weight> weights_;
   std::size_t size_ = 0;
   Weight total_ = 0;
+  std::size_t aside_ = 0;
+  Weight weight_aside_ = 0;
   Slot slots_ = 0;
   Slot free_ = kNone;
   bool unit_ = true;

@@ -18,7 +18,7 @@ ROWS = [
     {"models", "sources"},
     {"simulation"},
     {"sizing", "learning"},
-    {"loading", "cache", "cached"},
+    {"loading", "snapshot", "cache", "cached"},
     {"tiers"},
     {"prefetch", "inference", "answers"},
     {"integrations", "service", "distributed", "demo", "bench"},
@@ -28,21 +28,24 @@ WITHIN = {
     ("parameters", "errors"),
     ("accesslog", "keys"),
     ("features", "accesslog"),
+    ("snapshot", "loading"),
     ("cache", "loading"),
+    ("cache", "snapshot"),
     ("cached", "cache"),
     ("cached", "loading"),
 }
 
 NATIVE_ALLOWED = {
     "core": {"core"},
+    "prefetch": {"prefetch", "core"},
     "sketch": {"sketch", "core"},
     "model": {"model", "sketch", "core"},
     "policy": {"policy", "model", "sketch", "core"},
     "cache": {"cache", "policy", "model", "sketch", "core"},
-    "sim": {"sim", "cache", "policy", "model", "sketch", "core"},
-    "bind": {"bind", "sim", "cache", "policy", "model", "sketch", "core"},
-    "tests": {"tests", "sim", "cache", "policy", "model", "sketch", "core"},
-    "fuzz": {"tests", "sim", "cache", "policy", "model", "sketch", "core"},
+    "sim": {"sim", "cache", "prefetch", "policy", "model", "sketch", "core"},
+    "bind": {"bind", "sim", "cache", "prefetch", "policy", "model", "sketch", "core"},
+    "tests": {"tests", "sim", "cache", "prefetch", "policy", "model", "sketch", "core"},
+    "fuzz": {"tests", "sim", "cache", "prefetch", "policy", "model", "sketch", "core"},
 }
 
 
