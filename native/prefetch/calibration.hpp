@@ -13,15 +13,16 @@ namespace augury {
 
 // Guesses are measured whether they are followed or not, so a predictor is trusted once it has been
 // right and loses nothing but trust while it is wrong. A guess is right if its key is asked for
-// within `horizon` requests. As many as there is room for wait to be judged; while there is none,
-// others are not measured, which makes it a sample.
+// within `horizon` requests, but not within `delay`, before it could have been fetched. As many as
+// there is room for wait to be judged; while there is none, others are not measured, which makes it
+// a sample.
 class Calibration {
  public:
   Calibration(std::size_t predictors, std::uint64_t horizon)
       : horizon_(horizon), classes_(predictors * kClasses), waiting_(kWaiting) {}
 
   void horizon(std::uint64_t requests) { horizon_ = requests; }
-  [[nodiscard]] std::uint64_t horizon() const { return horizon_; }
+  void delay(std::uint64_t requests) { delay_ = requests; }
 
   // The probability that such a guess is right.
   [[nodiscard]] float probability(const Guess& guess) const {
@@ -34,19 +35,22 @@ class Calibration {
   // Measures a guess made now. There must be room.
   void watch(const Guess& guess, std::uint64_t hash, std::uint64_t now) {
     waiting_[(first_ + used_++) % kWaiting] = {
-        now, hash, static_cast<std::uint32_t>(guess.predictor * kClasses + guess.evidence)};
+        now, hash, static_cast<std::uint32_t>(guess.predictor * kClasses + guess.evidence), false};
   }
 
   // Judges the guesses whose time has come.
   void judge(const KeyTable& keys, std::uint64_t now) {
-    while (used_ != 0 && waiting_[first_].made + horizon_ < now) {
+    for (; fetched_ != used_; ++fetched_) {
+      Waiting& guess = waiting_[(first_ + fetched_) % kWaiting];
+      if (guess.made + delay_ >= now) break;
+      guess.late = delay_ != 0 && asked(keys, guess);
+    }
+    for (; used_ != 0 && waiting_[first_].made + delay_ + horizon_ < now; --used_, --fetched_) {
       const Waiting& guess = waiting_[first_];
-      const Slot key = keys.find(guess.hash);
       Class& its = classes_[guess.its_class];
       its.judged = its.judged * kMemory + 1;
-      its.right = its.right * kMemory + (key != kNone && keys.last(key) > guess.made ? 1 : 0);
+      its.right = its.right * kMemory + (!guess.late && asked(keys, guess) ? 1 : 0);
       first_ = (first_ + 1) % kWaiting;
-      --used_;
     }
   }
 
@@ -69,13 +73,21 @@ class Calibration {
     std::uint64_t made;
     std::uint64_t hash;
     std::uint32_t its_class;
+    bool late;  // it was asked for before it could have been fetched
   };
 
+  static bool asked(const KeyTable& keys, const Waiting& guess) {
+    const Slot key = keys.find(guess.hash);
+    return key != kNone && keys.last(key) > guess.made;
+  }
+
   std::uint64_t horizon_;
+  std::uint64_t delay_ = 0;
   std::vector<Class> classes_;
   std::vector<Waiting> waiting_;  // a ring
   std::size_t first_ = 0;
   std::size_t used_ = 0;
+  std::size_t fetched_ = 0;  // of these, the oldest, whose fetch would have ended
 };
 
 }  // namespace augury

@@ -91,8 +91,9 @@ class Mixture {
   // What the last see() did with the request's key.
   [[nodiscard]] const KeyTable::Touched& touched() const { return touched_; }
   [[nodiscard]] const KeyTable& keys() const { return keys_; }
-  // For how many requests a fetched key is expected to be kept.
+  // For how many requests a fetched key is expected to be kept, and how many a fetch takes.
   void horizon(std::uint64_t requests) { calibration_.horizon(requests); }
+  void delay(std::uint64_t requests) { calibration_.delay(requests); }
 
   [[nodiscard]] std::size_t bytes() const {
     std::size_t bytes = keys_.bytes() + sessions_.bytes() + calibration_.bytes();

@@ -52,6 +52,7 @@ class PrefetchSimulation {
 
   explicit PrefetchSimulation(const Options& options)
       : options_(options), cache_(options.plan), mixture_(options.mixture) {
+    mixture_.delay(options.delay);
     cache_.use_probation(
         std::make_unique<Probation>(options.plan.capacity, options.share, options.precision));
   }

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from datetime import timedelta
 from mmap import mmap
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypedDict, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,6 +208,60 @@ class FeatureRows:
     def finish(
         self,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint64]]: ...
+
+def predictors() -> list[tuple[str, str, str]]: ...
+
+class PrefetchSimulation:
+    def __init__(
+        self,
+        policy: str,
+        capacity: int,
+        *,
+        weighed: bool,
+        seed: int,
+        parameters: Mapping[str, float],
+        model: Model | None,
+        keys: int,
+        predictors: int,
+        depth: int,
+        most: int,
+        share: float,
+        precision: float,
+        delay: int,
+    ) -> None: ...
+    def feed(
+        self,
+        ids: NDArray[np.uint32],
+        hashes: NDArray[np.uint64],
+        sizes: NDArray[np.uint64] | None,
+        keys: NDArray[np.uint64],
+        times: NDArray[np.uint32] | None,
+        sessions: NDArray[np.uint32] | None,
+        numbered: bool,
+    ) -> None: ...
+    def counts(self) -> _PrefetchCounts: ...
+    def reset_counts(self) -> None: ...
+    def validate(self) -> None: ...
+    @property
+    def room(self) -> int: ...
+    @property
+    def threshold(self) -> float: ...
+    @property
+    def predictor_bytes(self) -> int: ...
+
+class _PrefetchCounts(TypedDict):
+    requests: int
+    misses: int
+    requested_bytes: int
+    missed_bytes: int
+    fetched: int
+    fetched_bytes: int
+    used: int
+    unused: int
+    late: int
+    fetched_by: list[int]
+    used_by: list[int]
+    waited: list[int]
 
 class Simulation:
     def __init__(

@@ -205,7 +205,7 @@ def simulate_many(
     if model is not None and not any(describe(policy.name).learns for policy in chosen):
         raise ConfigurationError("a model is for policy 'learned', which is not among the policies")
     tell = progress or (lambda _: None)
-    with _spooled(trace, lambda share: tell(share * _READING)) as spool:
+    with spooled(trace, lambda share: tell(share * _READING)) as spool:
         whole = spool.footprint if by_bytes else spool.distinct
         if by_bytes and not spool.sized:
             raise ConfigurationError("the trace has no sizes; simulate by entries, not by bytes")
@@ -227,10 +227,11 @@ def simulate_many(
 _READING = 0.25  # about the share of the time that reading the trace takes
 
 
-def _spooled(
+def spooled(
     trace: Spool | Trace | InMemoryTrace | Iterable[int | str],
     progress: Callable[[float], object],
 ) -> AbstractContextManager[Spool]:
+    """Return a trace as a `Spool`, which is closed at the end if it was none."""
     if isinstance(trace, Spool):
         return nullcontext(trace)  # whoever made it closes it
     if not isinstance(trace, Trace | InMemoryTrace):

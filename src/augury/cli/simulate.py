@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from augury import policies
+from augury.cli.prefetch_report import plot_prefetch, print_prefetch
 from augury.cli.terminal import console, print_json, progress, writable
 from augury.cli.trace import (
     ColumnOption,
@@ -22,19 +23,21 @@ from augury.cli.trace import (
 )
 from augury.errors import ConfigurationError
 from augury.models import load_model
+from augury.prefetch import PrefetchOptions, simulate_prefetch
 from augury.simulation import SimulationResult, simulate_many
 
 
 def command(
     trace: TraceArgument,
     policy: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAMES",
             help="Policies, separated by commas, such as lru,s3fifo(small=0.2); or all"
             " (learned with --model only).",
+            show_default="fifo,lru,s3fifo,wtinylfu,belady; with --prefetch lru,s3fifo,auto",
         ),
-    ] = "fifo,lru,s3fifo,wtinylfu,belady",
+    ] = None,
     size: Annotated[
         str,
         typer.Option(
@@ -66,6 +69,26 @@ def command(
             metavar="FILE", help="For policy learned: what augury learn wrote.", show_default=False
         ),
     ] = None,
+    prefetch: Annotated[
+        bool,
+        typer.Option("--prefetch", help="Compare each with fetching ahead what is predicted."),
+    ] = False,
+    delay: Annotated[
+        int,
+        typer.Option(
+            metavar="REQUESTS",
+            help="With --prefetch: how many requests pass while a fetch is under way.",
+            min=0,
+        ),
+    ] = 0,
+    predictors: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="With --prefetch: who predicts, separated by commas, such as markov,runs.",
+            show_default="all",
+        ),
+    ] = None,
     format: FormatOption = None,
     column: ColumnOption = None,
     max_malformed: MalformedOption = 0.01,
@@ -73,8 +96,12 @@ def command(
     png: PngOption = None,
 ) -> None:
     """Replay a trace through many policies at many sizes."""
+    if not prefetch and (delay or predictors is not None):
+        raise ConfigurationError("--delay and --predictors say how to --prefetch; add that")
+    if policy is None:
+        policy = "lru,s3fifo,auto" if prefetch else "fifo,lru,s3fifo,wtinylfu,belady"
     every = policy.strip() == "all"
-    chosen = policies.names() if every else policies.split(policy)
+    chosen = policies.names(offline=not prefetch) if every else policies.split(policy)
     if every and model is None:
         chosen.remove("learned")  # without a model it is another policy under its name
     parsed = [policies.parse(each) for each in chosen]
@@ -84,7 +111,34 @@ def command(
         raise ConfigurationError("--model is for policy learned; name it in --policy")
     if png is not None:
         writable(png)
+    options = None
+    if prefetch:
+        names = None if predictors is None else [each.strip() for each in predictors.split(",")]
+        options = PrefetchOptions(predictors=names)
     opened = open_trace(trace, format, column, max_malformed)
+    if options is not None:
+        with progress(f"Replaying {trace.name}") as tell:
+            compared = simulate_prefetch(
+                opened,
+                parsed,
+                sizes,
+                by_bytes=by_bytes,
+                warm=warm,
+                seed=seed,
+                model=loaded,
+                delay=delay,
+                options=options,
+                jobs=jobs,
+                progress=tell,
+            )
+        report_malformed(opened.malformed)
+        if png is not None:
+            plot_prefetch(compared, by_bytes, png)
+        if json:
+            print_json([each.as_dict() for each in compared])
+        else:
+            print_prefetch(compared, sizes)
+        return
     with progress(f"Replaying {trace.name}") as tell:
         results = simulate_many(
             opened,
