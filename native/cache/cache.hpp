@@ -165,6 +165,16 @@ class Cache {
   bool row(std::uint64_t number, Row& row) const { return policy_->row(number, row); }
   [[nodiscard]] std::string_view ruling() const { return policy_->ruling(); }
   [[nodiscard]] Slot next_victim() const { return policy_->next_victim(); }
+  [[nodiscard]] std::string memory() const { return policy_->memory(); }
+  void resume(std::string_view memory) { policy_->resume(memory); }
+
+  // See Policy::visit; where there is no order, in that of slots.
+  void visit(const Visit& visit) const {
+    if (policy_->visit(visit)) return;
+    for (Slot slot = 0; slot < slots(); ++slot) {
+      if (entries_[slot].key != nullptr) visit(slot, 0);
+    }
+  }
 
   // Memory held, in bytes, without that of keys and values.
   [[nodiscard]] std::size_t bytes() const {

@@ -234,3 +234,36 @@ def test_names_the_extra_that_is_missing(trace: Path, package: str, extra: str) 
     assert f"{package} is not installed; install it with: pip install 'augury[{extra}]'" in mistake(
         done
     )
+
+
+def test_simulate_compares_with_fetching_ahead(trace: Path, tmp_path: Path) -> None:
+    path = tmp_path / "loop.txt"
+    path.write_text("\n".join(f"/page/{7 * at % 50}" for at in range(5_000)) + "\n")
+    done = augury("simulate", path, "--prefetch", "--size", "50%", "--json")
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    assert [each["policy"] for each in results] == ["lru", "s3fifo", "auto"]
+    for each in results:
+        assert each["requests"] == each["prefetch"]["requests"] == 5_000
+        assert each["misses"] < each["misses_without"]
+        assert set(each["prefetch"]) >= {"precision", "recall", "f1", "fetched", "waited_p50"}
+    done = augury(
+        *("simulate", path, "--prefetch", "--size", "20,50%", "--policy", "lru"),
+        *("--predictors", "markov,context", "--delay", "1", "--png", tmp_path / "plot.png"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"association +0 +0 +-", done.stdout)
+    assert (tmp_path / "plot.png").stat().st_size > 1_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--prefetch", "--policy", "belady"], "knows the future"),
+        (["--prefetch", "--predictors", "oracle"], "there is no predictor 'oracle'"),
+        (["--delay", "3"], "--prefetch; add that"),
+        (["--predictors", "markov"], "--prefetch; add that"),
+    ],
+)
+def test_simulate_refuses_to_fetch_ahead(trace: Path, arguments: list[str], said: str) -> None:
+    assert said in mistake(augury("simulate", trace, *arguments))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from augury.cli.terminal import console
 from augury.prefetch import PrefetchResult
 
 
-def print_prefetch(results: Sequence[PrefetchResult]) -> None:
+def print_prefetch(results: Sequence[PrefetchResult], sizes: Sequence[str]) -> None:
     """Print a line for each policy and size."""
     console.print(
         f"Fetching ahead what is predicted; {results[0].report.requests:,} requests counted",
@@ -21,7 +22,7 @@ def print_prefetch(results: Sequence[PrefetchResult]) -> None:
     )
     table = _table(
         "policy",
-        "capacity",
+        "size",
         "without",
         "with",
         "saved",
@@ -31,12 +32,12 @@ def print_prefetch(results: Sequence[PrefetchResult]) -> None:
         "load",
         "lead",
     )
-    for each in results:
+    for each, size in zip(results, itertools.cycle(sizes), strict=False):
         report = each.report
         lead = report.waited_at(0.5)
         table.add_row(
             each.result.policy,
-            f"{each.result.capacity:,}",
+            size,
             f"{each.without.miss_ratio:.4f}",
             f"[bold]{each.result.miss_ratio:.4f}[/bold]",
             f"{each.saved:.1%}",
@@ -65,7 +66,7 @@ def print_prefetch(results: Sequence[PrefetchResult]) -> None:
 def _table(*names: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=name != "policy")
     table.columns[0].justify = "left"
     return table
 
