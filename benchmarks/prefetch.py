@@ -3,9 +3,9 @@
     python -m benchmarks.prefetch TRACES [--sizes 1%,5%,20%] [--policies lru,auto,s3fifo] [--json]
 
 TRACES is a folder of traces. Of each trace, size and policy it replays: the policy alone; all
-predictors together ("mixture"); each by itself; and for LRU a Markov chain and MITHRIL as in
-prefetch_baselines.py, of each of which the best of three settings in this very cell counts, chosen
-in hindsight. A last table has each setting by itself.
+predictors together ("mixture"); for the first policy each by itself; and for LRU a Markov chain and
+MITHRIL as in prefetch_baselines.py, of each of which the best of three settings in this very cell
+counts, chosen in hindsight. A last table has each setting by itself.
 
 saved      demand misses less than the policy's alone, in percent of these
 precision  of what was fetched, the part that was used before it left
@@ -83,8 +83,9 @@ class Row:
 def ours(spool: Spool, name: str, sizes: list[str], policies: list[str]) -> Iterator[Row]:
     for which in OURS:
         options = PrefetchOptions(predictors=None if which == "mixture" else [which])
-        found = iter(simulate_prefetch(spool, policies, sizes, options=options, jobs=1))
-        for policy in policies:
+        chosen = policies if which == "mixture" else policies[:1]
+        found = iter(simulate_prefetch(spool, chosen, sizes, options=options, jobs=1))
+        for policy in chosen:
             for size in sizes:
                 yield our_row(next(found), name, size, policy, which)
 
@@ -248,11 +249,13 @@ def summary(rows: list[Row], policy: str) -> Iterator[str]:
 
 def alone(rows: list[Row], policy: str) -> Iterator[str]:
     """Show the misses saved by each predictor by itself, at 5%."""
+    if {row.prefetcher for row in rows if row.size == "5%"} < set(OURS):
+        return
     yield f"\n{policy} at 5%: misses saved, %\n"
     yield f"| trace | {' | '.join(OURS)} |\n|---|{'---:|' * len(OURS)}"
     for trace in dict.fromkeys(row.trace for row in rows):
         saved = {r.prefetcher: r.saved for r in rows if (r.trace, r.size) == (trace, "5%")}
-        if saved:
+        if saved.keys() >= set(OURS):
             yield f"| {trace} | {' | '.join(f'{saved[name]:.1f}' for name in OURS)} |"
 
 
