@@ -23,12 +23,9 @@ def main() -> None:
     requests = sys.argv[1] if len(sys.argv) > 1 else "4000000"
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "prefetch"
-        subprocess.run(
-            ["g++", "-std=c++20", "-O3", "-DNDEBUG", "-Inative", "benchmarks/prefetch.cpp"]
-            + ["-o", str(program)],
-            cwd=ROOT,
-            check=True,
-        )
+        options = ["-std=c++20", "-O3", "-DNDEBUG", "-Inative"]
+        source = "benchmarks/prefetch.cpp"
+        subprocess.run(["g++", *options, source, "-o", str(program)], cwd=ROOT, check=True)
         head = ("min", "p50", "p99", "p99.9", "max", "mean", "bytes a key")
         print(f"{'keys':>10}  {'predictors':<12}" + "".join(f"{name:>12}" for name in head))
         for keys in SIZES:

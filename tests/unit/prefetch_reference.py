@@ -25,8 +25,9 @@ class Successors:
             self.total //= 2
             self.kept = [[k, n // 2] for k, n in self.kept if n >= 2]
         self.total += 1
-        for at, each in enumerate(self.kept):
+        for place, each in enumerate(self.kept):
             if each[0] == key:
+                at = place
                 each[1] += 1
                 while at and self.kept[at - 1][1] < each[1]:
                     self.kept[at - 1], self.kept[at] = each, self.kept[at - 1]
