@@ -45,6 +45,9 @@ class Association final : public Predictor {
     }
   }
 
+  void prefetch(const Asked& asked) const override {
+    if (asked.key < size_) __builtin_prefetch(&notes_[asked.key], 1);
+  }
   void forget(Slot key) override {
     if (key >= size_) return;
     if (notes_[key].count >= kLeast) std::erase(lot_, key);

@@ -35,7 +35,8 @@ class Calibration {
   // Measures a guess made now. There must be room.
   void watch(const Guess& guess, std::uint64_t hash, std::uint64_t now) {
     waiting_[(first_ + used_++) % kWaiting] = {
-        now, hash, static_cast<std::uint32_t>(guess.predictor * kClasses + guess.evidence), false};
+        now, hash, guess.key,
+        static_cast<std::uint16_t>(guess.predictor * kClasses + guess.evidence), false};
   }
 
   // Judges the guesses whose time has come.
@@ -77,12 +78,15 @@ class Calibration {
   struct Waiting {
     std::uint64_t made;
     std::uint64_t hash;
-    std::uint32_t its_class;
+    Slot key;  // kNone: to be found by its hash
+    std::uint16_t its_class;
     bool late;  // it was asked for before it could have been fetched
   };
 
   static bool asked(const KeyTable& keys, const Waiting& guess) {
-    const Slot key = keys.find(guess.hash);
+    // A key whose number is another's by now may have come back under a third.
+    const bool kept = guess.key != kNone && keys.hash(guess.key) == guess.hash;
+    const Slot key = kept ? guess.key : keys.find(guess.hash);
     return key != kNone && keys.last(key) > guess.made;
   }
 

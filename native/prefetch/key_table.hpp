@@ -36,6 +36,8 @@ class KeyTable {
   [[nodiscard]] std::uint64_t last(Slot key) const { return keys_[key].last; }
   [[nodiscard]] std::size_t bytes() const { return table_.bytes() + keys_.bytes(); }
 
+  void prefetch(Slot key) const { __builtin_prefetch(&keys_[key]); }
+
   [[nodiscard]] Slot find(std::uint64_t hash) const {
     return table_.find(hash, [&](Slot key) { return keys_[key].hash == hash; });
   }

@@ -74,6 +74,9 @@ class Mixture {
                       .time = request.time,
                       .clock = clock_,
                       .before = session.before};
+    for (const auto& predictor : predictors_) {
+      if (predictor != nullptr) predictor->prefetch(asked);
+    }
     guesses_.clear();
     for (std::size_t i = 0; i < predictors_.size(); ++i) {
       if (predictors_[i] == nullptr) continue;
@@ -145,6 +148,9 @@ class Mixture {
   void choose(const Request& request, float threshold, Has&& has) {
     count_ = 0;
     if (options_.most == 0) return;
+    for (const Guess& guess : guesses_.all()) {
+      if (guess.key != kNone) keys_.prefetch(guess.key);
+    }
     for (const Guess& guess : guesses_.all()) {
       const float probability = calibration_.probability(guess);
       const bool promising = probability >= threshold;

@@ -39,6 +39,9 @@ class Periodic final : public Predictor {
     }
   }
 
+  void prefetch(const Asked& asked) const override {
+    if (asked.key < size_) __builtin_prefetch(&rhythms_[asked.key], 1);
+  }
   void forget(Slot key) override {
     if (key < size_) rhythms_[key] = {};
   }

@@ -82,6 +82,9 @@ class Predictor {
   // not have learned of it.
   virtual void see(const Asked& asked, Guesses& guesses) = 0;
 
+  // Fetches what see() is going to read; the same request follows.
+  virtual void prefetch(const Asked& /*asked*/) const {}
+
   // The number is another key's from now on. Guesses of others that name it may remain: they are
   // wrong, and soon outweighed.
   virtual void forget(Slot /*key*/) {}
