@@ -555,7 +555,7 @@ PyMethodDef cache_methods[] = {
     {"_held", cfunction(cache_held), METH_FASTCALL, kHeldDoc},
     {"_contents", cache_contents, METH_NOARGS, kContentsDoc},
     {"_restore", cfunction(cache_restore), kKeywords, kRestoreDoc},
-    {"_requeue", cfunction(cache_requeue), METH_FASTCALL, kRequeueDoc},
+    {"_line_up", cfunction(cache_line_up), METH_FASTCALL, kLineUpDoc},
     {"_resume", cache_resume, METH_O, kResumeDoc},
     {"_inspect", cache_inspect, METH_O, kInspectDoc},
     {"resize", cache_resize, METH_O, kResizeDoc},

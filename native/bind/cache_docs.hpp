@@ -261,11 +261,11 @@ inline constexpr char kRestoreDoc[] =
 
 Store an entry of another process, unless there is one; return whether it was stored.)";
 
-inline constexpr char kRequeueDoc[] =
-    R"(_requeue($self, key, hits, /)
+inline constexpr char kLineUpDoc[] =
+    R"(_line_up($self, keys, hits, /)
 --
 
-Give an entry the place of one that was just restored; return whether there is one.)";
+Give entries the places that they would have if they were restored in this order.)";
 
 inline constexpr char kResumeDoc[] =
     R"(_resume($self, memory, /)

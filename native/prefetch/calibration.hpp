@@ -45,7 +45,11 @@ class Calibration {
       if (guess.made + delay_ >= now) break;
       guess.late = delay_ != 0 && asked(keys, guess);
     }
-    for (; used_ != 0 && waiting_[first_].made + delay_ + horizon_ < now; --used_, --fetched_) {
+    // No more at a time than two requests may add, or a horizon that shrinks would judge all at
+    // once.
+    for (std::size_t left = kMostJudged;
+         left != 0 && used_ != 0 && waiting_[first_].made + delay_ + horizon_ < now;
+         --left, --used_, --fetched_) {
       const Waiting& guess = waiting_[first_];
       Class& its = classes_[guess.its_class];
       its.judged = its.judged * kMemory + 1;
@@ -61,6 +65,7 @@ class Calibration {
  private:
   static constexpr std::size_t kClasses = 256;
   static constexpr std::size_t kWaiting = 8192;
+  static constexpr std::size_t kMostJudged = 96;
   static constexpr float kMemory = 0.998F;  // of so many judgements as 1 / (1 - kMemory)
   static constexpr float kPrior = 0.2F;
   static constexpr float kPriorWeight = 2;

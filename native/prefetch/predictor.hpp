@@ -35,7 +35,7 @@ struct Asked {
 
 // A key that may be asked for soon.
 struct Guess {
-  Slot key;              // kNone: one that was never seen,
+  Slot key;              // kNone: one that may never have been seen,
   std::uint64_t number;  // and is this integer
   // How sure the predictor is, in classes of its own: of each class it is measured how often it is
   // right.
