@@ -91,9 +91,8 @@ void line_up(CacheObject* self, std::vector<Waiting>& line, std::int64_t now, Dr
     try {
       const std::uint64_t number =
           cache.reads_numbers() ? number_of(static_cast<PyObject*>(each.entry.key), each.hash) : 0;
-      const Slot slot =
-          cache.insert(each.hash, number, each.entry, each.weight, each.deadline, now,
-                       [&](Entry left) { dropped.add(left, Cause::kSize); });
+      const Slot slot = cache.insert(each.hash, number, each.entry, each.weight, each.deadline, now,
+                                     [&](Entry left) { dropped.add(left, Cause::kSize); });
       for (unsigned hit = 0; hit < each.hits; ++hit) cache.hit(slot);
     } catch (const std::exception&) {  // there is no memory
       dropped.add(each.entry, Cause::kSize);

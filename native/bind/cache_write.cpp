@@ -142,7 +142,7 @@ int store(CacheObject* self, const Write& write) {
     if (self->cache->wheel().due(terms.now)) expire(self, terms.now, false, dropped);
     const SoughtKey sought{terms.hash, write.key};
     Found found = write.ticket == nullptr && write.hits < 0 ? search_and_revoke(self, sought)
-                                                         : search(self, sought);
+                                                            : search(self, sought);
     if (found.search == Search::kFailed) return -1;
     // From here on no Python code runs before the write is complete.
     if (write.ticket != nullptr && write.ticket->valid == 0) return 0;

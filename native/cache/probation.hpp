@@ -140,6 +140,7 @@ class Probation {
   static constexpr double kMemory = 0.9;       // of gain and loss, an interval
   static constexpr double kMemoryOfUse = 0.8;  // of what was used
   static constexpr double kEnough = 10;        // hits gained and lost, before room is changed
+  static constexpr double kEvidence = 5;       // used or not, before they tell of the threshold
   static constexpr double kInertia = 0.02;
   static constexpr double kLowest = 0.2;
   static constexpr std::uint64_t kLongest = 16384;  // requests that an entry waits
@@ -163,13 +164,13 @@ class Probation {
   void adjust() {
     const double judged = used_ + unused_;
     const double used = (used_ + 2 * precision_) / (judged + 2);
-    if (judged < 1) {
-      // Nothing says that the guesses of today are as bad as those were that raised it.
-      threshold_ = std::max(threshold_ - 0.01, std::min(threshold_, precision_));
+    if (judged < kEvidence) {
+      // What was too little to go by does not bar for ever what has become predictable since.
+      threshold_ += 0.05 * (precision_ - threshold_);
     } else if (used < 1.04 * precision_) {
       threshold_ = std::min(threshold_ + 0.03, kHighest);
-    } else if (used > 1.15 * precision_) {
-      threshold_ = std::max(threshold_ - 0.01, kLowest);
+    } else if (used > 1.1 * precision_) {
+      threshold_ = std::max(threshold_ - 0.015, kLowest);
     }
     used_ *= kMemoryOfUse;
     unused_ *= kMemoryOfUse;

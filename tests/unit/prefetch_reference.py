@@ -96,12 +96,12 @@ class Probation:
             return
         judged = self.lately_used + self.lately_unused
         used = (self.lately_used + 2 * self.precision) / (judged + 2)
-        if judged < 1:
-            self.threshold = max(self.threshold - 0.01, min(self.threshold, self.precision))
+        if judged < 5:
+            self.threshold += 0.05 * (self.precision - self.threshold)
         elif used < 1.04 * self.precision:
             self.threshold = min(self.threshold + 0.03, 0.95)
-        elif used > 1.15 * self.precision:
-            self.threshold = max(self.threshold - 0.01, 0.2)
+        elif used > 1.1 * self.precision:
+            self.threshold = max(self.threshold - 0.015, 0.2)
         self.lately_used *= 0.8
         self.lately_unused *= 0.8
         if self.gain + self.loss > 10:
