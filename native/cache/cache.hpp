@@ -157,6 +157,8 @@ class Cache {
 
   // From now on it is this time, in seconds since 1970; without that, what the system's clock says.
   void tell_time(std::uint32_t seconds) { told_time_ = seconds; }
+  // See Request::time.
+  [[nodiscard]] std::uint32_t time() const { return told_time_ ? *told_time_ : wall_seconds(); }
 
   // See Policy::use_model.
   void use_model(std::shared_ptr<const Model> model) { policy_->use_model(std::move(model)); }
@@ -219,9 +221,6 @@ class Cache {
     table_.insert(hash, slot);
     if (deadline != TimerWheel::kForever) wheel_.schedule(slot, deadline, now);
   }
-
-  // See Request::time.
-  [[nodiscard]] std::uint32_t time() const { return told_time_ ? *told_time_ : wall_seconds(); }
 
   // What forget() is going to touch, and whoever releases the key and the value after that.
   // Inlined, or GCC takes it for a function without effect and drops the calls.

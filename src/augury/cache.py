@@ -110,7 +110,7 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
     ['a', 'c']
     """
 
-    __slots__ = ("_learner", "_policy", "_record")
+    __slots__ = ("_learner", "_policy", "_prefetcher", "_record")
 
     def __init__(
         self,
@@ -157,6 +157,7 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
             source,
         )
         self._learner: Learner | None = None
+        self._prefetcher: object | None = None  # which works for as long as the cache lives
         if model is not None:
             check_learns(self._policy)
         registry = model if isinstance(model, Registry) else None
@@ -281,8 +282,14 @@ class Cache(_native.Cache[K, V], MutableMapping[K, V]):
 
     def stats(self) -> Stats:
         """Return what the cache has done so far."""
-        counts = self._statistics()
-        return Stats(*counts[:-1], load_seconds=counts[-1] * 1e-9)
+        *counts, load_ns, fetched, used, unused = self._statistics()
+        return Stats(
+            *counts,
+            load_seconds=load_ns * 1e-9,
+            prefetched=fetched,
+            prefetch_hits=used,
+            prefetch_unused=unused,
+        )
 
     def __repr__(self) -> str:
         return (
