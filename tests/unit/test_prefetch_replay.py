@@ -71,9 +71,9 @@ def simulate(
 def replay(
     policy: str, capacity: int, seed: int, options: PrefetchOptions
 ) -> tuple[int, int, int, list[int]]:
-    now = 0.0
+    clock = [0.0]
     cache: Cache[int, int] = Cache(
-        capacity, policy=policy, seed=seed, clock=lambda: now, learn=False
+        capacity, policy=policy, seed=seed, clock=lambda: clock[0], learn=False
     )
 
     def load(keys: list[int]) -> dict[int, int]:
@@ -81,7 +81,7 @@ def replay(
 
     # Patience without end: what a busy machine takes for a step must not count.
     with Prefetcher(cache, load, options=options, background=False, patience=1e12) as prefetcher:
-        for key, now, who in zip(*(each.tolist() for each in generate(seed)), strict=True):
+        for key, clock[0], who in zip(*(each.tolist() for each in generate(seed)), strict=True):
             with session(who):
                 value = cache.get(key)
             if value is None:

@@ -10,8 +10,9 @@ from augury.parameters import check_number
 
 _SHORTEST_REST = 0.5
 _LONGEST_REST = 60.0
+_NEVER_SLOW = 0.01  # seconds: what takes less has at most been kept waiting by the processor
 _MEMORY = 1 / 8  # of how long fetches usually take
-_SLOW_FACTOR = 2.0  # by which the usual time is believed to grow at once, at most
+_OUTLIER = 8.0  # times the usual, beyond which a fetch counts for no more
 
 
 class TokenBucket:
@@ -124,9 +125,9 @@ class Budget:
 class Patience:
     """Leaves a source alone that is slow or fails: half a second, then twice as long each time.
 
-    A fetch is slow that takes longer than `times` the usual, both as a whole and for each of its
-    keys: some sources answer a batch at once, others key by key. Usual is what fetches have taken
-    of late or, if that is more, what loads take.
+    A fetch is slow that takes more than 10 ms and longer than `times` the usual, both as a whole
+    and for each of its keys: some sources answer a batch at once, others key by key. Usual is what
+    fetches have taken of late or, if that is more, what loads take.
 
     Parameters
     ----------
@@ -172,12 +173,14 @@ class Patience:
         load_seconds
             What a load of one key takes without fetching ahead; 0.0 if that is not known.
         """
-        known = self._batch > 0.0
         each = seconds / keys
-        slow = (known or load_seconds > 0.0) and (
-            seconds > self._times * max(self._batch, load_seconds * (1 if known else keys))
-            and each > self._times * max(self._key, load_seconds if not known else 0.0)
-        )
+        if not self._batch:  # the first: loading its keys one after the other is not slow
+            slow = load_seconds > 0.0 and each > self._times * load_seconds
+        else:
+            slow = seconds > self._times * max(self._batch, load_seconds) and each > (
+                self._times * self._key
+            )
+        slow = slow and seconds > _NEVER_SLOW
         self._batch = self._moved(self._batch, seconds)
         self._key = self._moved(self._key, each)
         if slow:
@@ -196,4 +199,4 @@ class Patience:
     def _moved(usual: float, seconds: float) -> float:
         if not usual:
             return seconds
-        return usual + _MEMORY * (min(seconds, _SLOW_FACTOR * usual * 4) - usual)
+        return usual + _MEMORY * (min(seconds, _OUTLIER * usual) - usual)
