@@ -10,6 +10,7 @@
 #include "bind/cache_learning.hpp"
 #include "bind/cache_object.hpp"
 #include "bind/cache_prefetch.hpp"
+#include "bind/cache_snapshot.hpp"
 #include "bind/cache_write.hpp"
 
 namespace augury {
@@ -569,6 +570,10 @@ PyMethodDef cache_methods[] = {
     {"_recorded_requests", cache_recorded_requests, METH_NOARGS, kRecordedRequestsDoc},
     {"_take_requests", cache_take_requests, METH_NOARGS, kTakeRequestsDoc},
     {"_held", cfunction(cache_held), METH_FASTCALL, kHeldDoc},
+    {"_contents", cache_contents, METH_NOARGS, kContentsDoc},
+    {"_restore", cfunction(cache_restore), kKeywords, kRestoreDoc},
+    {"_line_up", cfunction(cache_line_up), METH_FASTCALL, kLineUpDoc},
+    {"_resume", cache_resume, METH_O, kResumeDoc},
     {"_inspect", cache_inspect, METH_O, kInspectDoc},
     {"resize", cache_resize, METH_O, kResizeDoc},
     {"ttl", cache_ttl, METH_O, kTtlDoc},
@@ -601,6 +606,8 @@ PyMemberDef cache_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(CacheObject, weakrefs), READONLY, nullptr},
     {"_flights", T_OBJECT_EX, offsetof(CacheObject, flights), READONLY,
      "The board of loads under way: key -> Ticket."},
+    {"_weigher", T_OBJECT, offsetof(CacheObject, weigher), READONLY,
+     "What weighs entries; None if nothing does."},
     {"model", T_OBJECT, offsetof(CacheObject, model), READONLY,
      "The model in use: an `augury.Artefact`; None if none decides."},
     {nullptr, 0, 0, 0, nullptr},

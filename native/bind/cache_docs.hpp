@@ -247,6 +247,32 @@ inline constexpr char kHeldDoc[] =
 
 Return numbers and weights of the entries in these slots, and the next slot; None at the end.)";
 
+inline constexpr char kContentsDoc[] =
+    R"(_contents($self, /)
+--
+
+Return the entries of one moment, who would leave first first, and what the policy has found out.
+
+Keys, values, remaining nanoseconds (2**63 - 1: for ever), weights, hits, and bytes for `_resume`.)";
+
+inline constexpr char kRestoreDoc[] =
+    R"(_restore($self, key, value, hits, /, *, ttl, size, ticket)
+--
+
+Store an entry of another process, unless there is one; return whether it was stored.)";
+
+inline constexpr char kLineUpDoc[] =
+    R"(_line_up($self, keys, hits, /)
+--
+
+Give entries the places that they would have if they were restored in this order.)";
+
+inline constexpr char kResumeDoc[] =
+    R"(_resume($self, memory, /)
+--
+
+End a series of `_restore`: hand over what such a policy has found out, or nothing.)";
+
 inline constexpr char kInspectDoc[] =
     R"(_inspect($self, key, /)
 --

@@ -1,5 +1,7 @@
 #include "bind/cache_write.hpp"
 
+#include <optional>
+
 #include "bind/arguments.hpp"
 #include "bind/key_number.hpp"
 
@@ -107,11 +109,14 @@ void insert(CacheObject* self, const Write& write, const Terms& terms, Dropped& 
   ++self->changes;  // even a failed insertion may have moved the table
   Cache& cache = *self->cache;
   const std::uint64_t number = cache.reads_numbers() ? number_of(write.key, terms.hash) : 0;
-  cache.insert(terms.hash, number, {write.key, write.value}, terms.weight, terms.deadline,
-               terms.now, [&](Entry entry) {
-                 ++self->statistics.evictions;
-                 dropped.add(entry, Cause::kSize);
-               });
+  std::optional<TapePause> pause;
+  if (write.hits >= 0) pause.emplace(*self->plan->tape);
+  const Slot slot = cache.insert(terms.hash, number, {write.key, write.value}, terms.weight,
+                                 terms.deadline, terms.now, [&](Entry entry) {
+                                   ++self->statistics.evictions;
+                                   dropped.add(entry, Cause::kSize);
+                                 });
+  for (int hit = 0; hit < write.hits; ++hit) cache.hit(slot);
   Py_INCREF(write.key);
   Py_INCREF(write.value);
   ++self->statistics.insertions;
@@ -141,7 +146,8 @@ int store(CacheObject* self, const Write& write) {
   try {
     if (self->cache->wheel().due(terms.now)) expire(self, terms.now, false, dropped);
     const SoughtKey sought{terms.hash, write.key};
-    Found found = write.ticket == nullptr ? search_and_revoke(self, sought) : search(self, sought);
+    Found found = write.ticket == nullptr && write.hits < 0 ? search_and_revoke(self, sought)
+                                                            : search(self, sought);
     if (found.search == Search::kFailed) return -1;
     // From here on no Python code runs before the write is complete.
     if (write.ticket != nullptr && write.ticket->valid == 0) return 0;
@@ -156,7 +162,8 @@ int store(CacheObject* self, const Write& write) {
         !is_failure(static_cast<PyObject*>(cache.entry(found.slot).value))) {
       return 0;
     }
-    if (self->recorded.takes(terms.hash) && !is_failure(write.value)) [[unlikely]] {
+    if (self->recorded.takes(terms.hash) && !is_failure(write.value) && write.hits < 0)
+        [[unlikely]] {
       record_access(self, write.key,
                     {.size = terms.weight,
                      .operation = Operation::kSet,

@@ -12,6 +12,10 @@ struct Write {
   PyObject* size = nullptr;        // nullptr: by the weigher
   TicketObject* ticket = nullptr;  // of the load that wants to store; nullptr: a write by the user
   bool only_if_absent = false;     // leave a value that is there alone
+  // Of an entry of another process: how many requests speak for it, see Policy::visit. Then it is
+  // no access that is recorded or learned from, and no load under way loses its right. Negative: a
+  // write.
+  int hits = -1;
 };
 
 // False with an exception set before __init__ has run.

@@ -99,7 +99,7 @@ void Prefetch::see(const Cache& cache, std::uint64_t hash, PyObject* key, bool h
     if (const auto at = under_way_.find(hash); at != under_way_.end()) {
       ++counts_.late;
       // Whoever missed it loads it now. If it is being fetched, what comes first may be of use.
-      if (at->second.batch == 0) under_way_.erase(at);
+      if (at->second.batch == 0) forget(at);
     }
   }
   Mixture::Request request{.hash = hash, .session = session_number(), .time = cache.time()};
@@ -115,11 +115,14 @@ void Prefetch::see(const Cache& cache, std::uint64_t hash, PyObject* key, bool h
     const auto choices = mixture_.see(request, static_cast<float>(probation.threshold()), has);
     keep(key, released);
     if (paused_ || choices.empty()) return;
-    for (const Choice& choice : choices) want(choice, released);
+    // What would have to give way to each other at once is not fetched.
+    const auto most = static_cast<std::size_t>(std::min<Weight>(
+        options_.queue, std::max<Weight>(cache.places_ahead(), options_.mixture.most)));
+    for (const Choice& choice : choices) want(choice, most, released);
   } catch (const std::bad_alloc&) {
     return;  // nothing depends on it
   }
-  if (waits_for_wanted_ && !queue_.empty()) wake();
+  if (waits_for_wanted_ && waiting_ != 0) wake();
 }
 
 void Prefetch::keep(PyObject* key, Released& released) {
@@ -132,29 +135,36 @@ void Prefetch::keep(PyObject* key, Released& released) {
   if (kept == nullptr) kept = Py_NewRef(key);
 }
 
-void Prefetch::want(const Choice& choice, Released& released) {
+void Prefetch::want(const Choice& choice, std::size_t most, Released& released) {
   PyObject* key = nullptr;
   if (choice.key != kNone) {
     key = choice.key < keys_.size() ? keys_[choice.key] : nullptr;
     if (key == nullptr) return;
   }
-  if (queue_.size() >= options_.queue) drop_oldest(released);
+  while (waiting_ >= most) drop_oldest(released);
+  if (queue_.size() >= 2 * options_.queue) sweep(released);
   const std::uint64_t ticket = ++tickets_;
-  queue_.push_back({.hash = choice.hash,
-                    .ticket = ticket,
-                    .since = counts_.requests,
-                    .key = key,
-                    .number = choice.number});
+  queue_.push_back({.hash = choice.hash, .ticket = ticket, .key = key, .number = choice.number});
   Py_XINCREF(key);
+  ++wanted_;
+  wanted_since_ += static_cast<double>(counts_.requests);
   under_way_[choice.hash] = {.ticket = ticket, .batch = 0, .predictor = choice.predictor};
+  ++waiting_;
 }
 
 void Prefetch::drop_oldest(Released& released) {
   const Wanted& oldest = queue_.front();
-  const auto at = under_way_.find(oldest.hash);
-  if (at != under_way_.end() && at->second.ticket == oldest.ticket) under_way_.erase(at);
+  if (is_wanted(oldest)) forget(under_way_.find(oldest.hash));
   released.add(oldest.key);
   queue_.pop_front();
+}
+
+void Prefetch::sweep(Released& released) {
+  std::erase_if(queue_, [&](const Wanted& wanted) {
+    if (is_wanted(wanted)) return false;
+    released.add(wanted.key);
+    return true;
+  });
 }
 
 std::vector<Prefetch::Wanted> Prefetch::take(std::size_t most, std::uint64_t* batch,
@@ -168,22 +178,23 @@ std::vector<Prefetch::Wanted> Prefetch::take(std::size_t most, std::uint64_t* ba
   while (taken.size() < most && !queue_.empty()) {
     const Wanted wanted = queue_.front();
     queue_.pop_front();
-    const auto at = under_way_.find(wanted.hash);
-    if (at == under_way_.end() || at->second.ticket != wanted.ticket) {
+    if (!is_wanted(wanted)) {
       released.add(wanted.key);
       continue;
     }
-    at->second.batch = *batch;
-    mine.since += static_cast<double>(wanted.since);
+    UnderWay& under_way = under_way_.find(wanted.hash)->second;
+    under_way.batch = *batch;
+    --waiting_;
     mine.hashes.push_back(wanted.hash);
     taken.push_back(wanted);
     ++counts_.fetched;
-    ++counts_.fetched_by[at->second.predictor];
+    ++counts_.fetched_by[under_way.predictor];
   }
   if (taken.empty()) {
     batches_.erase(*batch);
   } else {
-    mine.since /= static_cast<double>(taken.size());
+    mine.since = wanted_ != 0 ? wanted_since_ / wanted_ : static_cast<double>(counts_.requests);
+    wanted_ = wanted_since_ = 0;
   }
   return taken;
 }
@@ -192,7 +203,7 @@ bool Prefetch::arrive(std::uint64_t hash, std::uint64_t batch, std::uint8_t* pre
   const auto at = under_way_.find(hash);
   if (at == under_way_.end() || at->second.batch != batch) return false;
   *predictor = at->second.predictor;
-  under_way_.erase(at);
+  forget(at);
   return true;
 }
 
@@ -205,7 +216,7 @@ void Prefetch::finish(std::uint64_t batch, bool answered) {
   if (done == batches_.end()) return;
   for (const std::uint64_t hash : done->second.hashes) {
     const auto at = under_way_.find(hash);
-    if (at != under_way_.end() && at->second.batch == batch) under_way_.erase(at);
+    if (at != under_way_.end() && at->second.batch == batch) forget(at);
   }
   if (answered) {
     const double passed = static_cast<double>(counts_.requests) - done->second.since;
@@ -218,7 +229,7 @@ void Prefetch::finish(std::uint64_t batch, bool answered) {
 }
 
 bool Prefetch::wait(bool for_wanted) {
-  if (for_wanted && !queue_.empty()) return false;
+  if (for_wanted && waiting_ != 0) return false;
   waits_ = true;
   waits_for_wanted_ = for_wanted;
   return true;
@@ -240,6 +251,7 @@ void Prefetch::wake_by(PyObject* wake, Released& released) {
 
 void Prefetch::pause(bool paused, Released& released) {
   paused_ = paused;
+  wanted_ = wanted_since_ = 0;
   while (paused_ && !queue_.empty()) drop_oldest(released);
   wake();
 }
@@ -248,6 +260,7 @@ void Prefetch::drop_wanted(Released& released) {
   for (const Wanted& wanted : queue_) released.add(wanted.key);
   queue_.clear();
   under_way_.clear();
+  waiting_ = 0;
 }
 
 void Prefetch::drop_keys(Released& released) {

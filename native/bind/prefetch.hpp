@@ -68,7 +68,6 @@ class Prefetch {
   struct Wanted {
     std::uint64_t hash;
     std::uint64_t ticket;  // told from that of an earlier fetch of the key
-    std::uint64_t since;   // the request that it was guessed after
     PyObject* key;         // owned; nullptr: it was never seen,
     std::uint64_t number;  // and is this integer
   };
@@ -90,7 +89,11 @@ class Prefetch {
 
   // The key was written or deleted: whatever is being fetched for it is out of date.
   void revoke(std::uint64_t hash) {
-    if (!under_way_.empty()) counts_.revoked += under_way_.erase(hash);
+    if (under_way_.empty()) return;
+    if (const auto at = under_way_.find(hash); at != under_way_.end()) {
+      ++counts_.revoked;
+      forget(at);
+    }
   }
 
   // Takes up to `most` keys, the oldest first, as a new batch; *batch tells it from others. Their
@@ -119,7 +122,7 @@ class Prefetch {
   void drop_keys(Released& released);
 
   [[nodiscard]] const Counts& counts() const { return counts_; }
-  [[nodiscard]] std::size_t waiting() const { return queue_.size(); }
+  [[nodiscard]] std::size_t waiting() const { return waiting_; }
   [[nodiscard]] double lag() const { return lag_; }
   [[nodiscard]] std::size_t bytes() const;
   void validate() const { mixture_.validate(); }
@@ -133,7 +136,7 @@ class Prefetch {
     std::uint8_t predictor;
   };
   struct Batch {
-    double since;  // of its keys, on average
+    double since;  // of all that were wanted since the batch before, on average
     std::vector<std::uint64_t> hashes;
   };
   // Of an entry that was fetched ahead, by slot.
@@ -142,9 +145,21 @@ class Prefetch {
     std::uint8_t predictor;
   };
 
+  using UnderWays = std::unordered_map<std::uint64_t, UnderWay>;
+
+  void forget(UnderWays::iterator at) {
+    if (at->second.batch == 0) --waiting_;
+    under_way_.erase(at);
+  }
+  // Whether it still waits to be fetched.
+  [[nodiscard]] bool is_wanted(const Wanted& wanted) const {
+    const auto at = under_way_.find(wanted.hash);
+    return at != under_way_.end() && at->second.ticket == wanted.ticket;
+  }
   void keep(PyObject* key, Released& released);
-  void want(const Choice& choice, Released& released);
+  void want(const Choice& choice, std::size_t most, Released& released);
   void drop_oldest(Released& released);
+  void sweep(Released& released);  // of what is wanted no more
 
   static constexpr double kMemory = 1.0 / 8;  // of the requests that pass while a batch is fetched
 
@@ -155,12 +170,17 @@ class Prefetch {
   bool waits_ = false;
   bool paused_ = false;
   static inline std::uint64_t tickets_ = 0;  // of keys and of batches, of all prefetchers
-  double lag_ = 0;                           // requests that pass while a batch is fetched
+  double lag_ = 0;  // requests that pass until a key that is wanted is fetched
+  // Of what was wanted since the last batch was taken, also if it was asked for before that: how
+  // many, and the sum of the requests that they were guessed after.
+  double wanted_ = 0;
+  double wanted_since_ = 0;
   Counts counts_;
+  std::size_t waiting_ = 0;      // to be fetched
   std::vector<PyObject*> keys_;  // by number of the mixture's, owned; nullptr: not kept
   std::deque<Wanted> queue_;     // the oldest in front; some may be under way no more
-  std::unordered_map<std::uint64_t, UnderWay> under_way_;  // by hash
-  std::unordered_map<std::uint64_t, Batch> batches_;       // by ticket
+  UnderWays under_way_;          // by hash
+  std::unordered_map<std::uint64_t, Batch> batches_;  // by ticket
   Slab<Origin> origins_;
 };
 

@@ -1,6 +1,7 @@
 // The live cache without Python: index, entries, policy, weights and expiry.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -112,6 +113,12 @@ class Cache {
     engine_.use_probation(std::move(probation));
   }
   [[nodiscard]] Probation* probation() const { return engine_.probation(); }
+  // How many entries, as heavy as those that wait, may wait. There is a probation.
+  [[nodiscard]] Weight places_ahead() const {
+    const std::size_t waiting = engine_.residents().aside();
+    if (waiting == 0) return probation()->room();
+    return probation()->room() / std::max<Weight>(engine_.residents().weight_aside() / waiting, 1);
+  }
 
   // Gives a resident another value; returns the former one.
   void* replace(Slot slot, void* value) { return std::exchange(entries_[slot].value, value); }
@@ -167,6 +174,16 @@ class Cache {
   bool row(std::uint64_t number, Row& row) const { return policy_->row(number, row); }
   [[nodiscard]] std::string_view ruling() const { return policy_->ruling(); }
   [[nodiscard]] Slot next_victim() const { return policy_->next_victim(); }
+  [[nodiscard]] std::string memory() const { return policy_->memory(); }
+  void resume(std::string_view memory) { policy_->resume(memory); }
+
+  // See Policy::visit; where there is no order, in that of slots.
+  void visit(const Visit& visit) const {
+    if (policy_->visit(visit)) return;
+    for (Slot slot = 0; slot < slots(); ++slot) {
+      if (entries_[slot].key != nullptr) visit(slot, 0);
+    }
+  }
 
   // Memory held, in bytes, without that of keys and values.
   [[nodiscard]] std::size_t bytes() const {

@@ -78,6 +78,12 @@ class List {
     front_ = slot;
   }
 
+  // Calls visit(slot) for each from the back.
+  template <class Visit>
+  void each_from_back(Visit&& visit) const {
+    for (Slot slot = back_; slot != kNone; slot = nodes_[slot].links.prev) visit(slot);
+  }
+
   // Counts the entries, following both directions of every link; throws std::logic_error if a link
   // is broken. For validate().
   [[nodiscard]] std::size_t recount() const {

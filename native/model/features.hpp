@@ -7,7 +7,10 @@
 #include <cmath>
 #include <cstdint>
 #include <numbers>
+#include <string>
+#include <string_view>
 
+#include "core/bytes.hpp"
 #include "core/hash.hpp"
 #include "model/key_number.hpp"
 #include "model/model.hpp"
@@ -214,6 +217,25 @@ class Features {
     row[Feature::kKin + 1] = kin.gap - stay;
     row[Feature::kHabit] = key.habit.at(time_);
     row[Feature::kHabit + 1] = key.habit.at(time_ + kDay / 4);
+  }
+
+  // What is remembered of the keys asked for within the last `horizon` requests, as bytes.
+  void save(std::string& bytes, std::uint32_t horizon) const {
+    append(bytes, now_);
+    append(bytes, time_);
+    append(bytes, novelty_);
+    keys_.save(bytes, now_, horizon);
+    near_.save(bytes, now_, horizon);
+    far_.save(bytes, now_, horizon);
+    kin_.save(bytes, now_, horizon);
+  }
+
+  // Remembers what was saved instead of what it did, and takes it off the front; false, and it
+  // remembers less, if it is cut.
+  [[nodiscard]] bool restore(std::string_view& bytes) {
+    return consume(bytes, now_) && consume(bytes, time_) && consume(bytes, novelty_) &&
+           keys_.restore(bytes, now_) && near_.restore(bytes, now_) &&
+           far_.restore(bytes, now_) && kin_.restore(bytes, now_);
   }
 
   [[nodiscard]] std::size_t bytes() const {

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/bytes.hpp"
 #include "core/hash.hpp"
 #include "policy/contest.hpp"
 #include "policy/policy.hpp"
@@ -56,6 +57,20 @@ class Adaptive : public Policy {
   }
 
   [[nodiscard]] std::string_view ruling() const override { return settings_[ruling_].name; }
+
+  bool visit(const Visit& visit) const override { return live_.visit(visit); }
+
+  [[nodiscard]] std::string memory() const override {
+    std::string bytes;
+    append(bytes, static_cast<std::uint8_t>(ruling_));
+    return bytes + live_.memory();
+  }
+  void resume(std::string_view memory) override {
+    std::uint8_t candidate = 0;
+    if (consume(memory, candidate) && adapts_ && candidate < kCandidates) begin(candidate);
+    live_.resume(memory);
+    requests_ = misses_ = 0;
+  }
 
   void validate() const override {
     if (live_.size() != residents_.size()) throw std::logic_error("adaptive: miscounted");

@@ -3,6 +3,7 @@
 // replacement cache", FAST 2003.
 #pragma once
 
+#include "core/bytes.hpp"
 #include "policy/policy.hpp"
 #include "policy/queue.hpp"
 #include "sketch/ghost.hpp"
@@ -74,6 +75,24 @@ class Arc final : public Policy {
     once_ghosts_.resize(capacity);
     again_ghosts_.resize(capacity);
     trim();
+  }
+
+  bool visit(const Visit& visit) const override {
+    once_.each_from_back([&](Slot slot) { visit(slot, 0); });
+    again_.each_from_back([&](Slot slot) { visit(slot, 1); });
+    return true;
+  }
+
+  [[nodiscard]] std::string memory() const override {
+    std::string bytes;
+    append(bytes, target_ / static_cast<double>(capacity_));
+    return bytes;
+  }
+  void resume(std::string_view memory) override {
+    double share = 0;
+    if (consume(memory, share) && share >= 0 && share <= 1) {
+      target_ = share * static_cast<double>(capacity_);
+    }
   }
 
   void validate() const override {

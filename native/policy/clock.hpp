@@ -50,6 +50,11 @@ class Clock final : public Policy {
 
   void remove(Slot slot) override { queue_.unlink(slot); }
 
+  bool visit(const Visit& visit) const override {
+    queue_.each_from_back([&](Slot slot) { visit(slot, hits_[slot]); });
+    return true;
+  }
+
   void validate() const override {
     if (queue_.recount() != residents_.size()) throw std::logic_error("clock: miscounted");
     for (Slot slot = queue_.front(); slot != kNone; slot = queue_.towards_back(slot)) {

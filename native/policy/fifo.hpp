@@ -29,6 +29,11 @@ class Fifo final : public Policy {
   Slot evict() override { return queue_.pop_back(); }
   void remove(Slot slot) override { queue_.unlink(slot); }
 
+  bool visit(const Visit& visit) const override {
+    queue_.each_from_back([&](Slot slot) { visit(slot, 0); });
+    return true;
+  }
+
   void validate() const override {
     if (queue_.recount() != residents_.size()) throw std::logic_error("fifo: miscounted");
   }

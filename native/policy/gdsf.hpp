@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "core/heap.hpp"
@@ -74,6 +75,17 @@ class GdsfWithStamps final : public Policy {
 
   // A heavier entry has got a lower priority than the heap says.
   void reweighed(Slot slot, Weight) override { push(slot); }
+
+  bool visit(const Visit& visit) const override {
+    std::vector<std::pair<double, Slot>> order;
+    order.reserve(residents_.size());
+    for (Slot slot = 0; slot < slots_; ++slot) {
+      if (nodes_[slot].requests != 0) order.emplace_back(priority(slot), slot);
+    }
+    std::ranges::sort(order);
+    for (const auto& [priority, slot] : order) visit(slot, nodes_[slot].requests - 1);
+    return true;
+  }
 
   void validate() const override {
     heap_.validate();

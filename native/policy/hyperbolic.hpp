@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "core/random.hpp"
 #include "policy/members.hpp"
@@ -61,6 +63,15 @@ class HyperbolicWithTimes final : public Policy {
   }
 
   void remove(Slot slot) override { members_.remove(slot); }
+
+  bool visit(const Visit& visit) const override {
+    std::vector<std::pair<double, Slot>> order;
+    order.reserve(members_.size());
+    for (const Slot slot : members_.slots()) order.emplace_back(rate(slot), slot);
+    std::ranges::sort(order);
+    for (const auto& [rate, slot] : order) visit(slot, nodes_[slot].requests - 1);
+    return true;
+  }
 
   void validate() const override {
     members_.validate();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -77,6 +78,24 @@ class Learned final : public Adaptive<ScoredQueues, 2 * kTwoStageSettings.size()
     return true;
   }
 
+  [[nodiscard]] std::string memory() const override {
+    std::string bytes;
+    append(bytes, stay_);
+    scoring_->features.save(bytes, horizon());
+    return bytes + Base::memory();
+  }
+  void resume(std::string_view memory) override {
+    double stay = 0;
+    // That of the requests by which entries were inserted is not kept.
+    const bool known = consume(memory, stay) && stay >= 1 && scoring_->features.restore(memory);
+    Base::resume(known ? memory : std::string_view{});
+    if (!known) return;
+    measured_ = scoring_->features.now();
+    inserted_ = 0;
+    stay_ = stay;
+    tell_stay();
+  }
+
   void validate() const override {
     Base::validate();
     scoring_->features.validate();
@@ -122,7 +141,14 @@ class Learned final : public Adaptive<ScoredQueues, 2 * kTwoStageSettings.size()
       inserted_ = 0;
     }
     stay_ = std::max<double>(stay_, entries);
-    scoring_->stay = octaves(level(static_cast<std::uint64_t>(stay_)));
+    tell_stay();
+  }
+  void tell_stay() { scoring_->stay = octaves(level(static_cast<std::uint64_t>(stay_))); }
+
+  // Requests for which a key is worth being remembered by the next process: as a resident, and as
+  // long again.
+  [[nodiscard]] std::uint32_t horizon() const {
+    return static_cast<std::uint32_t>(std::min(2 * stay_, 0x1p31));
   }
 
   const Residents& residents_;

@@ -4,8 +4,10 @@
 // Evaluation Review 27(4), 2000 (LFU-DA).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 #include "policy/policy.hpp"
 #include "policy/queue.hpp"
@@ -60,6 +62,20 @@ class Lfu final : public Policy {
   }
 
   void remove(Slot slot) override { queues_[nodes_[slot].place].unlink(slot); }
+
+  bool visit(const Visit& visit) const override {
+    // What was hit since it was placed has a higher key than its queue: it goes there when its turn
+    // comes.
+    std::array<std::vector<Slot>, kKeys> turns;
+    for (std::uint32_t key = 0; key < kKeys; ++key) {
+      queues_[wrap(age_ + key)].each_from_back(
+          [&](Slot slot) { turns[above_age(nodes_[slot].key)].push_back(slot); });
+    }
+    for (std::uint32_t key = 0; key < kKeys; ++key) {
+      for (const Slot slot : turns[key]) visit(slot, std::max(key, 1U) - 1);
+    }
+    return true;
+  }
 
   void validate() const override {
     std::size_t count = 0;

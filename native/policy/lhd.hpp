@@ -8,6 +8,8 @@
 #include <array>
 #include <bit>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "core/random.hpp"
 #include "policy/members.hpp"
@@ -106,6 +108,15 @@ class LhdWithTimes final : public Policy {
 
   void resize(Weight capacity) override {
     explore_limit_ = static_cast<Weight>(static_cast<double>(capacity) * explore_share_);
+  }
+
+  bool visit(const Visit& visit) const override {
+    std::vector<std::pair<float, Slot>> order;
+    order.reserve(members_.size());
+    for (const Slot slot : members_.slots()) order.emplace_back(density(slot), slot);
+    std::ranges::sort(order);
+    for (const auto& [density, slot] : order) visit(slot, nodes_[slot].hit_class == 0 ? 0 : 1);
+    return true;
   }
 
   void validate() const override {

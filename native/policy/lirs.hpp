@@ -94,6 +94,12 @@ class LirsWithStamps final : public Policy {
     settle();
   }
 
+  bool visit(const Visit& visit) const override {
+    passing_.each_from_back([&](Slot slot) { visit(slot, 0); });
+    kept_.each_from_back([&](Slot slot) { visit(slot, 1); });
+    return true;
+  }
+
   void validate() const override {
     std::uint32_t before = kLastStamp + 1;
     const std::size_t kept = kept_.recount([&](Slot slot) {

@@ -7,6 +7,7 @@
 #include <array>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "policy/policy.hpp"
 #include "policy/queue.hpp"
@@ -91,6 +92,18 @@ class LruKWithTimes final : public Policy {
   void remove(Slot slot) override {
     if (is_young(slot)) return young_.unlink(slot);
     take(nodes_[slot].place);
+  }
+
+  bool visit(const Visit& visit) const override {
+    young_.each_from_back([&](Slot slot) { visit(slot, 0); });
+    std::vector<std::pair<std::uint32_t, Slot>> order;
+    order.reserve(heaped_);
+    for (std::uint32_t at = 0; at < heaped_; ++at) {
+      order.emplace_back(key(heap_[at].slot), heap_[at].slot);
+    }
+    std::ranges::sort(order);
+    for (const auto& [time, slot] : order) visit(slot, k_ - 1);
+    return true;
   }
 
   void validate() const override {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -55,6 +56,9 @@ struct Setup {
   }
 };
 
+// Takes a resident, and how many requests speak for it besides its place in the order.
+using Visit = std::function<void(Slot slot, std::uint32_t hits)>;
+
 // Decides who leaves. One thread at a time calls it.
 //
 // The caller (cache/engine.hpp) guarantees, for each request,
@@ -104,6 +108,20 @@ class Policy {
 
   // Who decides now, in a word or two, of a policy whose decisions change hands.
   [[nodiscard]] virtual std::string_view ruling() const { return {}; }
+
+  // Calls visit(slot, hits) for each resident, about in the order in which they would leave if
+  // nothing were asked for any more. Who inserts them in this order into an empty policy, and calls
+  // hit() so often after each insert(), has one that decides much the same. False, and there was no
+  // call: there is no order.
+  virtual bool visit(const Visit& /*visit*/) const { return false; }
+
+  // What it has found out besides, in bytes that mean the same in another process: nothing in them
+  // depends on the hash of a key.
+  [[nodiscard]] virtual std::string memory() const { return {}; }
+
+  // All were inserted that another one has visited; from now on keys are asked for again. `memory`
+  // is of a policy of this name with these parameters, or empty; what makes no sense is not used.
+  virtual void resume(std::string_view /*memory*/) {}
 
   // Recounts every invariant; throws std::logic_error naming the broken one.
   virtual void validate() const {}

@@ -42,6 +42,12 @@ class Queue {
   // One of its entries has got another weight.
   void reweighed(Slot slot, Weight old) { weight_ += residents_.weight(slot) - old; }
 
+  // Calls visit(slot) for each from the back.
+  template <class Visit>
+  void each_from_back(Visit&& visit) const {
+    list_.each_from_back(visit);
+  }
+
   // Counts the entries and calls visit(slot) for each from the front; throws std::logic_error if
   // the links or the weight are wrong. For validate().
   template <class Visit>

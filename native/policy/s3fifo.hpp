@@ -87,6 +87,14 @@ class S3Fifo final : public Policy {
     full_ = false;
   }
 
+  // In this order the first ones fill the small queue again, and the others the main one.
+  bool visit(const Visit& visit) const override {
+    for (const Queue<>* queue : {&small_, &main_}) {
+      queue->each_from_back([&](Slot slot) { visit(slot, hits_[slot]); });
+    }
+    return true;
+  }
+
   void validate() const override {
     const auto in = [this](bool main) {
       return [this, main](Slot slot) {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -110,6 +111,16 @@ class ScoredQueues final : public Policy {
   }
 
   void resize(Weight capacity) override { queues_.resize(capacity); }
+
+  bool visit(const Visit& visit) const override {
+    for (auto next = leaving_.rbegin(); next != leaving_.rend(); ++next) {
+      const State state = nodes_[next->slot].state;
+      if (state != State::kQueued) visit(next->slot, state == State::kAskedFor ? 1 : 0);
+    }
+    return queues_.visit(visit);
+  }
+  [[nodiscard]] std::string memory() const override { return queues_.memory(); }
+  void resume(std::string_view memory) override { queues_.resume(memory); }
 
   void validate() const override {
     queues_.validate();

@@ -47,6 +47,12 @@ class Sieve final : public Policy {
     queue_.unlink(slot);
   }
 
+  // The hand goes to the back.
+  bool visit(const Visit& visit) const override {
+    queue_.each_from_back([&](Slot slot) { visit(slot, visited_[slot]); });
+    return true;
+  }
+
   void validate() const override {
     if (queue_.recount() != residents_.size()) throw std::logic_error("sieve: miscounted");
     bool found = hand_ == kNone;

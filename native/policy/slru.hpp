@@ -98,6 +98,11 @@ class Slru final : public Policy {
     settle(top_);
   }
 
+  bool visit(const Visit& visit) const override {
+    list_.each_from_back([&](Slot slot) { visit(slot, 0); });
+    return true;
+  }
+
   void validate() const override {
     std::array<Slot, kMost> front = none();
     std::array<Weight, kMost> weight{};

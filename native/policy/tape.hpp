@@ -47,6 +47,22 @@ class Tape {
  private:
   Taken taken_{nullptr, nullptr, nullptr, 0};
   std::size_t limit_ = 0;
+
+  friend class TapePause;
+};
+
+// As long as this lives, the tape takes up nothing; nobody starts it or takes from it meanwhile.
+class TapePause {
+ public:
+  explicit TapePause(Tape& tape)
+      : tape_(tape), limit_(std::exchange(tape.limit_, tape.taken_.size)) {}
+  TapePause(const TapePause&) = delete;
+  TapePause& operator=(const TapePause&) = delete;
+  ~TapePause() { tape_.limit_ = limit_; }
+
+ private:
+  Tape& tape_;
+  std::size_t limit_;
 };
 
 }  // namespace augury

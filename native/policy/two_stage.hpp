@@ -8,8 +8,10 @@
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 
+#include "core/bytes.hpp"
 #include "policy/policy.hpp"
 #include "policy/queue.hpp"
 #include "sketch/history.hpp"
@@ -139,6 +141,36 @@ class TwoStage final : public Policy {
     measure();
   }
 
+  // In this order the first ones fill the small queue again, and the others the main one.
+  bool visit(const Visit& visit) const override {
+    for (const Queue<Node>* queue : {&small_, &main_}) {
+      queue->each_from_back([&](Slot slot) { visit(slot, states_[slot].hits); });
+    }
+    return true;
+  }
+
+  [[nodiscard]] std::string memory() const override {
+    std::string bytes;
+    if (!main_.empty()) append(bytes, age());
+    return bytes;
+  }
+
+  // All were inserted one after the other, those of the small queue first. They came at other times
+  // than that: the youngest lately, and the main ones since what was then the main queue's age.
+  void resume(std::string_view memory) override {
+    std::uint32_t age = 0;
+    if (!consume(memory, age)) age = static_cast<std::uint32_t>(size());
+    now_ = std::max(now_, std::min(age, kLastTime / 2) + 1);
+    const auto ago = [this](std::uint64_t ticks) {
+      return now_ - static_cast<std::uint32_t>(std::min<std::uint64_t>(ticks, now_ - 1));
+    };
+    std::uint64_t younger = small_.size();
+    small_.each_from_back([&](Slot slot) { nodes_[slot].time = ago(--younger); });
+    younger = main_.size();
+    main_.each_from_back(
+        [&](Slot slot) { nodes_[slot].time = ago(age * younger-- / main_.size()); });
+  }
+
   void validate() const override {
     const auto in = [this](unsigned main) {
       return [this, main](Slot slot) {
@@ -173,9 +205,10 @@ class TwoStage final : public Policy {
   // Within how many new keys a key has to return.
   [[nodiscard]] double reach() const {
     const double most = setting_.ghosts * static_cast<double>(size());
-    return main_.empty() ? most
-                         : std::min(most, setting_.reach * (now_ - nodes_[main_.back()].time));
+    return main_.empty() ? most : std::min(most, setting_.reach * age());
   }
+  // How long ago the oldest main entry was put in front, in new keys; there must be one.
+  [[nodiscard]] std::uint32_t age() const { return now_ - nodes_[main_.back()].time; }
 
   void push_main(Slot slot) {
     states_[slot] = {.hits = 0, .in_main = 1};

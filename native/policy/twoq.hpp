@@ -64,6 +64,12 @@ class TwoQ final : public Policy {
     out_.resize(share_of(capacity, out_share_, 0));
   }
 
+  bool visit(const Visit& visit) const override {
+    in_.each_from_back([&](Slot slot) { visit(slot, 0); });
+    hot_.each_from_back([&](Slot slot) { visit(slot, 0); });
+    return true;
+  }
+
   void validate() const override {
     const auto in = [this](bool hot) {
       return [this, hot](Slot slot) {

@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/bytes.hpp"
 #include "core/random.hpp"
 #include "policy/policy.hpp"
 #include "policy/queue.hpp"
@@ -107,6 +108,31 @@ class WTinyLfu final : public Policy {
     set_window(share_of(capacity, window_share_));
   }
 
+  bool visit(const Visit& visit) const override {
+    for (const Part part : {kProbation, kProtected, kWindow}) {
+      parts_[part].each_from_back(
+          [&](Slot slot) { visit(slot, std::max(frequency(slot), 1U) - 1); });
+    }
+    return true;
+  }
+
+  [[nodiscard]] std::string memory() const override {
+    const auto capacity = static_cast<double>(capacity_);
+    std::string bytes;
+    append(bytes, Climb{static_cast<double>(window_limit_) / capacity, step_ / capacity,
+                     ratio_before_});
+    return bytes;
+  }
+  void resume(std::string_view memory) override {
+    hits_ = misses_ = 0;
+    Climb climb{};
+    if (!adapts_ || !consume(memory, climb)) return;
+    if (!(climb.window >= 0 && climb.window <= 1 && std::abs(climb.step) <= 1)) return;
+    step_ = climb.step * static_cast<double>(capacity_);
+    ratio_before_ = climb.ratio;
+    set_window(share_of(capacity_, climb.window));
+  }
+
   void validate() const override {
     std::size_t count = 0;
     for (const Part part : {kWindow, kProbation, kProtected}) {
@@ -133,6 +159,12 @@ class WTinyLfu final : public Policy {
     std::uint8_t hits;  // since it came, halved as the sketch is
     Part part;
     bool asked;  // since it came into its part or was last looked at
+  };
+
+  struct Climb {
+    double window;  // share of the capacity
+    double step;    // likewise
+    double ratio;   // see ratio_before_
   };
 
   static constexpr std::uint8_t kMostHits = CountMin::kMost;

@@ -11,8 +11,11 @@
 #include <cstdint>
 #include <new>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <type_traits>
 
+#include "core/bytes.hpp"
 #include "core/hash.hpp"
 #include "core/slab.hpp"
 
@@ -61,6 +64,43 @@ class States {
   void clear() {
     for (std::size_t i = 0; i < lines_.size(); ++i) lines_[i] = {};
     used_ = 0;
+  }
+
+  // Those asked for within the last `horizon` requests, as bytes.
+  void save(std::string& bytes, std::uint32_t now, std::uint32_t horizon) const {
+    const std::size_t start = bytes.size();
+    std::uint64_t count = 0;
+    append(bytes, count);
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+      for (std::size_t way = 0; way < kWays; ++way) {
+        const State& state = lines_[i].states[way];
+        if (lines_[i].prints[way] == 0 || now - state.last > horizon) continue;
+        append(bytes, lines_[i].prints[way]);
+        append(bytes, state);
+        ++count;
+      }
+    }
+    std::memcpy(bytes.data() + start, &count, sizeof count);
+  }
+
+  // Remembers what was saved instead of what it did, and takes it off the front; false, and it
+  // remembers nothing, if there is less than that.
+  [[nodiscard]] bool restore(std::string_view& bytes, std::uint32_t now) {
+    clear();
+    std::uint64_t count = 0;
+    if (!consume(bytes, count)) return false;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      std::uint32_t print = 0;
+      State state;
+      if (!consume(bytes, print) || !consume(bytes, state) || print == 0) {
+        clear();
+        return false;
+      }
+      // Damaged bytes may have a print twice.
+      const std::uint64_t hash = std::uint64_t{print} << 32;
+      if (find(hash) == nullptr) add(hash, state, now);
+    }
+    return true;
   }
 
   void validate() const {

@@ -95,8 +95,10 @@ class Exercise {
       request(key, weight(bytes), true);
     } else if (op < 240) {
       remove(key);
-    } else if (op < 253) {
+    } else if (op < 252) {
       reweigh(key, weight(bytes));
+    } else if (op < 253) {
+      resume(bytes);
     } else {
       resize(1 + bytes.next16() % (2 * plan_.capacity));
     }
@@ -163,6 +165,15 @@ class Exercise {
     engine_.reweigh(*policy_, slot, weight, [this](Slot victim) { dropped(victim); });
   }
 
+  // What it remembers itself, whole, cut, or with a byte changed.
+  void resume(Bytes& bytes) {
+    std::string memory = policy_->memory();
+    const std::uint32_t way = bytes.next();
+    if (way < 64) memory.resize(memory.size() * way / 64);
+    if (way >= 192 && !memory.empty()) memory[bytes.next16() % memory.size()] ^= 0x5A;
+    policy_->resume(memory);
+  }
+
   void resize(Weight capacity) {
     engine_.resize(*policy_, capacity, [this](Slot slot) { dropped(slot); });
   }
@@ -190,6 +201,14 @@ class Exercise {
       CHECK(engine_.residents().hash(slot) == mix(key_of_[slot]));
       CHECK(engine_.residents().weight(slot) == weight_of_[key_of_[slot]]);
     }
+    std::vector<bool> visited(key_of_.size(), false);
+    std::size_t visits = 0;
+    const bool has_order = policy_->visit([&](Slot slot, std::uint32_t) {
+      CHECK(slot < key_of_.size() && key_of_[slot] != kNone && !visited[slot]);
+      visited[slot] = true;
+      ++visits;
+    });
+    CHECK(visits == (has_order ? size_ : 0));
     policy_->validate();
     CHECK(size_ == 0 || policy_->bytes() > 0);
   }

@@ -33,6 +33,7 @@ from augury.learning.learner import attach as attach_learner
 from augury.loading import DEFAULT, NOTHING, Default, LoadOptions, Ttl, aload, load
 from augury.models import Artefact, Registry, load_model
 from augury.policies import Policy, check_learns, check_seed, describe, parse
+from augury.snapshot import Restarts
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -41,7 +42,7 @@ _CAUSES = tuple(Cause)
 
 
 @_native.adopt_methods
-class Cache(_native.Cache[K, V], MutableMapping[K, V]):
+class Cache(_native.Cache[K, V], Restarts[K, V], MutableMapping[K, V]):
     """A bounded mapping that keeps what will be asked again.
 
     It is a `MutableMapping`, but one whose entries may leave: to make room, or because their time

@@ -56,6 +56,10 @@ class CorruptValueError(AuguryError, ValueError):
     """Stored bytes are damaged, truncated, foreign, tampered with, or of an unknown key."""
 
 
+class SnapshotError(AuguryError, ValueError):
+    """A snapshot of a cache is damaged, truncated, of another version, or no such file."""
+
+
 class TierError(AuguryError, OSError):
     """A tier cannot do now what it was asked: it is down, hangs, is full or read-only."""
 

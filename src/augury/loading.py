@@ -228,7 +228,7 @@ def load(
                 # Or an error, its traceback, this frame and the flight would form a cycle.
                 del flight
         if not isinstance(under_way, Flight):
-            return loader()  # a coroutine loads it, for which a thread must not wait
+            return loader()  # what loads it is nothing for which a thread may wait
         under_way.wait(key)
         if under_way.value is not NOTHING:
             return cast("V", under_way.value)
@@ -300,7 +300,7 @@ async def aload(
             task.add_done_callback(land)
             return await asyncio.shield(task)
         if not isinstance(under_way, AsyncFlight):
-            return await loader()  # a thread loads it, for which a coroutine must not wait
+            return await loader()  # what loads it is nothing for which a coroutine may wait
         try:
             return cast("V", await asyncio.shield(asyncio.wrap_future(under_way.future)))
         except asyncio.CancelledError:
@@ -339,6 +339,31 @@ async def _fly(
     return cast("V", value)
 
 
+class Background(_native.Ticket):
+    """A load under way that nobody waits for: who misses its key loads it as well."""
+
+    __slots__ = ("_process",)
+
+    def __init__(self) -> None:
+        self._process = _process
+
+    @property
+    def stranded(self) -> bool:
+        """Whether it can never land: it is of the process forked from."""
+        return self._process is not _process
+
+    def take_off(self, cache: _native.Cache[K, V], key: K) -> bool:
+        """Announce the load; return whether there is no other one of the key under way."""
+        return _put_on_board(cache, key, self) is self
+
+    def land(self, cache: _native.Cache[K, V], key: K) -> None:
+        """End the load."""
+        _take_off_board(cache, key, self)
+
+
+_AnyFlight = Flight | AsyncFlight | Background
+
+
 def _raise_remembered(cache: _native.Cache[K, V], key: K) -> None:
     failure = cache._failure(key)
     if failure is not None:
@@ -348,13 +373,11 @@ def _raise_remembered(cache: _native.Cache[K, V], key: K) -> None:
             del failure  # or the error, its traceback and this frame form a cycle
 
 
-def _put_on_board(
-    cache: _native.Cache[K, V], key: K, flight: Flight | AsyncFlight
-) -> Flight | AsyncFlight:
+def _put_on_board(cache: _native.Cache[K, V], key: K, flight: _AnyFlight) -> _AnyFlight:
     """Announce a flight; return it, or the flight that is under way for the key already."""
     while True:
         flights = cache._flights
-        under_way: Flight | AsyncFlight = flights.setdefault(key, flight)
+        under_way: _AnyFlight = flights.setdefault(key, flight)
         if flights is not cache._flights:
             continue  # comparing keys has cleared the cache: no write would look at that board
         if under_way is flight or not under_way.stranded:
@@ -364,7 +387,7 @@ def _put_on_board(
         _take_off_board(cache, key, under_way)
 
 
-def _take_off_board(cache: _native.Cache[K, V], key: K, flight: Flight | AsyncFlight) -> None:
+def _take_off_board(cache: _native.Cache[K, V], key: K, flight: _AnyFlight) -> None:
     """Forget a flight, unless a write of its key has done so already."""
     flights = cache._flights
     if flights.get(key) is flight:

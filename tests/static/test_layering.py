@@ -18,7 +18,7 @@ ROWS = [
     {"models", "sources"},
     {"simulation"},
     {"sizing", "learning"},
-    {"loading", "cache", "cached"},
+    {"loading", "snapshot", "cache", "cached"},
     {"tiers"},
     {"prefetch", "inference", "answers"},
     {"integrations", "service", "distributed", "demo", "bench"},
@@ -28,7 +28,9 @@ WITHIN = {
     ("parameters", "errors"),
     ("accesslog", "keys"),
     ("features", "accesslog"),
+    ("snapshot", "loading"),
     ("cache", "loading"),
+    ("cache", "snapshot"),
     ("cached", "cache"),
     ("cached", "loading"),
 }

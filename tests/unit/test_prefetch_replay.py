@@ -12,7 +12,7 @@ from augury import Cache, Prefetcher, policies, session
 from augury._native import PrefetchSimulation, hash_integers
 from augury.prefetch import PrefetchOptions, PrefetchReport, predictors
 
-REQUESTS = 12_000
+REQUESTS = 6_000
 
 
 def generate(seed: int) -> tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.uint32]]:
@@ -110,7 +110,7 @@ def test_counts_are_equal(policy: str) -> None:
     for seed, capacity in ((1, 1), (2, 40), (3, 300)):
         expected = simulate(policy, capacity, seed, options)
         assert replay(policy, capacity, seed, options) == expected
-    assert expected[2] > 1_000
+    assert expected[2] > 500
 
 
 @pytest.mark.parametrize("predictor", [each.name for each in predictors()])

@@ -98,7 +98,8 @@ def command(
     """Replay a trace through many policies at many sizes."""
     if not prefetch and (delay or predictors is not None):
         raise ConfigurationError("--delay and --predictors say how to --prefetch; add that")
-    policy = policy or ("lru,s3fifo,auto" if prefetch else "fifo,lru,s3fifo,wtinylfu,belady")
+    if policy is None:
+        policy = "lru,s3fifo,auto" if prefetch else "fifo,lru,s3fifo,wtinylfu,belady"
     every = policy.strip() == "all"
     chosen = policies.names(offline=not prefetch) if every else policies.split(policy)
     if every and model is None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from augury.accesslog import digest
-from augury.accesslog.chunk import Chunk
+from augury.accesslog.chunk import NOBODY, Chunk
 from augury.accesslog.compression import ByteStream
 from augury.accesslog.formats.contract import Format, Head
 from augury.accesslog.lines import read_lines
@@ -21,7 +21,7 @@ READS = (b"GET", b"HEAD")
 
 _LINE = re.compile(
     rb"(?:([^\s:]+:\d+) )?"  # Apache's vhost_combined
-    rb"(\S+) \S+ ([^\[]+) "  # client, identity, user
+    rb"(\S+ \S+ [^\[]+) "  # client, identity, user
     rb"\[(\d\d/[A-Z][a-z]{2}/\d{4}):([01]\d|2[0-3]):([0-5]\d):([0-6]\d) ([+-]\d{4})\] "
     rb'"([^"\\]*(?:\\.[^"\\]*)*)" \d{3} (\d{1,15}|-)(?: .*)?'  # request, status, bytes sent
 )
@@ -41,13 +41,13 @@ def _read(stream: ByteStream, _columns: Mapping[str, str], malformed: Malformed)
         keys: list[bytes] = []
         sizes: list[int] = []
         times: list[float] = []
-        clients: list[bytes] = []
+        sessions: list[int] = []
         for position, text in enumerate(lines.texts()):
             match = _LINE.fullmatch(text)
             if match is None:
                 malformed.add(int(lines.numbers[position]), text, "is no line of an access log")
                 continue
-            host, client, user, date, hour, minute, second, zone, request, size = match.groups()
+            host, who, date, hour, minute, second, zone, request, size = match.groups()
             midnight = _midnight(date, zone)
             if midnight is None:
                 malformed.add(int(lines.numbers[position]), text, "its date is none")
@@ -59,7 +59,7 @@ def _read(stream: ByteStream, _columns: Mapping[str, str], malformed: Malformed)
                 continue
             keys.append(host + target if host else target)
             sizes.append(0 if size == b"-" else int(size))
-            clients.append(_who(client, user))
+            sessions.append(_session(who))
             times.append(midnight + 3600 * int(hour) + 60 * int(minute) + int(second))
         numbers, names = digest.numbers_of(keys)
         yield Chunk(
@@ -67,13 +67,16 @@ def _read(stream: ByteStream, _columns: Mapping[str, str], malformed: Malformed)
             np.array(sizes, np.uint64),
             np.array(times, np.float64),
             names,
-            digest.sessions_of(clients),
+            np.array(sessions, np.uint64),
         )
 
 
-def _who(client: bytes, user: bytes) -> bytes:
-    """Return the client's address, and the user if there is one; nothing if neither is known."""
-    return b" ".join(part for part in (client, user) if part != _UNKNOWN)
+@lru_cache(maxsize=4096)
+def _session(who: bytes) -> int:
+    """Return the number of the client's address, with the user if there is one."""
+    client, _, user = who.split(b" ", 2)
+    known = [part for part in (client, user) if part != _UNKNOWN]
+    return digest.number_of(b" ".join(known)) if known else NOBODY
 
 
 def _without_protocol(target: bytes) -> bytes:
