@@ -283,13 +283,13 @@ class Cache(_native.Cache[K, V], Restarts[K, V], MutableMapping[K, V]):
 
     def stats(self) -> Stats:
         """Return what the cache has done so far."""
-        *counts, load_ns, fetched, used, unused = self._statistics()
+        counts = self._statistics()
         return Stats(
-            *counts,
-            load_seconds=load_ns * 1e-9,
-            prefetched=fetched,
-            prefetch_hits=used,
-            prefetch_unused=unused,
+            *counts[:11],
+            load_seconds=counts[11] * 1e-9,
+            prefetched=counts[12],
+            prefetch_hits=counts[13],
+            prefetch_unused=counts[14],
         )
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -76,7 +77,7 @@ def replay(
         capacity, policy=policy, seed=seed, clock=lambda: clock[0], learn=False
     )
 
-    def load(keys: list[int]) -> dict[int, int]:
+    def load(keys: Sequence[int]) -> dict[int, int]:
         return {key: -key for key in keys}
 
     # Patience without end: what a busy machine takes for a step must not count.

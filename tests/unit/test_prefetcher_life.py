@@ -10,7 +10,8 @@ import sys
 import textwrap
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -254,12 +255,11 @@ class Node:
     other: Any = None
 
 
-def test_it_works_as_long_as_the_cache_lives_and_ends_with_it() -> None:
+def abandoned() -> tuple[list[weakref.ref[Any]], threading.Thread]:
+    """A cache that only its prefetcher, its source and a kept key refer to, and the thread."""
     cache: Cache[Any, Any] = Cache(200, policy="lru")
-    node = Node()
-    node.other = cache
-    keys = Node()
-    keys.other = cache  # a kept key that refers to the cache
+    node, key = Node(), Node()
+    node.other = key.other = cache
 
     def load(wanted: Sequence[Any]) -> dict[Any, Any]:
         return {key: (node, -key) for key in wanted}
@@ -267,14 +267,17 @@ def test_it_works_as_long_as_the_cache_lives_and_ends_with_it() -> None:
     gone = weakref.ref(Prefetcher(cache, load, options=RUNS))
     gc.collect()
     prefetcher = gone()
-    assert prefetcher is not None
-    thread = prefetcher._thread
-    assert thread is not None
+    assert prefetcher is not None  # nobody refers to it but the cache
+    assert prefetcher._thread is not None
     read_run(cache, 0, 50)
-    cache.get(keys)
+    cache.get(key)
     until(lambda: 50 in cache)
-    ends = [weakref.ref(cache), weakref.ref(node), weakref.ref(load), weakref.ref(keys), gone]
-    del cache, node, load, keys, prefetcher
+    ends = [weakref.ref(each) for each in (cache, node, key, load, prefetcher)]
+    return ends, prefetcher._thread
+
+
+def test_it_works_as_long_as_the_cache_lives_and_ends_with_it() -> None:
+    ends, thread = abandoned()
 
     def collected() -> bool:
         gc.collect()
@@ -340,17 +343,17 @@ def test_releasing_a_key_may_use_the_cache_or_end_the_prefetcher() -> None:
             self.act()
 
     cache: Cache[Any, Any] = Cache(2, policy="lru")
-    acts = [
-        lambda: cache.clear(),
-        lambda: cache.get("other"),
-        lambda: cache.set("other", 1),
-        lambda: prefetcher.run_pending(),
-        lambda: prefetcher.close(),
+    acts: list[Callable[[Prefetcher[Any, Any]], object]] = [
+        lambda prefetcher: cache.clear(),
+        lambda prefetcher: cache.get("other"),
+        lambda prefetcher: cache.set("other", 1),
+        Prefetcher.run_pending,
+        Prefetcher.close,
     ]
     for act in acts:
         prefetcher = by_hand(cache, Store(), options=PrefetchOptions(keys=3))
         for number in range(10):
-            cache.get(Key(act))
+            cache.get(Key(partial(act, prefetcher)))
             cache.get(number)
         prefetcher.close()
         gc.collect()
@@ -390,8 +393,7 @@ def test_reading_compares_no_keys_that_a_look_up_would_not() -> None:
 @pytest.mark.parametrize("fails", [True, False])
 def test_keys_that_cannot_be_compared_cost_only_themselves(fails: bool) -> None:
     cache: Cache[Any, Any] = Cache(6, policy="lru")
-    act = [lambda: None]
-    odd = [Odd(lambda: act[0]()) for _ in range(4)]
+    odd = [Odd(list) for _ in range(4)]
     options = PrefetchOptions(precision=0.05)
 
     def load(keys: Sequence[Any]) -> Any:
@@ -401,7 +403,8 @@ def test_keys_that_cannot_be_compared_cost_only_themselves(fails: bool) -> None:
     with by_hand(cache, load, options=options) as prefetcher:
         for turn in range(300):
             if turn == 100:
-                act[0] = fail if fails else (lambda: cache.clear())
+                for each in odd:
+                    each.act = fail if fails else cache.clear
             for key in [*odd, *PAGES[:12]]:
                 try:
                     if cache.get(key) is None:
