@@ -25,6 +25,10 @@ bool is_ready(CacheObject* self);
 // is there), -1: an exception is set.
 int store(CacheObject* self, const Write& write);
 
+// Stores what was fetched before anyone asked for it, as a part of a batch (see Prefetch). 0: it is
+// out of date, is there already, or takes more room than there is for such.
+int store_ahead(CacheObject* self, const Write& write, std::uint64_t batch);
+
 // Takes an entry out. 1: there was one, and *value is a new reference (nullptr if it was a
 // Failure); 0: there was none; -1: an exception is set.
 int take(CacheObject* self, PyObject* key, PyObject** value);

@@ -40,6 +40,7 @@ class Markov final : public Predictor {
   void forget(Slot key) override {
     if (key < size_) after_[key].clear();
   }
+  void look(std::uint32_t depth) override { depth_ = depth; }
   [[nodiscard]] std::size_t bytes() const override { return after_.bytes(); }
 
  private:

@@ -100,6 +100,12 @@ class Mixture {
   // For how many requests a fetched key is expected to be kept, and how many a fetch takes.
   void horizon(std::uint64_t requests) { calibration_.horizon(requests); }
   void delay(std::uint64_t requests) { calibration_.delay(requests); }
+  // See Predictor::look.
+  void depth(std::uint32_t depth) {
+    for (const auto& predictor : predictors_) {
+      if (predictor != nullptr) predictor->look(depth);
+    }
+  }
 
   [[nodiscard]] std::size_t bytes() const {
     std::size_t bytes = keys_.bytes() + sessions_.bytes() + calibration_.bytes();

@@ -89,6 +89,9 @@ class Predictor {
   // wrong, and soon outweighed.
   virtual void forget(Slot /*key*/) {}
 
+  // From now on it should look so many requests ahead, where it can: from 1 to kDeepest.
+  virtual void look(std::uint32_t /*depth*/) {}
+
   [[nodiscard]] virtual std::size_t bytes() const = 0;
 };
 

@@ -48,6 +48,7 @@ class Runs final : public Predictor {
     recent_[place_of(asked.number)] = {asked.number, asked.clock};
   }
 
+  void look(std::uint32_t depth) override { depth_ = depth; }
   [[nodiscard]] std::size_t bytes() const override { return sizeof *this; }
 
  private:

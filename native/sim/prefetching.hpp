@@ -68,13 +68,20 @@ class PrefetchSimulation {
       const std::uint64_t size = requests.sizes.empty() ? 1 : requests.sizes[i];
       const std::uint32_t time = requests.times.empty() ? 0 : requests.times[i];
       counts_.bytes += size;
-      ask(hash, number, size, time);
+      const bool hit = ask(hash, size, time);
+      // As in a live cache, where what was missed is loaded meanwhile, and then stored.
       foresee({.hash = hash,
                .number = number,
                .numeric = all.numbered,
                .session = all.sessions.empty() ? 0 : std::uint64_t{all.sessions[i]},
                .time = time},
               size);
+      if (!hit) {
+        cache_.insert(hash, number, entry(), weight_of(size), TimerWheel::kForever, 0,
+                      [](Entry) {});
+      }
+      if (options_.delay == 0) arrive();
+      cache_.probation()->tick();
     }
     counts_.requests += requests.ids.size();
   }
@@ -109,6 +116,10 @@ class PrefetchSimulation {
     Choice choice;
     std::uint64_t size;
   };
+  struct Known {
+    std::uint64_t size;  // when it was asked for last
+    std::uint64_t number;
+  };
   // What is known of an entry fetched ahead, by slot.
   struct Origin {
     std::uint64_t arrived;
@@ -129,7 +140,7 @@ class PrefetchSimulation {
     return {&anything, &anything};
   }
 
-  void ask(std::uint64_t hash, std::uint64_t number, std::uint64_t size, std::uint32_t time) {
+  bool ask(std::uint64_t hash, std::uint64_t size, std::uint32_t time) {
     cache_.tell_time(time);
     const Slot slot = find(hash);
     if (slot != kNone) {
@@ -140,12 +151,12 @@ class PrefetchSimulation {
       if (waited) {
         cache_.reweigh(slot, std::min(weight_of(size), cache_.capacity()), [](Entry) {});
       }
-      return;
+      return true;
     }
     if (under_way(hash)) ++counts_.late;
     ++counts_.misses;
     counts_.missed_bytes += size;
-    cache_.insert(hash, number, entry(), weight_of(size), TimerWheel::kForever, 0, [](Entry) {});
+    return false;
   }
 
   void use(const Origin& origin) {
@@ -155,24 +166,25 @@ class PrefetchSimulation {
   }
 
   void foresee(const Mixture::Request& request, std::uint64_t size) {
-    Probation& probation = *cache_.probation();
+    const Probation& probation = *cache_.probation();
     mixture_.horizon(probation.horizon());
     const auto choices =
         mixture_.see(request, static_cast<float>(probation.threshold()),
                      [&](std::uint64_t hash) { return find(hash) != kNone || under_way(hash); });
     const Slot key = mixture_.touched().key;
-    sizes_.ensure(key);
-    sizes_[key] = size;
+    known_.ensure(key);
+    known_[key] = {size, request.number};
     typical_size_ += (std::min(static_cast<double>(size), kLargest) - typical_size_) / 64;
-    for (const Choice& choice : choices) {
+    for (Choice choice : choices) {
       // Of a key that was never seen nobody knows the size.
-      const std::uint64_t expected =
-          choice.key == kNone ? static_cast<std::uint64_t>(typical_size_) : sizes_[choice.key];
+      auto expected = static_cast<std::uint64_t>(typical_size_);
+      if (choice.key != kNone) {
+        expected = known_[choice.key].size;
+        choice.number = known_[choice.key].number;
+      }
       fetches_.push_back({clock_ + options_.delay, choice, expected});
       under_way_.insert(choice.hash);
     }
-    if (options_.delay == 0) arrive();
-    probation.tick();
   }
 
   void arrive() {
@@ -201,7 +213,7 @@ class PrefetchSimulation {
   std::deque<Fetch> fetches_;                    // in order of their arrival
   std::unordered_set<std::uint64_t> under_way_;  // their hashes
   Slab<Origin> origins_;                         // by slot
-  Slab<std::uint64_t> sizes_;                    // by key of the mixture
+  Slab<Known> known_;                            // by key of the mixture
   double typical_size_ = 1;
 };
 

@@ -135,6 +135,7 @@ def replay(
                 probation.remember_evicted(lru.popitem(last=False)[0])
 
     for now, key in enumerate(trace, 1):
+        missed = False
         if key in lru:
             lru.move_to_end(key)
         elif key in probation.since:
@@ -146,9 +147,7 @@ def replay(
             lru[key] = None
         else:
             misses += 1
-            probation.missed(key, waited=False)
-            make_room()
-            lru[key] = None
+            missed = True
 
         horizon = int(min(max(probation.stay, 4.0), LONGEST))
         for _ in range(96):
@@ -173,6 +172,10 @@ def replay(
                 watched.append((now, guess, evidence))
                 if chance >= np.float32(probation.threshold):
                     choices.append((chance, guess))
+        if missed:  # what was missed is loaded while the predictors guess, and stored after that
+            probation.missed(key, waited=False)
+            make_room()
+            lru[key] = None
         for _, guess in sorted(choices, key=lambda choice: -choice[0]):
             room = min(max(int(probation.room), 1), capacity)
             while len(probation.since) + 1 > room:
