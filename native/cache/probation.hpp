@@ -143,7 +143,7 @@ class Probation {
   static constexpr double kEvidence = 5;       // used or not, before they tell of the threshold
   static constexpr double kInertia = 0.02;
   static constexpr double kLowest = 0.2;
-  static constexpr std::uint64_t kLongest = 16384;  // requests that an entry waits
+  static constexpr std::uint64_t kLongest = 1 << 20;  // requests that an entry waits
   static constexpr double kHeaviest = 9e18;         // below 2^63
   static constexpr double kHighest = 0.95;
 
@@ -167,9 +167,9 @@ class Probation {
     if (judged < kEvidence) {
       // What was too little to go by does not bar for ever what has become predictable since.
       threshold_ += 0.05 * (precision_ - threshold_);
-    } else if (used < 1.04 * precision_) {
+    } else if (used < 1.1 * precision_) {
       threshold_ = std::min(threshold_ + 0.03, kHighest);
-    } else if (used > 1.1 * precision_) {
+    } else if (used > 1.2 * precision_) {
       threshold_ = std::max(threshold_ - 0.015, kLowest);
     }
     used_ *= kMemoryOfUse;

@@ -10,7 +10,7 @@ import numpy as np
 
 MEMORY = np.float32(0.998)
 PRIOR, PRIOR_WEIGHT = np.float32(0.2), np.float32(2)
-LONGEST = 16384
+LONGEST = 1 << 20
 
 
 @dataclass
@@ -98,9 +98,9 @@ class Probation:
         used = (self.lately_used + 2 * self.precision) / (judged + 2)
         if judged < 5:
             self.threshold += 0.05 * (self.precision - self.threshold)
-        elif used < 1.04 * self.precision:
+        elif used < 1.1 * self.precision:
             self.threshold = min(self.threshold + 0.03, 0.95)
-        elif used > 1.1 * self.precision:
+        elif used > 1.2 * self.precision:
             self.threshold = max(self.threshold - 0.015, 0.2)
         self.lately_used *= 0.8
         self.lately_unused *= 0.8
