@@ -33,6 +33,10 @@ class Markov final : public Predictor {
     }
   }
 
+  void prefetch(const Asked& asked) const override {
+    if (known(asked.key)) __builtin_prefetch(&after_[asked.key]);
+    if (known(asked.before[0])) __builtin_prefetch(&after_[asked.before[0]], 1);
+  }
   void forget(Slot key) override {
     if (key < size_) after_[key].clear();
   }

@@ -39,6 +39,9 @@ class Periodic final : public Predictor {
     }
   }
 
+  void prefetch(const Asked& asked) const override {
+    if (asked.key < size_) __builtin_prefetch(&rhythms_[asked.key], 1);
+  }
   void forget(Slot key) override {
     if (key < size_) rhythms_[key] = {};
   }
@@ -78,7 +81,7 @@ class Periodic final : public Predictor {
   void note(const Asked& asked) {
     Rhythm& rhythm = rhythms_[asked.key];
     // Several requests in a moment are one; time that goes back says nothing.
-    if (rhythm.last != 0 && asked.time < rhythm.last + kShortest) {
+    if (rhythm.last != 0 && (asked.time < rhythm.last || asked.time - rhythm.last < kShortest)) {
       if (asked.time < rhythm.last) rhythm = {.last = asked.time};
       return;
     }

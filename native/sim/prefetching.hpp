@@ -6,7 +6,7 @@
 #include <deque>
 #include <memory>
 #include <span>
-#include <vector>
+#include <unordered_set>
 
 #include "cache/cache.hpp"
 #include "core/slab.hpp"
@@ -109,6 +109,8 @@ class PrefetchSimulation {
   }
 
  private:
+  static constexpr double kLargest = 9e18;  // below 2^63
+
   struct Fetch {
     std::uint64_t due;
     Choice choice;
@@ -128,8 +130,7 @@ class PrefetchSimulation {
     return cache_.find(hash, [&](Slot slot) { return cache_.hash(slot) == hash; });
   }
   [[nodiscard]] bool under_way(std::uint64_t hash) const {
-    return std::any_of(fetches_.begin(), fetches_.end(),
-                       [&](const Fetch& fetch) { return fetch.choice.hash == hash; });
+    return !fetches_.empty() && under_way_.contains(hash);
   }
   [[nodiscard]] Weight weight_of(std::uint64_t size) const {
     return options_.weighed ? std::max<Weight>(size, 1) : 1;
@@ -143,11 +144,16 @@ class PrefetchSimulation {
     cache_.tell_time(time);
     const Slot slot = find(hash);
     if (slot != kNone) {
-      if (cache_.probation()->holds(slot)) use(origins_[slot]);
+      const bool waited = cache_.probation()->holds(slot);
+      if (waited) use(origins_[slot]);
       cache_.hit(slot);
+      // What it weighs was a guess until now.
+      if (waited) {
+        cache_.reweigh(slot, std::min(weight_of(size), cache_.capacity()), [](Entry) {});
+      }
       return true;
     }
-    if (!fetches_.empty() && under_way(hash)) ++counts_.late;
+    if (under_way(hash)) ++counts_.late;
     ++counts_.misses;
     counts_.missed_bytes += size;
     return false;
@@ -163,13 +169,12 @@ class PrefetchSimulation {
     const Probation& probation = *cache_.probation();
     mixture_.horizon(probation.horizon());
     const auto choices =
-        mixture_.see(request, static_cast<float>(probation.threshold()), [&](std::uint64_t hash) {
-          return find(hash) != kNone || (!fetches_.empty() && under_way(hash));
-        });
+        mixture_.see(request, static_cast<float>(probation.threshold()),
+                     [&](std::uint64_t hash) { return find(hash) != kNone || under_way(hash); });
     const Slot key = mixture_.touched().key;
     known_.ensure(key);
     known_[key] = {size, request.number};
-    typical_size_ += (static_cast<double>(size) - typical_size_) / 64;
+    typical_size_ += (std::min(static_cast<double>(size), kLargest) - typical_size_) / 64;
     for (Choice choice : choices) {
       // Of a key that was never seen nobody knows the size.
       auto expected = static_cast<std::uint64_t>(typical_size_);
@@ -178,12 +183,14 @@ class PrefetchSimulation {
         choice.number = known_[choice.key].number;
       }
       fetches_.push_back({clock_ + options_.delay, choice, expected});
+      under_way_.insert(choice.hash);
     }
   }
 
   void arrive() {
     for (; !fetches_.empty() && fetches_.front().due <= clock_; fetches_.pop_front()) {
       const Fetch& fetch = fetches_.front();
+      under_way_.erase(fetch.choice.hash);
       ++counts_.fetched;
       counts_.fetched_bytes += fetch.size;
       ++counts_.fetched_by[fetch.choice.predictor];
@@ -203,9 +210,10 @@ class PrefetchSimulation {
   PrefetchCounts counts_;
   Probation::Counts before_;  // when the counts were reset
   std::uint64_t clock_ = 0;
-  std::deque<Fetch> fetches_;  // in order of their arrival
-  Slab<Origin> origins_;       // by slot
-  Slab<Known> known_;          // by key of the mixture
+  std::deque<Fetch> fetches_;                    // in order of their arrival
+  std::unordered_set<std::uint64_t> under_way_;  // their hashes
+  Slab<Origin> origins_;                         // by slot
+  Slab<Known> known_;                            // by key of the mixture
   double typical_size_ = 1;
 };
 

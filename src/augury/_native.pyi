@@ -270,6 +270,18 @@ class PrefetchSimulation:
     @property
     def predictor_bytes(self) -> int: ...
 
+class Forecast:
+    def __init__(self, *, keys: int, predictors: int, most: int, horizon: int) -> None: ...
+    def feed(
+        self,
+        ids: NDArray[np.uint32],
+        hashes: NDArray[np.uint64],
+        keys: NDArray[np.uint64],
+        times: NDArray[np.uint32] | None,
+        sessions: NDArray[np.uint32] | None,
+        numbered: bool,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]: ...
+
 class _PrefetchCounts(TypedDict):
     requests: int
     misses: int
