@@ -1,4 +1,4 @@
-// Nanoseconds that each request takes the predictors: `./prefetch KEYS REQUESTS PREDICTORS` prints
+// Nanoseconds that each request takes the predictors: `./guesses KEYS REQUESTS PREDICTORS` prints
 // min, p50, p99, p99.9, max, mean (of all, without reading the clock) and bytes a key known.
 #include <algorithm>
 #include <chrono>

@@ -2,8 +2,8 @@
 
 python -m benchmarks.prefetch_cost [REQUESTS]
 
-Compiles benchmarks/prefetch_cost.cpp as the extension is compiled, and runs it for each predictor alone
-and for all, over skewed keys of which half follow the one before as they did the last time.
+Compiles benchmarks/prefetch_cost.cpp as the extension is compiled, and runs it for each predictor
+alone and for all, over skewed keys of which half follow the one before as they did the last time.
 """
 
 from __future__ import annotations

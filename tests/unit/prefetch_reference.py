@@ -96,12 +96,12 @@ class Probation:
             return
         judged = self.lately_used + self.lately_unused
         used = (self.lately_used + 2 * self.precision) / (judged + 2)
-        if judged < 1:
-            self.threshold = max(self.threshold - 0.01, min(self.threshold, self.precision))
+        if judged < 5:
+            self.threshold += 0.05 * (self.precision - self.threshold)
         elif used < 1.04 * self.precision:
             self.threshold = min(self.threshold + 0.03, 0.95)
-        elif used > 1.15 * self.precision:
-            self.threshold = max(self.threshold - 0.01, 0.2)
+        elif used > 1.1 * self.precision:
+            self.threshold = max(self.threshold - 0.015, 0.2)
         self.lately_used *= 0.8
         self.lately_unused *= 0.8
         if self.gain + self.loss > 10:
@@ -135,6 +135,7 @@ def replay(
                 probation.remember_evicted(lru.popitem(last=False)[0])
 
     for now, key in enumerate(trace, 1):
+        missed = False
         if key in lru:
             lru.move_to_end(key)
         elif key in probation.since:
@@ -146,9 +147,7 @@ def replay(
             lru[key] = None
         else:
             misses += 1
-            probation.missed(key, waited=False)
-            make_room()
-            lru[key] = None
+            missed = True
 
         horizon = int(min(max(probation.stay, 4.0), LONGEST))
         for _ in range(96):
@@ -173,6 +172,10 @@ def replay(
                 watched.append((now, guess, evidence))
                 if chance >= np.float32(probation.threshold):
                     choices.append((chance, guess))
+        if missed:  # what was missed is loaded while the predictors guess, and stored after that
+            probation.missed(key, waited=False)
+            make_room()
+            lru[key] = None
         for _, guess in sorted(choices, key=lambda choice: -choice[0]):
             room = min(max(int(probation.room), 1), capacity)
             while len(probation.since) + 1 > room:

@@ -366,3 +366,25 @@ def test_any_cache_goes_on_where_it_was(
     assert report.stored + report.left_out == len(before)
     assert all(before[key] == value for key, value in other.items())
     other.validate()
+
+
+def test_large_values_make_small_blocks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that little memory is taken besides the cache."""
+    largest = 0
+    dumps = Serializer.dumps
+
+    def watched(self: Serializer, value: object, context: bytes = b"") -> bytes:
+        nonlocal largest
+        sealed = dumps(self, value, context)
+        largest = max(largest, len(sealed))
+        return sealed
+
+    monkeypatch.setattr(Serializer, "dumps", watched)
+    cache: Cache[int, Any] = Cache(3000, policy="lru")
+    cache.update(dict.fromkeys(range(20), b"x" * 700_000))
+    cache.update({key: np.zeros(80_000) for key in range(20, 40)})
+    cache.update(dict.fromkeys(range(40, 3000), 1))
+    cache.save(path)
+    assert largest < 3_000_000
+    loaded: Cache[int, Any] = Cache(3000)
+    assert loaded.load(path).stored == 3000
