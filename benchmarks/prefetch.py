@@ -11,7 +11,7 @@ saved      demand misses less than the policy's alone, in percent of these
 precision  of what was fetched, the part that was used before it left
 coverage   used / (used + misses)
 load       misses and fetches more than the policy's misses, in percent of these
-ns         a request, of the whole replay; the two of the literature are written in Python
+ns         a request, of the whole replay by the wall clock; of the literature in Python
 
 Runs of integers (17, 18, 19 ...) are continued only where keys mean something: not in traces whose
 keys are numbered in order of first appearance, where that would be reading the future
