@@ -19,7 +19,7 @@ PyObject* cache_prefetch_end(PyObject* object, PyObject*);
 // (whether to wait for something to fetch, or only for the end)
 PyObject* cache_prefetch_wait(PyObject* object, PyObject* for_wanted);
 // (how many): (batch, keys)
-PyObject* cache_prefetch_take(PyObject* object, PyObject* most);
+PyObject* cache_prefetch_take(PyObject* object, PyObject* argument);
 // (batch, key, value, *, ttl): whether it was stored.
 PyObject* cache_prefetch_store(PyObject* object, Arguments arguments, Py_ssize_t count,
                                PyObject* keywords);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <utility>
 
 #include "bind/saved_error.hpp"
@@ -221,7 +222,7 @@ void Prefetch::finish(std::uint64_t batch, bool answered) {
   if (answered) {
     const double passed = static_cast<double>(counts_.requests) - done->second.since;
     lag_ += kMemory * (passed - lag_);
-    const auto requests = static_cast<std::uint64_t>(std::max(lag_, 0.0) + 0.5);
+    const auto requests = static_cast<std::uint64_t>(std::llround(std::max(lag_, 0.0)));
     mixture_.delay(requests);
     mixture_.depth(static_cast<std::uint32_t>(std::min<std::uint64_t>(1 + requests, kDeepest)));
   }

@@ -78,8 +78,8 @@ class Association final : public Predictor {
 
   void mine(std::uint32_t now) {
     // By age, which unlike a time modulo 2^32 is in order.
-    std::sort(lot_.begin(), lot_.end(),
-              [&](Slot a, Slot b) { return now - notes_[a].at[0] > now - notes_[b].at[0]; });
+    std::ranges::sort(
+        lot_, [&](Slot a, Slot b) { return now - notes_[a].at[0] > now - notes_[b].at[0]; });
     for (std::size_t i = 0; i < lot_.size(); ++i) {
       for (std::size_t j = i + 1; j < std::min(lot_.size(), i + kNeighbours); ++j) {
         if (notes_[lot_[j]].at[0] - notes_[lot_[i]].at[0] > kRange) break;
