@@ -2,5 +2,6 @@
 
 from augury.inference.layers import CachedLayers
 from augury.inference.model import CachedModel, InferenceStats
+from augury.inference.prefix import PrefixCache, PrefixStats
 
-__all__ = ["CachedLayers", "CachedModel", "InferenceStats"]
+__all__ = ["CachedLayers", "CachedModel", "InferenceStats", "PrefixCache", "PrefixStats"]
