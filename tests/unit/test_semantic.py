@@ -138,14 +138,15 @@ def test_a_graph_of_many_is_replaced_as_it_ages(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("augury.inference.semantic.index._FEW", 20)
     cache = a_cache(Cache(200, policy="lru"))
     index = cache._lookup._index
-    fresh, moving = set(), False
+    seen, moving = [index._graphs[:]], False
     for number in range(3_000):
         cache.set(f"question about the matter {number * 7919}", str(number))
-        fresh.add(id(index._graphs[0]))
+        if index._graphs != seen[-1]:
+            seen.append(index._graphs[:])
         moving |= len(index._graphs) == 2
         assert len(index) == len(cache)
     assert moving
-    assert len(fresh) > 2
+    assert len(seen) > 3
     found = [
         cache._lookup._alive(cache._embedding([text])[0], 1)[0][1] is cache.cache[text]
         for text in cache.cache

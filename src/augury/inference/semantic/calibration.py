@@ -24,6 +24,7 @@ Same = Callable[[str, str], bool]
 """``same(question, matched)``: whether the answer of the one is right for the other."""
 
 _THRESHOLDS = 1_000  # tried at most
+_MARGIN = 1.25  # by which hits may differ between the halves
 _BLOCK = 4_096  # questions compared at a time
 
 
@@ -90,11 +91,11 @@ def calibrate(
 ) -> Calibration:
     """Choose the least similarity at which answers by similarity are seldom wrong.
 
-    Half of the groups propose thresholds: from that with the least bound for the share of false
-    hits down to the least whose bound is within the rate. The other half measures them in this
-    order, and the last one before the bound of one exceeds the rate is taken; none, if already the
-    first does. So one that does not keep the rate is returned with a probability of at most
-    ``1 - confidence``: fixed-sequence testing, see A. Angelopoulos and others, "Learn then Test"
+    Half of the groups propose thresholds: from the highest that leaves enough hits to show the rate
+    down to the least whose bound for the share of false hits is within it. The other half measures
+    them in this order, and the last one before the bound of one exceeds the rate is taken; none, if
+    already the first does. So one that does not keep the rate is returned with a probability of at
+    most ``1 - confidence``: fixed-sequence testing, see A. Angelopoulos and others, "Learn then Test"
     (2021).
 
     Parameters
@@ -272,16 +273,25 @@ def _calibrated(
 
 
 def _proposed(trials: _Trials, rate: float, confidence: float) -> list[float]:
-    """Return thresholds, from the surest one down to the least that seems to keep the rate."""
+    """Return thresholds, from a sure one down to the least that seems to keep the rate."""
     levels = np.unique(trials.similarity[np.isfinite(trials.similarity)])
     if not len(levels):
         return [1.0]
     if len(levels) > _THRESHOLDS:
         levels = levels[np.linspace(0, len(levels) - 1, _THRESHOLDS).astype(np.int64)]
-    bounds = np.array([clustered_bound(*trials.hits(level), confidence) for level in levels])
+    counted = [trials.hits(level) for level in levels]
+    bounds = np.array([clustered_bound(*each, confidence) for each in counted])
     surest = int(bounds.argmin())
     least = int((bounds <= rate).argmax()) if bounds[surest] <= rate else surest
-    return [float(level) for level in levels[least : surest + 1][::-1]]
+    # As high as leaves the other half hits enough, since the sequence ends at its first failure.
+    enough = [int(hits.sum()) > _MARGIN * _needed(rate, confidence) for _, hits in counted]
+    first = max(surest, sum(enough) - 1)
+    return [float(level) for level in levels[least : first + 1][::-1]]
+
+
+def _needed(rate: float, confidence: float) -> int:
+    """Return how many hits it takes to show a rate, if none is false."""
+    return math.ceil(math.log(1 - confidence) / math.log(1 - rate))
 
 
 def _measured(trials: _Trials, level: float, rate: float, confidence: float) -> Calibration:
@@ -298,7 +308,6 @@ def _measured(trials: _Trials, level: float, rate: float, confidence: float) -> 
         reason = f"threshold {level:.3f} finds {share:.0%} of what is asked again; {reason}"
         return Calibration(level, rate, confidence, count, wrong, bound, share, reason)
     reason = f"no threshold can be shown to keep false hits within {rate:.2%}; {reason}"
-    needed = math.ceil(math.log(1 - confidence) / math.log(1 - rate))
-    if count < needed:
-        reason += f"; it takes {needed} hits without a false one"
+    if count < _needed(rate, confidence):
+        reason += f"; it takes {_needed(rate, confidence)} hits without a false one"
     return Calibration(None, rate, confidence, count, wrong, bound, share, reason)
