@@ -47,7 +47,21 @@ def bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
 def batch_of(array: NDArray[Any], given: Any | None = None, kind: str = "array") -> Batch:
     """Return the rows of an array as a batch."""
     signature = f"{kind} {array.dtype.str} {array.shape[1:]}".encode()
-    return Batch(array if given is None else given, bytes_of(array), signature)
+    rows = bytes_of(array)
+    floats = ((0, rows.shape[1], array.dtype.str),) if array.dtype.kind == "f" else ()
+    return Batch(array if given is None else given, rows, signature, floats)
+
+
+def rounded(
+    rows: NDArray[np.uint8], floats: tuple[tuple[int, int, str], ...], decimals: int
+) -> NDArray[np.uint8]:
+    """Return rows of bytes in which floating-point numbers are rounded."""
+    result = rows.copy()
+    for start, end, dtype in floats:
+        values = np.ascontiguousarray(rows[:, start:end]).view(dtype)
+        values = np.round(values, decimals) + 0.0  # of -0.0 it makes 0.0
+        result[:, start:end] = values.view(np.uint8)
+    return result
 
 
 def pack(outputs: Outputs) -> NDArray[np.uint8]:
