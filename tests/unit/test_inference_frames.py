@@ -163,6 +163,22 @@ def test_a_model_of_mixed_columns_gets_frames() -> None:
     assert cached.stats.computed == 2 * len(frame)
 
 
+def test_a_model_of_polars_gets_frames_of_polars() -> None:
+    from sklearn.compose import make_column_transformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+    from sklearn.tree import DecisionTreeClassifier
+
+    frame = pl.from_pandas(mixed()).select("price", "visits", "page")
+    encode = make_column_transformer((OrdinalEncoder(), ["page"]), remainder="passthrough")
+    model = make_pipeline(encode, DecisionTreeClassifier(random_state=0))
+    model.fit(frame, frame["visits"] > 2)
+    cached = CachedModel(model, Cache(10_000), bypass=False)
+    for rows in (frame[[5, 1, 5]], frame, frame.reverse()):
+        assert np.array_equal(cached(rows), model.predict(rows))
+    assert cached.stats.computed == len(frame)
+
+
 def test_a_column_that_is_missing_is_the_models_own_error() -> None:
     from sklearn.tree import DecisionTreeClassifier
 
@@ -172,6 +188,22 @@ def test_a_column_that_is_missing_is_the_models_own_error() -> None:
     with pytest.raises(ValueError, match="feature names"):
         cached(frame[["price"]])
     assert np.array_equal(cached(frame), model.predict(frame))
+
+
+def test_arrays_whose_bytes_say_too_little_are_refused_or_told_apart() -> None:
+    seen: list[Any] = []
+
+    def model(rows: Any) -> Any:
+        seen.append(rows)
+        return np.array([row.tolist()[0] for row in rows], float)
+
+    cached = CachedModel(model, Cache(1_000), bypass=False)
+    with pytest.raises(InputError, match="masked array"):
+        cached(np.ma.MaskedArray([[1.0, 2.0]], [[True, False]]))
+    number = np.array([(1.0, 2.0)], [("a", "f8"), ("b", "f8")])
+    assert cached(number).tolist() == [1.0]
+    assert cached(number.view([("a", "i8"), ("b", "f8")])).tolist() != [1.0]
+    assert len(seen) == 2
 
 
 def test_decimals_round_floating_point_columns_only() -> None:

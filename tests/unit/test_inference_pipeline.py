@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ pytest.importorskip("sklearn")
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
@@ -50,7 +54,7 @@ def fitted(last: Any = None) -> Any:
         ("double", Doubler()),
         ("scale", StandardScaler()),
         ("pca", PCA(3, random_state=0)),
-        ("last", last or DecisionTreeClassifier(random_state=0)),
+        ("last", DecisionTreeClassifier(random_state=0) if last is None else last),
     ]
     return Pipeline(steps).fit(X, Y)
 
@@ -113,6 +117,16 @@ def test_fitting_all_on_the_same_rows_reuses_what_comes_before() -> None:
     assert mine.stats["scale"].computed == len(X)
 
 
+def test_steps_that_scikit_learn_keeps_at_fitting_are_the_same_steps(tmp_path: Path) -> None:
+    pipeline = fitted().set_params(memory=str(tmp_path)).fit(X, Y)
+    mine = cached(pipeline, after="scale")
+    check(mine, X, "predict")
+    pipeline.set_params(last__max_depth=2).fit(X, Y)
+    check(mine, X, "predict")
+    assert mine.stats["scale"].computed == len(X)
+    assert mine.stats["predict"].computed == 2 * len(X)
+
+
 def test_a_new_early_step_makes_all_that_follows_unreachable() -> None:
     mine = cached(fitted(), after=["double", "scale", "pca"])
     check(mine, X, "predict", "predict_proba")
@@ -148,6 +162,28 @@ def test_pipelines_of_equal_steps_share_them() -> None:
     first.predict(X)
     check(second, X, "predict")
     assert second.stats["predict"].computed == len(X)
+
+
+def test_a_model_from_a_file_is_the_one_that_was_fitted() -> None:
+    cache: Cache[Any, Any] = Cache(10_000)
+    for last in (DecisionTreeClassifier(random_state=0), LinearSVC(), RandomForestClassifier(3)):
+        fresh = fitted(last)
+        CachedPipeline(fresh, cache, bypass=False).predict(X)
+        loaded = CachedPipeline(pickle.loads(pickle.dumps(fresh)), cache, bypass=False)
+        assert np.array_equal(loaded.predict(X), fresh.predict(X))
+        assert loaded.stats["predict"].computed == 0
+
+
+def test_a_model_that_refers_to_itself_has_a_fingerprint() -> None:
+    pipeline = fitted()
+    pipeline["double"].itself_ = pipeline["double"]
+    mine = cached(pipeline)
+    check(mine, X, "predict")
+    pipeline["double"].factor = 3.0
+    check(mine, X, "predict")
+    pipeline["double"].lock_ = threading.Lock()
+    with pytest.raises(ConfigurationError, match="cannot be pickled"):
+        mine.predict(X)
 
 
 def test_functions_are_told_apart_by_code_and_what_they_enclose() -> None:

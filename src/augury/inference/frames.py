@@ -109,9 +109,15 @@ def _of_polars(series: Any) -> Column:
         categories = list(dtype.categories) if dtype == pl.Enum else ""
         return f"{dtype} {categories}", [_digests(label, series.cast(pl.String).to_list())]
     if dtype.is_integer() or dtype.is_float() or dtype == pl.Boolean or dtype.is_temporal():
-        physical = series.to_physical().fill_null(False if dtype == pl.Boolean else 0).to_numpy()
-        if physical.dtype.kind in _PLAIN:
-            return str(dtype), [series.is_null().to_numpy(), physical]
+        nulls = np.zeros(len(series), bool)
+        physical = series.to_physical()
+        if series.null_count():
+            # What lies under a null is not part of the value.
+            nulls = series.is_null().to_numpy()
+            physical = physical.fill_null(False if dtype == pl.Boolean else 0)
+        values = physical.to_numpy()
+        if values.dtype.kind in _PLAIN:
+            return str(dtype), [nulls, values]
     if dtype == pl.Null:
         return str(dtype), []
     raise InputError(

@@ -103,9 +103,9 @@ class Estimator(Adapter):
 
 def select(given: Any, chosen: NDArray[np.int64]) -> Any:
     """Return these rows of an array, of what can be made one, or of a frame."""
-    if hasattr(given, "iloc"):
+    if hasattr(given, "iloc"):  # pandas
         return given.iloc[chosen]
-    return given[chosen] if hasattr(given, "columns") else np.asarray(given)[chosen]
+    return given[chosen] if hasattr(given, "get_columns") else np.asarray(given)[chosen]
 
 
 def fingerprint_of(models: list[Any]) -> bytes:
@@ -122,9 +122,20 @@ def fingerprint_of(models: list[Any]) -> bytes:
             parts += [model, *model.get_params(deep=True).values()]
     libraries = sorted({type(part).__module__.partition(".")[0] for part in parts} | {"numpy"})
     versions = [(name, getattr(sys.modules.get(name), "__version__", "")) for name in libraries]
-    digest = blake2b(repr(versions).encode(), digest_size=16)
     try:
-        _Writer(_Sink(digest), protocol=5).dump(models)
+        # What is referred to twice is written twice: whether two equal parts are one object differs
+        # between a model that was fitted and the same one read from a file.
+        return _digest([models, versions], fast=True)
+    except ValueError:  # it refers to itself
+        return _digest([models, versions], fast=False)
+
+
+def _digest(value: Any, *, fast: bool) -> bytes:
+    digest = blake2b(digest_size=16)
+    writer = _Writer(_Sink(digest), protocol=5)
+    writer.fast = fast
+    try:
+        writer.dump(value)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise ConfigurationError(
             f"the model has no fingerprint, because it cannot be pickled: {error}"
