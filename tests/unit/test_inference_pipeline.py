@@ -174,6 +174,16 @@ def test_a_model_from_a_file_is_the_one_that_was_fitted() -> None:
         assert loaded.stats["predict"].computed == 0
 
 
+def test_a_model_of_large_arrays_has_a_fingerprint() -> None:
+    pipeline = fitted()
+    pipeline["double"].table_ = np.zeros((200, 200))
+    mine = cached(pipeline)
+    check(mine, X, "predict")
+    pipeline["double"].table_ = np.ones((200, 200))
+    check(mine, X, "predict")
+    assert mine.stats["predict"].computed == 2 * len(X)
+
+
 def test_a_model_that_refers_to_itself_has_a_fingerprint() -> None:
     pipeline = fitted()
     pipeline["double"].itself_ = pipeline["double"]

@@ -123,23 +123,23 @@ def fingerprint_of(models: list[Any]) -> bytes:
     libraries = sorted({type(part).__module__.partition(".")[0] for part in parts} | {"numpy"})
     versions = [(name, getattr(sys.modules.get(name), "__version__", "")) for name in libraries]
     try:
-        # What is referred to twice is written twice: whether two equal parts are one object differs
-        # between a model that was fitted and the same one read from a file.
-        return _digest([models, versions], fast=True)
-    except ValueError:  # it refers to itself
-        return _digest([models, versions], fast=False)
+        try:
+            # What is referred to twice is written twice: whether two equal parts are one object
+            # differs between a model that was fitted and the same one read from a file.
+            return _digest([models, versions], fast=True)
+        except ValueError:  # it refers to itself
+            return _digest([models, versions], fast=False)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"the model has no fingerprint, because it cannot be pickled: {error}"
+        ) from error
 
 
 def _digest(value: Any, *, fast: bool) -> bytes:
     digest = blake2b(digest_size=16)
     writer = _Writer(_Sink(digest), protocol=5)
     writer.fast = fast
-    try:
-        writer.dump(value)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
-        raise ConfigurationError(
-            f"the model has no fingerprint, because it cannot be pickled: {error}"
-        ) from error
+    writer.dump(value)
     return digest.digest()
 
 
@@ -165,9 +165,10 @@ class _Sink:
     def __init__(self, digest: Any) -> None:
         self._digest = digest
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | pickle.PickleBuffer) -> int:
+        """Add data: bytes, or the memory of a large array."""
         self._digest.update(data)
-        return len(data)
+        return memoryview(data).nbytes
 
 
 class Attributes:
