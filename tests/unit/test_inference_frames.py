@@ -228,3 +228,9 @@ def test_outputs_that_are_frames_or_sparse_are_refused() -> None:
         CachedModel(scaler, Cache(10))(frame)
     with pytest.raises(OutputError, match="sparse_output=False"):
         CachedModel(OneHotEncoder().fit(frame), Cache(10))(frame)
+
+
+def test_frames_without_columns_or_rows() -> None:
+    assert len(set(keys(pd.DataFrame(index=range(3))))) == 1
+    assert keys(pd.DataFrame({"a": [], "b": pd.Series([], dtype=object)})) == []
+    assert keys(pl.DataFrame({"a": [None, None]}))[0] != keys(pl.DataFrame({"b": [None]}))[0]

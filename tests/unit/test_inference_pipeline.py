@@ -142,6 +142,15 @@ def test_a_new_early_step_makes_all_that_follows_unreachable() -> None:
     assert mine.stats["double"].computed == 2 * len(X)
 
 
+def test_what_was_written_into_arrays_is_noticed_when_it_is_told() -> None:
+    mine = cached(fitted())
+    check(mine, X, "predict", "predict_proba")
+    mine.pipeline["scale"].mean_ += 0.5
+    mine.changed()
+    check(mine, X, "predict", "predict_proba")
+    assert mine.stats["pca"].computed == 2 * len(X)
+
+
 def test_a_step_that_is_passed_through_is_another_one() -> None:
     mine = cached(fitted(), after="scale")
     check(mine, X, "predict")

@@ -119,6 +119,11 @@ class CachedPipeline:
             )
         return stage(rows)
 
+    def changed(self) -> None:
+        """Tell that a step has changed in a way that goes unnoticed, such as by its arrays."""
+        for cached in (*self._stages.values(), *self._methods.values()):
+            cached.changed()
+
     def score(self, rows: Any, y: Any = None, **options: Any) -> Any:
         """Return the pipeline's score, from the kept outputs of the last chosen step."""
         return _Stage(self.pipeline, "score", None, self._last).returned(rows, y, **options)
@@ -135,7 +140,7 @@ class CachedPipeline:
         cached = self._methods.get(name)
         if cached is None:
             cached = self._cached(_Stage(self.pipeline, name, None, self._last))
-            self._methods[name] = cached
+            cached = self._methods.setdefault(name, cached)
         return cached
 
     def __repr__(self) -> str:
