@@ -28,6 +28,9 @@ Column: TypeAlias = tuple[str, list[NDArray[Any]]]
 
 _PLAIN = "biufcmM"  # kinds of NumPy's dtypes whose bytes say all
 _DIGEST = 16
+_MOST_CATEGORIES = 256  # whose digests are remembered
+
+_categories: dict[int, tuple[Any, bytes]] = {}
 
 
 def batch_of_frame(given: Any) -> Batch | None:
@@ -83,8 +86,8 @@ def _of_pandas(label: Any, series: Any) -> Column:
     if isinstance(dtype, np.dtype) and dtype.kind in _PLAIN:
         return dtype.str, [series.to_numpy()]
     if isinstance(dtype, pd.CategoricalDtype):
-        return "category", [
-            np.full(len(series), _of_categories(label, dtype), f"V{_DIGEST}"),
+        return f"category {dtype.ordered}", [
+            np.full(len(series), _of_categories(label, dtype.categories), f"V{_DIGEST}"),
             np.asarray(array.codes, np.int64),
         ]
     if isinstance(dtype, pd.DatetimeTZDtype):
@@ -95,10 +98,16 @@ def _of_pandas(label: Any, series: Any) -> Column:
     return repr(dtype), [_digests(label, array.to_numpy(object).tolist())]
 
 
-def _of_categories(label: Any, dtype: Any) -> NDArray[np.void]:
-    digest = blake2b(f"{dtype.ordered} {dtype.categories.dtype!r}".encode(), digest_size=_DIGEST)
-    digest.update(_of_pandas(label, dtype.categories.to_series())[1][-1].tobytes())
-    return np.frombuffer(digest.digest(), f"V{_DIGEST}")
+def _of_categories(label: Any, categories: Any) -> NDArray[np.void]:
+    """Return a digest of categories, which frames of the same dtype have in common."""
+    known = _categories.get(id(categories))
+    if known is None or known[0] is not categories:
+        cells = _of_pandas(label, categories.to_series())[1][-1]
+        digest = blake2b(f"{categories.dtype!r} ".encode() + cells.tobytes(), digest_size=_DIGEST)
+        if len(_categories) >= _MOST_CATEGORIES:
+            _categories.clear()
+        known = _categories[id(categories)] = categories, digest.digest()
+    return np.frombuffer(known[1], f"V{_DIGEST}")
 
 
 def _of_polars(series: Any) -> Column:

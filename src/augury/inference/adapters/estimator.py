@@ -188,7 +188,7 @@ class Attributes:
 
     def _walk(self, value: Any, deep: int) -> None:
         seen = self._seen
-        for each in vars(value).values():
+        for each in list(vars(value).values()):  # a fit in another thread may add some
             seen.append(each)
             if isinstance(each, list | tuple):
                 for element in each:
