@@ -19,6 +19,9 @@ Found = tuple[NDArray[np.int64], NDArray[np.int64]]
 class Store(Protocol):
     """Finds and stores outputs of rows by the digests of these."""
 
+    remote: bool
+    """Whether that may take as long as asking a server."""
+
     def find(
         self,
         space: bytes,
@@ -55,6 +58,8 @@ class Store(Protocol):
 
 class CacheStore:
     """A `Cache` of this process: rows are found natively, a batch at a time."""
+
+    remote = False
 
     def __init__(self, cache: Cache[Any, Any], ttl: float | None) -> None:
         self._cache = cache
@@ -93,6 +98,8 @@ class CacheStore:
 
 class TiersStore:
     """`Tiers`, which other processes may share."""
+
+    remote = True
 
     def __init__(self, tiers: Tiers[Any, Any], ttl: float | None) -> None:
         self._tiers = tiers
