@@ -115,7 +115,7 @@ class TiersStore:
         """Fill lines of `out` with what is found; tell what is missing."""
         keys = _keys(space, digests)
         held = self._tiers.get_many(list(dict.fromkeys(keys)))
-        place: dict[bytes, int] = {}
+        place: dict[tuple[bytes, bytes], int] = {}
         missing: list[int] = []
         source = np.full(len(keys), -1, np.int64)
         width = out.shape[1]
@@ -125,10 +125,10 @@ class TiersStore:
             if isinstance(value, bytes) and value[width:] == row and len(value) >= width:
                 out[at] = np.frombuffer(value, np.uint8, width)
                 continue
-            if key not in place:
-                place[key] = len(missing)
+            if (key, row) not in place:
+                place[key, row] = len(missing)
                 missing.append(at)
-            source[at] = place[key]
+            source[at] = place[key, row]
         return np.array(missing, np.int64), source
 
     def put(
