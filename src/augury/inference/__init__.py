@@ -2,5 +2,14 @@
 
 from augury.inference.batching import Batcher
 from augury.inference.model import CachedModel, InferenceStats
+from augury.inference.parameters import load_parameters, save_parameters
+from augury.inference.pipeline import CachedPipeline
 
-__all__ = ["Batcher", "CachedModel", "InferenceStats"]
+__all__ = [
+    "Batcher",
+    "CachedModel",
+    "CachedPipeline",
+    "InferenceStats",
+    "load_parameters",
+    "save_parameters",
+]

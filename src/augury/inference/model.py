@@ -18,7 +18,7 @@ from augury.cache import Cache
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters import Adapter, Batch, Outputs, adapter_of
 from augury.inference.adapters.contract import Leaf
-from augury.inference.arrays import leaves_of, pack, unpack, width_of
+from augury.inference.arrays import leaves_of, pack, rounded, unpack, width_of
 from augury.inference.bypass import Bypass
 from augury.inference.store import Store, store_in
 from augury.loading import Ttl, check_ttl, seconds
@@ -237,7 +237,7 @@ class CachedModel:
                 adapter,
                 self._store,
                 self.stats,
-                salt=f"{self._version}\0{self._decimals}\0{self._verify}".encode(),
+                version=self._version,
                 verify=self._verify,
                 decimals=self._decimals,
                 bypass=Bypass() if self._bypass else None,
@@ -258,7 +258,7 @@ class _Call:
         store: Store,
         stats: InferenceStats,
         *,
-        salt: bytes,
+        version: str,
         verify: bool,
         decimals: int | None,
         bypass: Bypass | None,
@@ -266,7 +266,8 @@ class _Call:
         self._adapter = adapter
         self._store = store
         self._stats = stats
-        self._salt = salt
+        self._version = version
+        self._salt = f"{version}\0{decimals}\0{verify}".encode()
         self._verify = verify
         self._decimals = decimals
         self._bypass = bypass
@@ -501,14 +502,7 @@ class _Call:
     def _keyed(self, batch: Batch, chosen: NDArray[np.int64] | None) -> NDArray[np.uint8]:
         """Return the bytes of which a digest is made."""
         rows = batch.rows if chosen is None else np.ascontiguousarray(batch.rows[chosen])
-        if self._decimals is None:
-            return rows
-        kind = batch.signature.split()[1].decode()
-        if np.dtype(kind).kind != "f":
-            return rows
-        values = rows.reshape(-1).view(kind)
-        rounded = np.round(values, self._decimals) + 0.0  # of -0.0 it makes 0.0
-        return rounded.view(np.uint8).reshape(rows.shape)
+        return rows if self._decimals is None else rounded(rows, batch.floats, self._decimals)
 
     def _space(self, signature: bytes) -> tuple[bytes, Form | None]:
         """Return the namespace of rows of this signature, and what outputs look like, if known."""
@@ -516,6 +510,11 @@ class _Call:
         with self._lock:
             if self._state is _UNKNOWN or self._state != state:
                 self._fingerprint = self._adapter.fingerprint()
+                if not self._fingerprint and not self._version:
+                    raise ConfigurationError(
+                        f"what this {type(self._adapter.model).__name__} computes with cannot be "
+                        "told; name it with version=, and anew whenever it changes"
+                    )
                 self._state = state
                 self._spaces.clear()
             known = self._spaces.get(signature)

@@ -88,12 +88,17 @@ class CacheStore:
             self._cache, space, digests, missing, outputs, rows, ttl=self._ttl, size=None
         )
 
-    def form(self, space: bytes) -> bytes | None:  # noqa: ARG002
+    def form(self, space: bytes) -> bytes | None:
         """Return what outputs of this space look like, if that is there."""
-        return None  # whoever fills this cache is in this process, and knows
+        held = self._cache.get(space)
+        return held if isinstance(held, bytes) else None
 
     def put_form(self, space: bytes, form: bytes) -> None:
         """Store what outputs of this space look like."""
+        if self._ttl is None:
+            self._cache.set(space, form)
+        else:
+            self._cache.set(space, form, ttl=self._ttl)
 
 
 class TiersStore:

@@ -22,6 +22,9 @@ class Batch:
     signature: bytes
     """What the bytes of a row do not say, such as dtype, shape and layout: rows of two signatures
     are never taken for one another."""
+    floats: tuple[tuple[int, int, str], ...] = ()
+    """Where in a row's bytes floating-point numbers lie, which may be rounded for the key: first
+    byte, the one after the last, dtype."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +92,6 @@ class Adapter(ABC):
         """Return 16 bytes or more that stand for all that the output depends on but the row.
 
         Weights, parameters, code, and versions of the libraries; equal in every process, if that
-        can be had. Called only when `state` has changed.
+        can be had. Called only when `state` has changed. Nothing, ``b""``, where it cannot be told:
+        then the user has to name a version.
         """

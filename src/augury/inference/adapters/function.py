@@ -58,13 +58,14 @@ class Function(Adapter):
     def fingerprint(self) -> bytes:
         """Return what stands for all that the output depends on but the row."""
         digest = blake2b(digest_size=16)
-        _add_function(digest, self._function)
+        add_function(digest, self._function)
         return digest.digest()
 
 
-def _add_function(digest: Any, function: Any) -> None:
+def add_function(digest: Any, function: Any) -> None:
+    """Add the name and code of a function to a digest."""
     if isinstance(function, partial):
-        _add_function(digest, function.func)
+        add_function(digest, function.func)
         digest.update(repr((function.args, sorted(function.keywords.items()))).encode())
         return
     function = inspect.unwrap(function)
