@@ -132,7 +132,8 @@ class CachedModel:
     ----------
     model
         A scikit-learn estimator, PyTorch module, ONNX Runtime session, LightGBM booster, or any
-        function that takes an array of rows and returns one with a row for each.
+        function that takes an array of rows, or a list of texts, and returns an array with a row
+        for each.
     cache
         Where outputs are kept: a `Cache`, each entry one row's output as bytes, or `Tiers`.
     method
