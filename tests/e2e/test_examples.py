@@ -41,6 +41,12 @@ def test_rows_of_postgresql_read_through_valkey() -> None:
     assert "loads=2" in stats
 
 
+def test_pages_are_fetched_ahead() -> None:
+    printed = run("prefetch.py").splitlines()
+    assert printed[0].endswith("of the pages had to wait")
+    assert printed[2].split()[1:4] == ["pages", "fetched", "ahead,"]
+
+
 def check_digits(printed: str) -> None:
     assert "training: 20,205 images asked for, 1,347 straightened" in printed
     accuracy = re.search(r"accuracy on 450 new images: (\S+)", printed)

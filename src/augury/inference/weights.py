@@ -6,8 +6,10 @@ import importlib
 import os
 import sys
 from collections import OrderedDict
+from collections.abc import Collection
 from functools import cache
 from hashlib import blake2b
+from operator import is_
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
@@ -34,21 +36,33 @@ class Seen:
     lie at an address that is compared.
     """
 
-    __slots__ = ("_alive", "_marks", "training")
+    __slots__ = ("_containers", "_contents", "_empty", "_scripts", "_tensors", "training")
 
     training: Any
     """A module that is in training mode, or None."""
 
     def __init__(self, module: Any) -> None:
-        self._alive: list[Any] = []
-        self._marks: list[Any] = []
         self.training = None
+        self._containers: list[tuple[Collection[Any], tuple[Any, ...]]] = []
+        self._empty: list[Collection[Any]] = []  # containers, of which modules have many
+        self._tensors: list[tuple[Any, int, int, Any]] = []
+        self._contents: list[tuple[Any, bytes]] = []  # of tensors that keep no versions
+        self._scripts: list[Any] = []
         self._module(module, sys.modules["torch"], set())
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Seen) and self._marks == other._marks
-
-    __hash__ = None  # type: ignore[assignment]
+    def holds(self) -> bool:
+        """Return whether all is as it was."""
+        if any(self._empty):
+            return False
+        for container, before in self._containers:
+            if len(container) != len(before) or not all(map(is_, container, before)):
+                return False
+        for tensor, version, address, _ in self._tensors:
+            if tensor._version != version or tensor.data_ptr() != address:
+                return False
+        if any(script.training for script in self._scripts):
+            return False
+        return all(_content(tensor) == before for tensor, before in self._contents)
 
     def _module(self, module: Any, torch: Any, known: set[int]) -> None:
         if id(module) in known:
@@ -57,37 +71,35 @@ class Seen:
         if module.training and self.training is None:
             self.training = module
         if isinstance(module, torch.jit.ScriptModule):
+            self._scripts.append(module)
             for tensor in (*module.parameters(), *module.buffers()):
                 self._tensor(tensor)
-            return
-        self._values(vars(module).values(), torch, known)
+        else:
+            self._values(vars(module).values(), torch, known)
 
-    def _values(self, values: Any, torch: Any, known: set[int]) -> None:
-        self._alive.extend(values)
-        self._marks.extend(map(id, values))
+    def _values(self, values: Collection[Any], torch: Any, known: set[int]) -> None:
+        self._containers.append((values, tuple(values)))
         for value in values:
             kind = type(value)
-            if kind in _PLAIN:
-                continue
             if kind in _CONTAINERS:
-                if value:
-                    self._marks.append(len(value))
-                    if len(value) <= _MOST and id(value) not in known:
-                        known.add(id(value))
-                        held = value.values() if isinstance(value, dict) else value
-                        self._values(held, torch, known)
-            elif isinstance(value, torch.Tensor):
-                self._tensor(value)
-            elif isinstance(value, torch.nn.Module):
-                self._module(value, torch, known)
+                if not value:
+                    self._empty.append(value)
+                elif len(value) <= _MOST and id(value) not in known:
+                    known.add(id(value))
+                    held = value.values() if isinstance(value, dict) else value
+                    self._values(held, torch, known)
+            elif kind not in _PLAIN:
+                if isinstance(value, torch.Tensor):
+                    self._tensor(value)
+                elif isinstance(value, torch.nn.Module):
+                    self._module(value, torch, known)
 
     def _tensor(self, tensor: Any) -> None:
         shared = tensor.detach()
-        self._alive.append(shared)
         try:
-            self._marks += (tensor._version, shared.data_ptr())
-        except RuntimeError:  # made in inference mode, where no versions are kept; or sparse
-            self._marks.append(_content(tensor))
+            self._tensors.append((tensor, tensor._version, shared.data_ptr(), shared))
+        except RuntimeError:  # made in inference mode, or sparse
+            self._contents.append((tensor, _content(tensor)))
 
 
 @cache
@@ -104,25 +116,33 @@ def count_fused_steps() -> None:
     optimizers.register_optimizer_step_post_hook(after)
 
 
-def fingerprint(module: Any) -> bytes:
+def fingerprint(module: Any, besides: frozenset[str] = frozenset()) -> bytes:
     """Return 16 bytes for weights, attributes and code of a module, alike in every process.
 
+    Parameters
+    ----------
+    besides
+        Names of attributes that do not bear on what is computed. By default all do.
+
+    Notes
+    -----
     What is neither data nor code nor has attributes, such as an object of another language, cannot
     be told from others of its kind: with such a part no two fingerprints are alike.
     """
     torch = sys.modules["torch"]
     # Code compiled by another Python may differ, and then only misses.
     digest = blake2b(f"{torch.__version__} {sys.version_info[:2]}".encode(), digest_size=16)
-    _Writer(digest, torch).add(module)
+    _Writer(digest, torch, besides).add(module)
     return digest.digest()
 
 
 class _Writer:
     """Writes into a digest what a value is."""
 
-    def __init__(self, digest: Any, torch: Any) -> None:
+    def __init__(self, digest: Any, torch: Any, besides: frozenset[str]) -> None:
         self._digest = digest
         self._torch = torch
+        self._besides = besides
         # Alive, so that nothing else comes to lie at the address; numbered alike in every process.
         self._written: dict[int, tuple[int, Any]] = {}
 
@@ -183,9 +203,9 @@ class _Writer:
         else:
             self._code(type(module))
             bare = self._torch.nn.Module()
-        internal = vars(bare).keys() - _TOLD
+        besides = (vars(bare).keys() - _TOLD) | self._besides
         for name, value in vars(module).items():
-            if name not in internal:
+            if name not in besides:
                 self._say(name)
                 # Hooks are numbered through the whole process.
                 self.add(list(value.values()) if name in _HOOKS else value)
