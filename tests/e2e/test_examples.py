@@ -31,3 +31,9 @@ def test_rows_of_postgresql_read_through_valkey() -> None:
     assert first == f"{ada} {ada}"
     assert second == str({1: ada, 2: alan})
     assert "loads=2" in stats
+
+
+def test_pages_are_fetched_ahead() -> None:
+    printed = run("prefetch.py").splitlines()
+    assert printed[0].endswith("of the pages had to wait")
+    assert printed[2].split()[1:4] == ["pages", "fetched", "ahead,"]
