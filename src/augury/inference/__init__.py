@@ -1,5 +1,6 @@
 """Reuses what models have computed: outputs by row, and what lies on the way to them."""
 
+from augury.inference.batching import Batcher
 from augury.inference.layers import CachedLayers
 from augury.inference.model import CachedModel, InferenceStats
 from augury.inference.parameters import load_parameters, save_parameters
@@ -7,6 +8,7 @@ from augury.inference.pipeline import CachedPipeline
 from augury.inference.prefix import PrefixCache, PrefixStats
 
 __all__ = [
+    "Batcher",
     "CachedLayers",
     "CachedModel",
     "CachedPipeline",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from contextlib import suppress
+from functools import cache, lru_cache
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,11 +13,10 @@ from numpy.typing import NDArray
 from augury.errors import InputError, OutputError
 from augury.inference.adapters.contract import Outputs
 
-_SHARED = frozenset(
-    f"torch.{name}"
-    for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32",
-                 "float64", "complex64", "complex128")
-)  # fmt: skip
+_SHARED = frozenset({
+    "bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64",
+    "complex64", "complex128",
+})  # fmt: skip
 _CARRIERS = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
 
 
@@ -29,6 +30,11 @@ def array_of(tensor: Any) -> NDArray[Any]:
     InputError
         If it is a single value, or its bytes do not say all about it.
     """
+    if tensor.dtype in _shared():
+        with suppress(RuntimeError, TypeError):  # torch says itself that this takes more
+            simple: NDArray[Any] = tensor.numpy()
+            if simple.ndim:
+                return simple
     if tensor.is_quantized or tensor.is_nested or tensor.is_meta or tensor.layout is not _strided():
         raise InputError(
             "a sparse, nested, quantized or meta tensor has no rows of bytes; make it dense"
@@ -36,7 +42,7 @@ def array_of(tensor: Any) -> NDArray[Any]:
     if tensor.ndim == 0:
         raise InputError("the input is a single value; pass rows, such as torch.tensor([[1.0]])")
     host = tensor.detach().cpu().resolve_conj().resolve_neg()
-    if str(tensor.dtype) not in _SHARED:
+    if tensor.dtype not in _shared():
         try:
             host = host.view(getattr(sys.modules["torch"], _CARRIERS[tensor.dtype.itemsize]))
         except (KeyError, RuntimeError):
@@ -49,13 +55,26 @@ def signature_of(tensor: Any, array: NDArray[Any]) -> bytes:
     """Return what the bytes of a row do not say, and what else bears on what is computed of it."""
     torch = sys.modules["torch"]
     device = tensor.device.type
-    autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
-    # A number that the array stands for but does not hold must not be rounded as one of its own.
-    kind = array.dtype.str if str(tensor.dtype) in _SHARED else "|u1"
-    return (
-        f"tensor {kind} {array.shape[1:]} {tensor.dtype} {device} {autocast} "
-        f"{torch.get_float32_matmul_precision()}"
-    ).encode()
+    return _signature(
+        array.dtype.str if tensor.dtype in _shared() else "|u1",
+        array.shape[1:],
+        tensor.dtype,
+        device,
+        torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None,
+        torch.get_float32_matmul_precision(),
+    )
+
+
+@lru_cache(1024)
+def _signature(*parts: Any) -> bytes:
+    return " ".join(["tensor", *map(str, parts)]).encode()
+
+
+@cache
+def _shared() -> frozenset[Any]:
+    """Return the dtypes that NumPy has, too; the bytes of others are no numbers of its own."""
+    torch = sys.modules["torch"]
+    return frozenset(getattr(torch, name) for name in _SHARED)
 
 
 def _strided() -> Any:
@@ -123,7 +142,7 @@ class Structure:
         if kind == "tensor":
             dtype, device = rest
             tensor = self._torch.from_numpy(next(leaves))
-            if f"torch.{dtype}" not in _SHARED:
+            if dtype not in _SHARED:
                 tensor = tensor.view(getattr(self._torch, dtype))
             return tensor if device == "cpu" else tensor.to(_place(module, device))
         if kind == "none":

@@ -6,8 +6,10 @@ import importlib
 import os
 import sys
 from collections import OrderedDict
+from collections.abc import Collection
 from functools import cache
 from hashlib import blake2b
+from operator import is_
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
@@ -34,21 +36,33 @@ class Seen:
     lie at an address that is compared.
     """
 
-    __slots__ = ("_alive", "_marks", "training")
+    __slots__ = ("_containers", "_contents", "_empty", "_scripts", "_tensors", "training")
 
     training: Any
     """A module that is in training mode, or None."""
 
     def __init__(self, module: Any) -> None:
-        self._alive: list[Any] = []
-        self._marks: list[Any] = []
         self.training = None
+        self._containers: list[tuple[Collection[Any], tuple[Any, ...]]] = []
+        self._empty: list[Collection[Any]] = []  # containers, of which modules have many
+        self._tensors: list[tuple[Any, int, int, Any]] = []
+        self._contents: list[tuple[Any, bytes]] = []  # of tensors that keep no versions
+        self._scripts: list[Any] = []
         self._module(module, sys.modules["torch"], set())
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Seen) and self._marks == other._marks
-
-    __hash__ = None  # type: ignore[assignment]
+    def holds(self) -> bool:
+        """Return whether all is as it was."""
+        if any(self._empty):
+            return False
+        for container, before in self._containers:
+            if len(container) != len(before) or not all(map(is_, container, before)):
+                return False
+        for tensor, version, address, _ in self._tensors:
+            if tensor._version != version or tensor.data_ptr() != address:
+                return False
+        if any(script.training for script in self._scripts):
+            return False
+        return all(_content(tensor) == before for tensor, before in self._contents)
 
     def _module(self, module: Any, torch: Any, known: set[int]) -> None:
         if id(module) in known:
@@ -57,37 +71,35 @@ class Seen:
         if module.training and self.training is None:
             self.training = module
         if isinstance(module, torch.jit.ScriptModule):
+            self._scripts.append(module)
             for tensor in (*module.parameters(), *module.buffers()):
                 self._tensor(tensor)
-            return
-        self._values(vars(module).values(), torch, known)
+        else:
+            self._values(vars(module).values(), torch, known)
 
-    def _values(self, values: Any, torch: Any, known: set[int]) -> None:
-        self._alive.extend(values)
-        self._marks.extend(map(id, values))
+    def _values(self, values: Collection[Any], torch: Any, known: set[int]) -> None:
+        self._containers.append((values, tuple(values)))
         for value in values:
             kind = type(value)
-            if kind in _PLAIN:
-                continue
             if kind in _CONTAINERS:
-                if value:
-                    self._marks.append(len(value))
-                    if len(value) <= _MOST and id(value) not in known:
-                        known.add(id(value))
-                        held = value.values() if isinstance(value, dict) else value
-                        self._values(held, torch, known)
-            elif isinstance(value, torch.Tensor):
-                self._tensor(value)
-            elif isinstance(value, torch.nn.Module):
-                self._module(value, torch, known)
+                if not value:
+                    self._empty.append(value)
+                elif len(value) <= _MOST and id(value) not in known:
+                    known.add(id(value))
+                    held = value.values() if isinstance(value, dict) else value
+                    self._values(held, torch, known)
+            elif kind not in _PLAIN:
+                if isinstance(value, torch.Tensor):
+                    self._tensor(value)
+                elif isinstance(value, torch.nn.Module):
+                    self._module(value, torch, known)
 
     def _tensor(self, tensor: Any) -> None:
         shared = tensor.detach()
-        self._alive.append(shared)
         try:
-            self._marks += (tensor._version, shared.data_ptr())
-        except RuntimeError:  # made in inference mode, where no versions are kept; or sparse
-            self._marks.append(_content(tensor))
+            self._tensors.append((tensor, tensor._version, shared.data_ptr(), shared))
+        except RuntimeError:  # made in inference mode, or sparse
+            self._contents.append((tensor, _content(tensor)))
 
 
 @cache

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,10 @@ class Adapter(ABC):
         InputError
             If these are no rows that the model could take, or none whose bytes say all about them.
         """
+
+    def join(self, parts: Sequence[Any]) -> Any:
+        """Return as one what several calls had passed, all of one signature."""
+        return np.concatenate([np.asarray(part) for part in parts])
 
     @abstractmethod
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:

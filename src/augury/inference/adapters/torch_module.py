@@ -49,6 +49,7 @@ class TorchModule(Adapter):
         # What torch.compile() returns refers to what it compiles, and to the compiler.
         self._weighed = getattr(model, "_orig_mod", model)
         self._structure = Structure(self._torch)
+        self._seen: Seen | None = None
         count_fused_steps()
 
     def read(self, given: Any) -> Batch:
@@ -86,7 +87,9 @@ class TorchModule(Adapter):
 
     def state(self) -> Any:
         """Return what is compared to tell whether the module may have changed."""
-        seen = Seen(self._weighed)
+        seen = self._seen
+        if seen is None or not seen.holds():
+            seen = self._seen = Seen(self._weighed)
         if seen.training is not None:
             raise _in_training(seen.training)
         return seen
