@@ -9,7 +9,8 @@ from augury.cache import Cache
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Outputs
 from augury.inference.adapters.estimator import METHODS, Attributes, Estimator, fingerprint_of
-from augury.inference.model import CachedModel, InferenceStats
+from augury.inference.model import CachedModel
+from augury.inference.stats import InferenceStats
 from augury.tiers import Tiers
 
 
