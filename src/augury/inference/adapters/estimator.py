@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from collections.abc import Sequence
 from hashlib import blake2b
 from types import FunctionType
 from typing import Any
@@ -15,7 +16,7 @@ from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
 from augury.inference.arrays import batch_of, rows_of
 from augury.inference.code import add_function
-from augury.inference.frames import batch_of_frame
+from augury.inference.frames import batch_of_frame, join, select
 
 RANK = 20
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
@@ -48,6 +49,10 @@ class Estimator(Adapter):
     def read(self, given: Any) -> Batch:
         """Return the rows of what the user passed."""
         return batch_of_frame(given) or batch_of(rows_of(given), given)
+
+    def join(self, parts: Sequence[Any]) -> Any:
+        """Return as one what several calls had passed."""
+        return join(parts)
 
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
         """Run the model on these rows of what was passed."""
@@ -99,13 +104,6 @@ class Estimator(Adapter):
     def fingerprint(self) -> bytes:
         """Return what stands for all that the output depends on but the row."""
         return fingerprint_of([self.model])
-
-
-def select(given: Any, chosen: NDArray[np.int64]) -> Any:
-    """Return these rows of an array, of what can be made one, or of a frame."""
-    if hasattr(given, "iloc"):  # pandas
-        return given.iloc[chosen]
-    return given[chosen] if hasattr(given, "get_columns") else np.asarray(given)[chosen]
 
 
 def fingerprint_of(models: list[Any]) -> bytes:
