@@ -349,7 +349,7 @@ class _Call:
                 out[filled] = lines[source[filled]]
             search += perf_counter() - started
         assert form is not None
-        hits = int((source < 0).sum())
+        hits = 0 if len(missing) == count else int((source < 0).sum())
         self._count(
             count,
             searched=count,
