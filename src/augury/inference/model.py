@@ -22,7 +22,7 @@ from augury.inference.arrays import leaves_of, pack, rounded, unpack, width_of
 from augury.inference.bypass import Bypass
 from augury.inference.store import Store, store_in
 from augury.loading import Ttl, check_ttl, seconds
-from augury.parameters import check_instance
+from augury.parameters import check_instance, check_integer
 from augury.tiers import Tiers
 
 _METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
@@ -153,6 +153,12 @@ class CachedModel:
         Time to live of outputs; by default the cache's.
     bypass
         Whether to stop looking rows up while it does not pay; see `augury.inference.bypass`.
+    pad
+        Sizes of batches that the model is run on, for models that are compiled for each:
+        ``"bucket"`` for powers of two, a number for multiples of it; the last row is repeated to
+        fill them. None (the default): any size.
+    stats
+        Where to count; by default an object of its own, `CachedModel.stats`.
 
     Raises
     ------
@@ -194,6 +200,8 @@ class CachedModel:
         decimals: int | None = None,
         ttl: Ttl = None,
         bypass: bool = True,
+        pad: str | int | None = None,
+        stats: InferenceStats | None = None,
     ) -> None:
         check_instance("version", version, str)
         check_ttl("ttl", ttl)
@@ -203,14 +211,19 @@ class CachedModel:
             not isinstance(decimals, int) or isinstance(decimals, bool) or abs(decimals) > 300
         ):
             raise ConfigurationError(f"decimals must be an integer or None, not {decimals!r}")
+        if pad is not None and pad != "bucket":
+            if isinstance(pad, str):
+                raise ConfigurationError(f"pad must be 'bucket', a number or None, not {pad!r}")
+            check_integer("pad", pad)
         self.model = model
         self._store = store_in(cache, None if ttl is None else seconds(ttl))
         self._version = version
         self._verify = verify == "row"
         self._decimals = decimals
         self._bypass = bypass
+        self._pad = pad
         self._calls: dict[str | None, _Call] = {}
-        self.stats = InferenceStats()
+        self.stats = InferenceStats() if stats is None else stats
         self._main = self._call(method)
 
     def __call__(self, rows: Any) -> Any:
@@ -242,6 +255,7 @@ class CachedModel:
                 verify=self._verify,
                 decimals=self._decimals,
                 bypass=Bypass() if self._bypass else None,
+                pad=self._pad,
             )
             self._calls[method] = call
         return call
@@ -263,6 +277,7 @@ class _Call:
         verify: bool,
         decimals: int | None,
         bypass: Bypass | None,
+        pad: str | int | None,
     ) -> None:
         self._adapter = adapter
         self._store = store
@@ -272,6 +287,7 @@ class _Call:
         self._verify = verify
         self._decimals = decimals
         self._bypass = bypass
+        self._pad = pad
         self._lock = threading.Lock()
         self._state: Any = _UNKNOWN  # of the model when it was looked at last
         self._fingerprint = b""
@@ -364,7 +380,11 @@ class _Call:
     def _run_all(self, given: Any) -> Outputs:
         """Run the model on a batch at which nobody looks."""
         started = perf_counter()
-        outputs = self._adapter.run(given, None)
+        if self._pad is None:
+            outputs = self._adapter.run(given, None)
+        else:
+            batch = self._adapter.read(given)
+            outputs = self._ran(batch, None, len(batch.rows))
         took = perf_counter() - started
         rows = len(outputs.leaves[0]) if outputs.leaves else 0
         self._count(rows, computed=rows, model=took)
@@ -482,14 +502,21 @@ class _Call:
 
     def _ran(self, batch: Batch, chosen: NDArray[np.int64] | None, count: int) -> Outputs:
         """Run the model, and see that it returned what can be cached."""
+        size = count if self._pad is None else _padded(count, self._pad)
+        if size != count:
+            filled = np.full(size, count - 1)
+            filled[:count] = np.arange(count)
+            chosen = filled if chosen is None else chosen[filled]
         outputs = self._adapter.run(batch.given, chosen)
         for leaf in outputs.leaves:
             if leaf.dtype.hasobject:
                 raise OutputError("the model returns Python objects, which cannot be cached")
-            if leaf.ndim == 0 or len(leaf) != count:
+            if leaf.ndim == 0 or len(leaf) != size:
                 returned = "a single value" if leaf.ndim == 0 else f"{len(leaf)} rows"
-                raise OutputError(f"the model returned {returned} for {count} rows of input")
-        return outputs
+                raise OutputError(f"the model returned {returned} for {size} rows of input")
+        if size == count:
+            return outputs
+        return Outputs(tuple(leaf[:count] for leaf in outputs.leaves), outputs.form)
 
     def _lines(self, outputs: Outputs, form: Form) -> NDArray[np.uint8]:
         """Return outputs as bytes, if they look as outputs of this model did before."""
@@ -570,6 +597,12 @@ class _Call:
                     model=model,
                     glance=glance,
                 )
+
+
+def _padded(count: int, pad: str | int) -> int:
+    if isinstance(pad, int):
+        return -(-count // pad) * pad
+    return int(1 << (count - 1).bit_length()) if count else 0
 
 
 def _read_form(held: bytes) -> Form | None:

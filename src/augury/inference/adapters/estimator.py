@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
-from augury.inference.adapters.function import add_function
 from augury.inference.arrays import batch_of, rows_of
+from augury.inference.code import add_function
 from augury.inference.frames import batch_of_frame
 
 RANK = 20
