@@ -15,6 +15,7 @@ from augury.inference.frames import batch_of_frame
 from augury.inference.objects import UNWRITABLE, Attributes, digest_of
 
 RANK = 20
+_LABELS = (str, bytes, int, float, bool)  # that MessagePack returns as they were
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
 
 
@@ -69,24 +70,31 @@ class Estimator(Adapter):
             )
         array = np.asarray(returned)
         if array.dtype.hasobject:
-            return Outputs((self._labels(array),), "labels")
+            return self._labels(array)
         return Outputs((array,))
 
     def assemble(self, outputs: Outputs) -> Any:
         """Return outputs as the model itself would."""
         if outputs.form == "list":
             return list(outputs.leaves)
-        if outputs.form == "labels":
-            return self.model.classes_[outputs.leaves[0]]
+        if isinstance(outputs.form, list):
+            return np.array(outputs.form, object)[outputs.leaves[0]]
         return outputs.leaves[0]
 
-    def _labels(self, array: NDArray[Any]) -> NDArray[np.int64]:
-        """Return classes that are Python objects by their place among all classes."""
+    def _labels(self, array: NDArray[Any]) -> Outputs:
+        """Return classes that are Python objects by their places among all classes."""
         classes = getattr(self.model, "classes_", None)
-        if classes is None or array.ndim != 1:
-            raise OutputError("the model returns Python objects, which cannot be cached as rows")
-        place = {label: at for at, label in enumerate(classes.tolist())}
-        return np.array([place[label] for label in array.tolist()], np.int64)
+        labels = classes.tolist() if isinstance(classes, np.ndarray) else []
+        if not all(type(label) in _LABELS for label in labels):
+            labels = []
+        place = {label: at for at, label in enumerate(labels)}
+        try:
+            places = np.array([place[label] for label in array.tolist()], np.int64)
+        except (KeyError, TypeError):
+            raise OutputError(
+                "the model returns Python objects, which cannot be cached as rows"
+            ) from None
+        return Outputs((places,), labels)
 
     def state(self) -> Any:
         """Return what is compared to tell whether the model may have changed."""
