@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from augury.errors import ConfigurationError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
-from augury.inference.adapters.estimator import Attributes
 from augury.inference.arrays import batch_of, rows_of
 from augury.inference.frames import batch_of_frame, join, select
+from augury.inference.objects import Attributes
 
 RANK = 10
 METHODS = ("predict", "raw_score", "pred_leaf", "pred_contrib")
