@@ -1,6 +1,5 @@
 // Rows of a model's input: their digests, and the entries of a cache that hold what came of them.
 #include <Python.h>
-
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/tuple.h>
 
@@ -83,9 +82,14 @@ std::tuple<NewArray<std::int64_t>, NewArray<std::int64_t>> find_rows(
   auto source = std::make_unique_for_overwrite<std::int64_t[]>(count);
   std::size_t missed = 0;
   BatchIndex index(count);
+  const auto equal = [&](std::size_t a, std::size_t b) {
+    return digests[a] == digests[b] &&
+           (verified == 0 ||
+            std::memcmp(rows->data() + a * verified, rows->data() + b * verified, verified) == 0);
+  };
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t first =
-        index.first(digests[i].low, i, [&](std::size_t row) { return digests[row] == digests[i]; });
+        index.first(digests[i].low, i, [&](std::size_t row) { return equal(row, i); });
     if (first != i) {
       source[i] = source[first];
       if (source[i] < 0) std::memcpy(out.data() + i * width, out.data() + first * width, width);
@@ -97,8 +101,7 @@ std::tuple<NewArray<std::int64_t>, NewArray<std::int64_t>> find_rows(
     if (value.is_valid() && PyBytes_CheckExact(value.ptr()) &&
         static_cast<std::size_t>(PyBytes_GET_SIZE(value.ptr())) == width + verified) {
       const char* const held = PyBytes_AS_STRING(value.ptr());
-      if (verified == 0 ||
-          std::memcmp(held + width, rows->data() + i * verified, verified) == 0) {
+      if (verified == 0 || std::memcmp(held + width, rows->data() + i * verified, verified) == 0) {
         std::memcpy(out.data() + i * width, held, width);
         source[i] = -1;
         continue;
@@ -125,8 +128,8 @@ void store_rows(nb::handle object, const nb::bytes& space, const Array<std::uint
     const auto row = static_cast<std::size_t>(missing.data()[i]);
     if (row >= digests.size()) throw nb::index_error("no such row");
     const nb::object key = key_of(space, digests[row]);
-    const nb::object value = nb::steal(
-        PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(width + verified)));
+    const nb::object value =
+        nb::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(width + verified)));
     if (!value.is_valid()) throw nb::python_error();
     char* const bytes = PyBytes_AS_STRING(value.ptr());
     std::memcpy(bytes, outputs.data() + i * width, width);

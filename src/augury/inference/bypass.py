@@ -76,7 +76,8 @@ class Bypass:
         self._search += search
         self._model += model
         self._glance += glance
-        if self._rows >= _ROWS:
+        # Of whole periods only: in part of one there may have been no glance.
+        if self._rows >= _ROWS and self._batch % self._every == 0:
             self._decide()
 
     def _decide(self) -> None:

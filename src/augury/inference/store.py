@@ -19,6 +19,9 @@ Found = tuple[NDArray[np.int64], NDArray[np.int64]]
 class Store(Protocol):
     """Finds and stores outputs of rows by the digests of these."""
 
+    remote: bool
+    """Whether that may take as long as asking a server."""
+
     def find(
         self,
         space: bytes,
@@ -56,6 +59,8 @@ class Store(Protocol):
 class CacheStore:
     """A `Cache` of this process: rows are found natively, a batch at a time."""
 
+    remote = False
+
     def __init__(self, cache: Cache[Any, Any], ttl: float | None) -> None:
         self._cache = cache
         self._ttl = ttl
@@ -83,16 +88,23 @@ class CacheStore:
             self._cache, space, digests, missing, outputs, rows, ttl=self._ttl, size=None
         )
 
-    def form(self, space: bytes) -> bytes | None:  # noqa: ARG002
+    def form(self, space: bytes) -> bytes | None:
         """Return what outputs of this space look like, if that is there."""
-        return None  # whoever fills this cache is in this process, and knows
+        held = self._cache.get(space)
+        return held if isinstance(held, bytes) else None
 
     def put_form(self, space: bytes, form: bytes) -> None:
         """Store what outputs of this space look like."""
+        if self._ttl is None:
+            self._cache.set(space, form)
+        else:
+            self._cache.set(space, form, ttl=self._ttl)
 
 
 class TiersStore:
     """`Tiers`, which other processes may share."""
+
+    remote = True
 
     def __init__(self, tiers: Tiers[Any, Any], ttl: float | None) -> None:
         self._tiers = tiers
@@ -108,7 +120,7 @@ class TiersStore:
         """Fill lines of `out` with what is found; tell what is missing."""
         keys = _keys(space, digests)
         held = self._tiers.get_many(list(dict.fromkeys(keys)))
-        place: dict[bytes, int] = {}
+        place: dict[tuple[bytes, bytes], int] = {}
         missing: list[int] = []
         source = np.full(len(keys), -1, np.int64)
         width = out.shape[1]
@@ -118,10 +130,10 @@ class TiersStore:
             if isinstance(value, bytes) and value[width:] == row and len(value) >= width:
                 out[at] = np.frombuffer(value, np.uint8, width)
                 continue
-            if key not in place:
-                place[key] = len(missing)
+            if (key, row) not in place:
+                place[key, row] = len(missing)
                 missing.append(at)
-            source[at] = place[key]
+            source[at] = place[key, row]
         return np.array(missing, np.int64), source
 
     def put(

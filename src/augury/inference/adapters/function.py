@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from functools import partial
 from hashlib import blake2b
-from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -14,6 +11,7 @@ from numpy.typing import NDArray
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
 from augury.inference.arrays import batch_of, rows_of
+from augury.inference.code import add_function
 from augury.inference.texts import batch_of_texts
 
 RANK = 100
@@ -62,29 +60,5 @@ class Function(Adapter):
     def fingerprint(self) -> bytes:
         """Return what stands for all that the output depends on but the row."""
         digest = blake2b(digest_size=16)
-        _add_function(digest, self._function)
+        add_function(digest, self._function)
         return digest.digest()
-
-
-def _add_function(digest: Any, function: Any) -> None:
-    if isinstance(function, partial):
-        _add_function(digest, function.func)
-        digest.update(repr((function.args, sorted(function.keywords.items()))).encode())
-        return
-    function = inspect.unwrap(function)
-    name = getattr(function, "__qualname__", type(function).__qualname__)
-    digest.update(f"{getattr(function, '__module__', '')}.{name}".encode())
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    if isinstance(code, CodeType):
-        _add_code(digest, code)
-        digest.update(repr(getattr(function, "__defaults__", None)).encode())
-
-
-def _add_code(digest: Any, code: CodeType) -> None:
-    digest.update(code.co_code)
-    digest.update(repr(code.co_names).encode())
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            _add_code(digest, constant)
-        else:
-            digest.update(repr(constant).encode())
