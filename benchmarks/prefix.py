@@ -133,7 +133,7 @@ def main() -> None:
     rows = []
     for name, model in models().items():
         parameters = sum(each.numel() for each in model.parameters())
-        for length in (256, 512, 1024):
+        for length in (256, 512, 1024, 2048):
             row = {"model": name, "parameters": parameters, **measure(model, length, given.rounds)}
             rows.append(row)
             if not given.json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from functools import partial
-from types import CodeType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 
@@ -27,6 +27,43 @@ def add_function(digest: Any, function: Any) -> None:
 def _text(value: Any) -> bytes:
     """Return what stands for a value, less addresses, which are others in every process."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value)).encode()
+
+
+def parts_of(function: Any) -> list[Any]:
+    """Return what a function computes with besides its code, as far as it can be seen.
+
+    Its defaults, what it encloses, and the global variables that it names, but no modules; of a
+    method the object, of a partial its arguments.
+    """
+    if isinstance(function, partial):
+        return [*parts_of(function.func), *function.args, *function.keywords.values()]
+    if isinstance(function, MethodType):
+        return [function.__self__, *parts_of(function.__func__)]
+    function = inspect.unwrap(function)
+    if not isinstance(function, FunctionType):
+        return [] if isinstance(function, BuiltinFunctionType | type) else [function]
+    cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+    known = function.__globals__
+    named = [known[name] for name in _names(function.__code__) if name in known]
+    parts = [function.__defaults__, function.__kwdefaults__, *cells, *named]
+    return [part for part in parts if not isinstance(part, ModuleType)]
+
+
+def _names(code: CodeType) -> dict[str, None]:
+    """Return the names in a code, some of which are global variables, in their order."""
+    names = dict.fromkeys(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= _names(constant)
+    return names
+
+
+def _is_filled(cell: CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
 
 
 def _add_code(digest: Any, code: CodeType) -> None:

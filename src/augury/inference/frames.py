@@ -68,6 +68,22 @@ def batch_of_frame(given: Any) -> Batch | None:
     )
 
 
+def select(given: Any, chosen: NDArray[np.int64]) -> Any:
+    """Return these rows of a frame, of an array, or of what can be made one."""
+    if hasattr(given, "iloc"):  # pandas
+        return given.iloc[chosen]
+    return given[chosen] if hasattr(given, "get_columns") else np.asarray(given)[chosen]
+
+
+def join(parts: Sequence[Any]) -> Any:
+    """Return as one the rows of frames, or of arrays, all of one signature."""
+    if hasattr(parts[0], "iloc"):
+        return sys.modules["pandas"].concat(parts, ignore_index=True)
+    if hasattr(parts[0], "get_columns"):
+        return sys.modules["polars"].concat(parts)
+    return np.concatenate([np.asarray(part) for part in parts])
+
+
 def _batch_of_one_dtype(frame: Any, names: list[Any], dtype: np.dtype[Any]) -> Batch:
     """Return the same batch as column by column, for less."""
     rows = bytes_of(frame.to_numpy())

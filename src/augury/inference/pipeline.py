@@ -8,8 +8,9 @@ from typing import Any
 from augury.cache import Cache
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Outputs
-from augury.inference.adapters.estimator import METHODS, Attributes, Estimator, fingerprint_of
+from augury.inference.adapters.estimator import METHODS, Estimator, fingerprint_of
 from augury.inference.model import CachedModel
+from augury.inference.objects import Attributes
 from augury.inference.stats import InferenceStats
 from augury.tiers import Tiers
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
+from secrets import token_bytes
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ from numpy.typing import NDArray
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
 from augury.inference.arrays import batch_of, rows_of
-from augury.inference.code import add_function
+from augury.inference.code import add_function, parts_of
+from augury.inference.objects import Attributes, digest_of
 from augury.inference.texts import batch_of_texts
 
 RANK = 100
@@ -28,7 +31,13 @@ def adapt(model: Any, method: str | None) -> Adapter | None:
 
 
 class Function(Adapter):
-    """A function of rows. Its name and code are its fingerprint: what it refers to is not seen."""
+    """A function of rows.
+
+    Its fingerprint is its code and what that refers to: enclosed and global variables, of a method
+    its object. Where this cannot be pickled, no other process, nor another `CachedModel`, has its
+    entries. That one of these was given another value is noticed, and so is the fit of an estimator
+    among them; other changes within are not.
+    """
 
     def __init__(self, model: Any, function: Any, method: str) -> None:
         self.model = model
@@ -44,7 +53,11 @@ class Function(Adapter):
         if chosen is not None:
             texts = isinstance(given, list | tuple)
             given = [given[at] for at in chosen.tolist()] if texts else given[chosen]
-        returned = np.asarray(self._function(given))
+        returned = self._function(given)
+        try:
+            returned = np.asarray(returned)
+        except ValueError as error:
+            raise OutputError("the model returns rows that are not equally long") from error
         if returned.dtype.hasobject:
             raise OutputError("the model returns Python objects, which cannot be cached as rows")
         return Outputs((returned,))
@@ -53,12 +66,24 @@ class Function(Adapter):
         """Return outputs as the model itself would."""
         return outputs.leaves[0]
 
+    def join(self, parts: Sequence[Any]) -> Any:
+        """Return as one what several calls had passed."""
+        if isinstance(parts[0], list | tuple):  # texts
+            return [each for part in parts for each in part]
+        return np.concatenate(parts)
+
     def state(self) -> Any:
         """Return what is compared to tell whether the model may have changed."""
-        return getattr(self._function, "__code__", None)
+        function = getattr(self._function, "__func__", self._function)
+        parts = [getattr(function, "__code__", None), *parts_of(self._function)]
+        return Attributes([part for part in parts if hasattr(part, "fit")], others=parts)
 
     def fingerprint(self) -> bytes:
         """Return what stands for all that the output depends on but the row."""
         digest = blake2b(digest_size=16)
         add_function(digest, self._function)
+        try:
+            digest.update(digest_of(parts_of(self._function)))
+        except Exception:  # what cannot be pickled says so in many ways; nobody else has such a one
+            digest.update(token_bytes(16))
         return digest.digest()

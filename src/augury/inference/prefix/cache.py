@@ -262,8 +262,11 @@ class PrefixCache:
         if head is not None and end > min(asked.starts):
             into = blocks.room(head, len(held), end)
             for row, (start, values) in enumerate(zip(asked.starts, held, strict=True)):
+                part = [group[:, row] for group in into]
+                for each in part:
+                    each[:, :, :start] = 0.0  # masked, but what is no number would spread
                 if start < end:
-                    blocks.paste(head, values, [group[:, row] for group in into], start, end)
+                    blocks.paste(head, values, part, start, end)
                     reused += end - start
             layers = blocks.layers(into)
         with self._lock:
