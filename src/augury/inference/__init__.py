@@ -2,9 +2,11 @@
 
 from augury.inference.batching import Batcher
 from augury.inference.layers import CachedLayers
-from augury.inference.model import CachedModel, InferenceStats
+from augury.inference.model import CachedModel
 from augury.inference.parameters import load_parameters, save_parameters
 from augury.inference.pipeline import CachedPipeline
+from augury.inference.prefix import PrefixCache, PrefixStats
+from augury.inference.stats import InferenceStats
 
 __all__ = [
     "Batcher",
@@ -12,6 +14,8 @@ __all__ = [
     "CachedModel",
     "CachedPipeline",
     "InferenceStats",
+    "PrefixCache",
+    "PrefixStats",
     "load_parameters",
     "save_parameters",
 ]

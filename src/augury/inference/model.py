@@ -20,6 +20,7 @@ from augury.inference.adapters import Adapter, Batch, Outputs, adapter_of
 from augury.inference.adapters.contract import Leaf
 from augury.inference.arrays import leaves_of, pack, rounded, unpack, width_of
 from augury.inference.bypass import Bypass
+from augury.inference.stats import InferenceStats
 from augury.inference.store import Store, store_in
 from augury.loading import Ttl, check_ttl, seconds
 from augury.parameters import check_instance, check_integer
@@ -87,37 +88,6 @@ class Computed:
     space: bytes | None
     """Namespace of the model; None if it changed while it ran: then nothing has been stored, and
     the outputs may be of either."""
-
-
-@dataclass(slots=True)
-class InferenceStats:
-    """What a `CachedModel` has done so far."""
-
-    rows: int = 0
-    """Rows asked about."""
-    hits: int = 0
-    """Rows whose output was in the cache."""
-    duplicates: int = 0
-    """Rows equal to another one of their batch that the model was run on."""
-    computed: int = 0
-    """Rows that the model was run on."""
-    model_seconds: float = 0.0
-    """Time in the model."""
-    cache_seconds: float = 0.0
-    """Time for reading rows, digests, looking up and storing."""
-
-    @property
-    def hit_ratio(self) -> float:
-        """Rows that the model was not run on, per row; 0.0 without rows."""
-        return (self.hits + self.duplicates) / self.rows if self.rows else 0.0
-
-    @property
-    def saved_seconds(self) -> float:
-        """An estimate: what the rows not computed would have taken, less the cache's own time."""
-        if not self.computed:
-            return 0.0
-        each = self.model_seconds / self.computed
-        return each * (self.hits + self.duplicates) - self.cache_seconds
 
 
 class CachedModel:
@@ -497,7 +467,8 @@ class _Call:
         """Compute all rows by the model as it is now."""
         started = perf_counter()
         outputs = self._ran(batch, None, len(batch.rows))
-        self._count(len(batch.rows), computed=len(batch.rows), model=perf_counter() - started)
+        model, count = perf_counter() - started, len(batch.rows)
+        self._count(count, searched=count, computed=count, model=model)
         return pack(outputs), Form(leaves_of(outputs), outputs.form)
 
     def _ran(self, batch: Batch, chosen: NDArray[np.int64] | None, count: int) -> Outputs:
@@ -579,15 +550,17 @@ class _Call:
         model: float = 0.0,
         glance: float = 0.0,
     ) -> None:
-        with self._lock:
-            stats = self._stats
-            stats.rows += rows
-            stats.hits += hits
-            stats.duplicates += duplicates
-            stats.computed += computed
-            stats.model_seconds += model
-            stats.cache_seconds += search + glance
-            if self._bypass is not None:
+        self._stats.add(
+            rows,
+            hits=hits,
+            duplicates=duplicates,
+            computed=computed,
+            skipped=rows - searched,
+            model=model,
+            cache=search + glance,
+        )
+        if self._bypass is not None:
+            with self._lock:
                 self._bypass.note(
                     rows,
                     searched=searched,

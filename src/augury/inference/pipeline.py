@@ -9,8 +9,9 @@ from augury.cache import Cache
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Outputs
 from augury.inference.adapters.estimator import METHODS, Estimator, fingerprint_of
-from augury.inference.model import CachedModel, InferenceStats
+from augury.inference.model import CachedModel
 from augury.inference.objects import Attributes
+from augury.inference.stats import InferenceStats
 from augury.tiers import Tiers
 
 
