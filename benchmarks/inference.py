@@ -120,8 +120,8 @@ def forest() -> Subject:
         return CachedModel(model, Cache(200_000), method="predict_proba", bypass=bypass)
 
     noisy = pool(np.random.default_rng(1), enlarged=False)
-    lengths = {1: 400, 32: 3_200, 256: 10_240}
-    return Subject("forest", model.predict_proba, cached, noisy, 512, lengths, 256)
+    lengths = {1: 200, 32: 1_600, 256: 5_120}
+    return Subject("forest", model.predict_proba, cached, noisy, 512, lengths, 64)
 
 
 def contenders(subject: Subject, folder: str) -> dict[str, Way]:
@@ -206,7 +206,7 @@ def steady(subject: Subject, batch: int, repeats: float, seed: int) -> dict[str,
     new = generator.random(length) >= repeats
     rows = table[chosen]
     rows[new] = subject.noisy(int(new.sum()))
-    few = table[np.unique(chosen[: subject.limit])]
+    few = table[np.unique(chosen[: max(subject.limit, batch)])]
     with tempfile.TemporaryDirectory() as folder:
         ways = contenders(subject, folder)
         for name in ("lru_cache", "joblib rows"):
