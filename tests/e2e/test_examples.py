@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.servers import postgres, valkey
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -31,3 +33,11 @@ def test_rows_of_postgresql_read_through_valkey() -> None:
     assert first == f"{ada} {ada}"
     assert second == str({1: ada, 2: alan})
     assert "loads=2" in stats
+
+
+def test_a_chat_reuses_its_earlier_turns() -> None:
+    pytest.importorskip("transformers")
+    *turns, same, _ = run("prefix_reuse.py").splitlines()
+    assert turns[1] == "Ada, turn 2: 370 tokens, 336 of them reused"
+    assert turns[3] == "Alan, turn 1: 320 tokens, 288 of them reused"
+    assert same == "the same as without the cache: True"
