@@ -82,14 +82,12 @@ class PrefixCache:
 
     Examples
     --------
-    >>> import augury, torch  # doctest: +SKIP
-    >>> from transformers import AutoModelForCausalLM, AutoTokenizer  # doctest: +SKIP
-    >>> cache = augury.Cache(1 << 30, weigher=lambda key, block: len(block))  # doctest: +SKIP
-    >>> model = AutoModelForCausalLM.from_pretrained(path).eval()  # doctest: +SKIP
-    >>> prefix = PrefixCache(model, cache)  # doctest: +SKIP
-    >>> ids = AutoTokenizer.from_pretrained(path)("Once upon a", return_tensors="pt").input_ids
-    ... # doctest: +SKIP
-    >>> output = prefix.generate(ids, max_new_tokens=20)  # doctest: +SKIP
+    ::
+
+        cache = augury.Cache(1 << 30, weigher=lambda _, block: len(block))
+        prefix = PrefixCache(AutoModelForCausalLM.from_pretrained(path).eval(), cache)
+        ids = AutoTokenizer.from_pretrained(path)("Once upon a", return_tensors="pt").input_ids
+        tokens = prefix.generate(ids, max_new_tokens=20)
     """
 
     def __init__(
