@@ -9,6 +9,7 @@
 #include "bind/cache_docs.hpp"
 #include "bind/cache_learning.hpp"
 #include "bind/cache_object.hpp"
+#include "bind/cache_prefetch.hpp"
 #include "bind/cache_snapshot.hpp"
 #include "bind/cache_write.hpp"
 
@@ -219,8 +220,14 @@ PyObject* cache_clear(PyObject* object, PyObject*) {
   if (flights == nullptr) return nullptr;
   try {
     Dropped dropped(self);
+    Released released;
     // No Python code runs between here and the last entry.
     auto fresh = std::make_unique<Cache>(*self->plan);
+    if (self->prefetch != nullptr) {
+      fresh->use_probation(self->prefetch->make_probation(fresh->capacity()));
+      self->prefetch->drop_keys(released);
+    }
+    keep_counts_ahead(self);
     const std::unique_ptr<Cache> old(std::exchange(self->cache, fresh.release()));
     ++self->changes;
     std::swap(flights, self->flights);
@@ -361,13 +368,17 @@ PyObject* cache_count_load(PyObject* self, Arguments arguments, Py_ssize_t count
 
 PyObject* cache_statistics(PyObject* self, PyObject*) {
   const Statistics& s = as_cache(self)->statistics;
-  return Py_BuildValue("(KKKKKKKKKKKK)", s.hits, s.misses, s.negative_hits, s.insertions, s.updates,
-                       s.evictions, s.expirations, s.removals, s.rejections, s.loads,
-                       s.load_failures, s.load_ns);
+  const Probation::Counts ahead = count_ahead(as_cache(self));
+  const Probation::Counts& before = as_cache(self)->ahead_reset;
+  return Py_BuildValue("(KKKKKKKKKKKKKKK)", s.hits, s.misses, s.negative_hits, s.insertions,
+                       s.updates, s.evictions, s.expirations, s.removals, s.rejections, s.loads,
+                       s.load_failures, s.load_ns, ahead.fetched - before.fetched,
+                       ahead.used - before.used, ahead.unused - before.unused);
 }
 
 PyObject* cache_reset_stats(PyObject* self, PyObject*) {
   as_cache(self)->statistics = {};
+  as_cache(self)->ahead_reset = count_ahead(as_cache(self));
   Py_RETURN_NONE;
 }
 
@@ -382,6 +393,7 @@ PyObject* cache_validate(PyObject* object, PyObject*) {
       if (entry.key != nullptr && is_failure(static_cast<PyObject*>(entry.value))) ++failures;
     }
     if (failures != self->failures) throw std::logic_error("cache: failures miscounted");
+    if (self->prefetch != nullptr) self->prefetch->validate();
   } catch (...) {
     set_python_error();
     return nullptr;
@@ -391,7 +403,8 @@ PyObject* cache_validate(PyObject* object, PyObject*) {
 
 PyObject* cache_sizeof(PyObject* object, PyObject*) {
   const CacheObject* self = as_cache(object);
-  const std::size_t held = self->cache == nullptr ? 0 : self->cache->bytes();
+  const std::size_t held = (self->cache == nullptr ? 0 : self->cache->bytes()) +
+                           (self->prefetch == nullptr ? 0 : self->prefetch->bytes());
   return PyLong_FromSize_t(static_cast<std::size_t>(Py_TYPE(object)->tp_basicsize) + held);
 }
 
@@ -465,7 +478,7 @@ int cache_init(PyObject* object, PyObject* arguments, PyObject*) {
   if (recording != Py_None) {
     self->recording = reinterpret_cast<RecordingObject*>(Py_NewRef(recording));
     self->source = source;
-    self->recorded = self->recording->sampler;
+    self->recorded = self->watched = self->recording->sampler;
   }
   return 0;
 }
@@ -480,6 +493,9 @@ int cache_traverse(PyObject* object, visitproc visit, void* arg) {
   Py_VISIT(reinterpret_cast<PyObject*>(self->recording));
   Py_VISIT(self->model);
   if (self->cache == nullptr || !self->may_cycle) return 0;
+  if (self->prefetch != nullptr) {
+    if (const int result = self->prefetch->traverse(visit, arg); result != 0) return result;
+  }
   for (Slot slot = 0; slot < self->cache->slots(); ++slot) {
     const Entry& entry = self->cache->entry(slot);
     if (entry.key == nullptr) continue;
@@ -504,11 +520,12 @@ void drop_all(CacheObject* self) {
 
 int cache_tp_clear(PyObject* object) {
   CacheObject* self = as_cache(object);
+  self->watched = self->recorded = Sampler();
+  delete std::exchange(self->prefetch, nullptr);
   drop_all(self);
   Py_CLEAR(self->weigher);
   Py_CLEAR(self->listener);
   Py_CLEAR(self->clock);
-  self->recorded = Sampler();
   Py_CLEAR(self->recording);
   Py_CLEAR(self->model);
   return 0;
@@ -555,7 +572,7 @@ PyMethodDef cache_methods[] = {
     {"_held", cfunction(cache_held), METH_FASTCALL, kHeldDoc},
     {"_contents", cache_contents, METH_NOARGS, kContentsDoc},
     {"_restore", cfunction(cache_restore), kKeywords, kRestoreDoc},
-    {"_requeue", cfunction(cache_requeue), METH_FASTCALL, kRequeueDoc},
+    {"_line_up", cfunction(cache_line_up), METH_FASTCALL, kLineUpDoc},
     {"_resume", cache_resume, METH_O, kResumeDoc},
     {"_inspect", cache_inspect, METH_O, kInspectDoc},
     {"resize", cache_resize, METH_O, kResizeDoc},
@@ -570,6 +587,15 @@ PyMethodDef cache_methods[] = {
     {"_statistics", cache_statistics, METH_NOARGS, kStatisticsDoc},
     {"_count_load", cfunction(cache_count_load), METH_FASTCALL, kCountLoadDoc},
     {"_store_loaded", cfunction(cache_store_loaded), kKeywords, kStoreLoadedDoc},
+    {"_prefetch_begin", cache_prefetch_begin, METH_VARARGS, kPrefetchBeginDoc},
+    {"_prefetch_end", cache_prefetch_end, METH_NOARGS, kPrefetchEndDoc},
+    {"_prefetch_wait", cache_prefetch_wait, METH_O, kPrefetchWaitDoc},
+    {"_prefetch_take", cache_prefetch_take, METH_O, kPrefetchTakeDoc},
+    {"_prefetch_store", cfunction(cache_prefetch_store), kKeywords, kPrefetchStoreDoc},
+    {"_prefetch_finish", cfunction(cache_prefetch_finish), METH_FASTCALL, kPrefetchFinishDoc},
+    {"_prefetch_pause", cache_prefetch_pause, METH_O, kPrefetchPauseDoc},
+    {"_prefetch_renew", cache_prefetch_renew, METH_O, kPrefetchRenewDoc},
+    {"_prefetch_counts", cache_prefetch_counts, METH_NOARGS, kPrefetchCountsDoc},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
      "Return the generic type, for annotations."},
     {"__sizeof__", cache_sizeof, METH_NOARGS, kSizeofDoc},

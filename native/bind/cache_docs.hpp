@@ -261,11 +261,11 @@ inline constexpr char kRestoreDoc[] =
 
 Store an entry of another process, unless there is one; return whether it was stored.)";
 
-inline constexpr char kRequeueDoc[] =
-    R"(_requeue($self, key, hits, /)
+inline constexpr char kLineUpDoc[] =
+    R"(_line_up($self, keys, hits, /)
 --
 
-Give an entry the place of one that was just restored; return whether there is one.)";
+Give entries the places that they would have if they were restored in this order.)";
 
 inline constexpr char kResumeDoc[] =
     R"(_resume($self, memory, /)
@@ -351,7 +351,7 @@ inline constexpr char kStatisticsDoc[] =
     R"(_statistics($self, /)
 --
 
-Return the counts in the order of `augury.Stats`, the last in ns.)";
+Return the counts in the order of `augury.Stats`, the time in ns.)";
 
 inline constexpr char kCountLoadDoc[] =
     R"(_count_load($self, ns, succeeded, key, /)
@@ -364,6 +364,60 @@ inline constexpr char kStoreLoadedDoc[] =
 --
 
 Do what `set` does, unless a write has revoked the ticket.)";
+
+inline constexpr char kPrefetchBeginDoc[] =
+    R"(_prefetch_begin($self, keys, predictors, most, share, precision, queue, wake, /)
+--
+
+Begin to predict what to fetch; return False if somebody does so already.)";
+
+inline constexpr char kPrefetchEndDoc[] =
+    R"(_prefetch_end($self, /)
+--
+
+Predict no more.)";
+
+inline constexpr char kPrefetchWaitDoc[] =
+    R"(_prefetch_wait($self, for_wanted, /)
+--
+
+Ask to be woken once, by a key to fetch or by the end; return False if there is a key already.)";
+
+inline constexpr char kPrefetchTakeDoc[] =
+    R"(_prefetch_take($self, most, /)
+--
+
+Return a new batch and the keys to fetch in it, the oldest first.)";
+
+inline constexpr char kPrefetchStoreDoc[] =
+    R"(_prefetch_store($self, batch, key, value, /, *, ttl=...)
+--
+
+Store what was fetched, unless its key was written since it was predicted, or is there.)";
+
+inline constexpr char kPrefetchFinishDoc[] =
+    R"(_prefetch_finish($self, batch, answered, /)
+--
+
+End a batch; of its keys, those not stored are not under way any more.)";
+
+inline constexpr char kPrefetchPauseDoc[] =
+    R"(_prefetch_pause($self, paused, /)
+--
+
+Want nothing, and drop what waits, or go on.)";
+
+inline constexpr char kPrefetchRenewDoc[] =
+    R"(_prefetch_renew($self, wake, /)
+--
+
+Forget what is under way, in a forked child, and be woken in another way.)";
+
+inline constexpr char kPrefetchCountsDoc[] =
+    R"(_prefetch_counts($self, /)
+--
+
+Return what came of it; nothing if nobody fetches ahead.)";
 
 inline constexpr char kSizeofDoc[] =
     R"(__sizeof__($self, /)

@@ -3,33 +3,10 @@
 #include <cstring>
 
 #include "bind/arguments.hpp"
+#include "bind/saved_error.hpp"
 #include "core/clock.hpp"
 
 namespace augury {
-namespace {
-
-// Sets the present exception aside for as long as it lives.
-class SavedError {
- public:
-#if PY_VERSION_HEX >= 0x030C0000
-  SavedError() : error_(PyErr_GetRaisedException()) {}
-  ~SavedError() { PyErr_SetRaisedException(error_); }
-#else
-  SavedError() { PyErr_Fetch(&type_, &error_, &traceback_); }
-  ~SavedError() { PyErr_Restore(type_, error_, traceback_); }
-#endif
-  SavedError(const SavedError&) = delete;
-  SavedError& operator=(const SavedError&) = delete;
-
- private:
-  PyObject* error_ = nullptr;
-#if PY_VERSION_HEX < 0x030C0000
-  PyObject* type_ = nullptr;
-  PyObject* traceback_ = nullptr;
-#endif
-};
-
-}  // namespace
 
 void Dropped::release(const Item& item) noexcept {
   if (self_->listener != nullptr && !is_failure(item.value)) {
@@ -100,6 +77,35 @@ void drop_expired(CacheObject* self, Slot slot) {
   Dropped dropped(self);
   ++self->statistics.expirations;
   dropped.add(self->cache->remove(slot), Cause::kExpiry);
+}
+
+PyObject* read_watched(CacheObject* self, Slot slot, std::int64_t now) {
+  Cache& cache = *self->cache;
+  const std::uint64_t hash = cache.hash(slot);
+  auto* key = static_cast<PyObject*>(cache.entry(slot).key);
+  if (self->recorded.takes(hash)) {
+    record_access(self, key, {.size = cache.weight(slot), .hit = true});
+  }
+  if (self->prefetch == nullptr) return read_entry(self, cache, slot);
+  Released released;
+  self->prefetch->begin(cache, slot);
+  PyObject* value = read_entry(self, cache, slot);
+  self->may_cycle |= PyObject_IS_GC(key) != 0;
+  self->prefetch->see(cache, hash, key, true, now, released);
+  return value;
+}
+
+void miss_watched(CacheObject* self, std::uint64_t hash, PyObject* key, std::int64_t now) {
+  if (self->recorded.takes(hash)) record_access(self, key, {});
+  // Making the key may have run any code.
+  if (self->prefetch == nullptr || self->cache == nullptr || key == nullptr) {
+    PyErr_Clear();
+    return;
+  }
+  Released released;
+  self->prefetch->begin(*self->cache, kNone);
+  self->may_cycle |= PyObject_IS_GC(key) != 0;
+  self->prefetch->see(*self->cache, hash, key, false, now, released);
 }
 
 void set_python_error() noexcept {

@@ -10,6 +10,7 @@
 #include <new>
 #include <vector>
 
+#include "bind/prefetch.hpp"
 #include "bind/recording.hpp"
 #include "cache/cache.hpp"
 #include "core/hash.hpp"
@@ -27,6 +28,7 @@ struct Statistics {
 struct CacheObject {
   PyObject_HEAD PyObject* weakrefs;
   Cache* cache;      // nullptr until __init__
+  Sampler watched;   // which keys' reads are told to anyone: those recorded, or all
   Sampler recorded;  // which keys' accesses are recorded; none without a recording
   Plan* plan;
   PyObject* weigher;      // callable or nullptr
@@ -41,6 +43,10 @@ struct CacheObject {
   std::uint32_t source;        // what the recording knows this cache by
   RecordingObject* recording;  // or nullptr
   PyObject* model;             // what was told of the model in use, or nullptr
+  Prefetch* prefetch;          // nullptr: nobody fetches ahead
+  // Of entries that were fetched ahead: those of a Probation that is gone, and all counted when the
+  // statistics were reset.
+  Probation::Counts ahead_gone, ahead_reset;
 };
 
 extern PyTypeObject* cache_type;
@@ -205,18 +211,23 @@ void drop_expired(CacheObject* self, Slot slot);
   record(self->recording, key, access);
 }
 
+// Tells whoever watches of a read: of this entry, which it ends, or of a key that is not there.
+// `now` as for is_expired().
+PyObject* read_watched(CacheObject* self, Slot slot, std::int64_t now);
+void miss_watched(CacheObject* self, std::uint64_t hash, PyObject* key, std::int64_t now);
+
 template <class Sought>
-[[gnu::noinline]] void record_miss(CacheObject* self, const Sought& sought) {
+[[gnu::noinline]] void tell_miss(CacheObject* self, const Sought& sought, std::int64_t now) {
   PyObject* key = sought.object();
-  record_access(self, key, {});
+  miss_watched(self, sought.hash, key, now);
   Py_XDECREF(key);
 }
 
 template <class Sought>
-void count_miss(CacheObject* self, const Sought& sought) {
+void count_miss(CacheObject* self, const Sought& sought, std::int64_t now) {
   ++self->statistics.misses;
-  if (self->recorded.takes(sought.hash)) [[unlikely]]
-    record_miss(self, sought);
+  if (self->watched.takes(sought.hash)) [[unlikely]]
+    tell_miss(self, sought, now);
 }
 
 // Ends a read that found this entry, which is not expired.
@@ -233,14 +244,6 @@ void count_miss(CacheObject* self, const Sought& sought) {
   return value;
 }
 
-// The same, of a key that is sampled.
-[[gnu::noinline]] inline PyObject* read_and_record(CacheObject* self, Slot slot) {
-  Cache& cache = *self->cache;
-  record_access(self, static_cast<PyObject*>(cache.entry(slot).key),
-                {.size = cache.weight(slot), .hit = true});
-  return read_entry(self, cache, slot);
-}
-
 template <class Sought>
 [[gnu::noinline]] PyObject* read_slowly(CacheObject* self, const Sought& sought) {
   std::int64_t now = -1;
@@ -250,16 +253,16 @@ template <class Sought>
   }
   const Found found = search(self, sought);
   if (found.search != Search::kFound) {
-    if (found.search == Search::kAbsent) count_miss(self, sought);
+    if (found.search == Search::kAbsent) count_miss(self, sought, now);
     return nullptr;
   }
   if (is_expired(*self->cache, found.slot, now)) {
     drop_expired(self, found.slot);
-    count_miss(self, sought);
+    count_miss(self, sought, now);
     return nullptr;
   }
-  if (self->recorded.takes(sought.hash)) [[unlikely]]
-    return read_and_record(self, found.slot);
+  if (self->watched.takes(sought.hash)) [[unlikely]]
+    return read_watched(self, found.slot, now);
   return read_entry(self, *self->cache, found.slot);
 }
 
@@ -274,8 +277,8 @@ template <class Sought>
       return sought.is(static_cast<PyObject*>(cache->entry(at).key));
     });
     if (slot != kNone) [[likely]] {
-      if (self->recorded.takes(sought.hash)) [[unlikely]]
-        return read_and_record(self, slot);
+      if (self->watched.takes(sought.hash)) [[unlikely]]
+        return read_watched(self, slot, -1);
       return read_entry(self, *cache, slot);
     }
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
@@ -62,6 +63,41 @@ std::vector<Standing> standings(const Cache& cache, std::int64_t now) {
            is_failure(static_cast<PyObject*>(cache.entry(each.slot).value));
   });
   return order;
+}
+
+// An entry that is taken out to be inserted again.
+struct Waiting {
+  std::uint64_t hash;
+  Entry entry;
+  unsigned hits;
+  Weight weight = 0;  // 0: there is no entry with this very key
+  std::int64_t deadline = TimerWheel::kForever;
+};
+
+void line_up(CacheObject* self, std::vector<Waiting>& line, std::int64_t now, Dropped& dropped) {
+  Cache& cache = *self->cache;
+  ++self->changes;
+  for (Waiting& each : line) {
+    const Slot slot =
+        cache.find(each.hash, [&](Slot at) { return cache.entry(at).key == each.entry.key; });
+    if (slot == kNone) continue;
+    each.weight = cache.weight(slot);
+    each.deadline = cache.wheel().deadline(slot);
+    each.entry = cache.remove(slot);
+  }
+  const TapePause pause(*self->plan->tape);
+  for (const Waiting& each : line) {
+    if (each.weight == 0) continue;
+    try {
+      const std::uint64_t number =
+          cache.reads_numbers() ? number_of(static_cast<PyObject*>(each.entry.key), each.hash) : 0;
+      const Slot slot = cache.insert(each.hash, number, each.entry, each.weight, each.deadline, now,
+                                     [&](Entry left) { dropped.add(left, Cause::kSize); });
+      for (unsigned hit = 0; hit < each.hits; ++hit) cache.hit(slot);
+    } catch (const std::exception&) {  // there is no memory
+      dropped.add(each.entry, Cause::kSize);
+    }
+  }
 }
 
 bool parse_hits(PyObject* object, int* hits) {
@@ -149,39 +185,35 @@ PyObject* cache_restore(PyObject* object, Arguments arguments, Py_ssize_t count,
   return stored < 0 ? nullptr : PyBool_FromLong(stored);
 }
 
-PyObject* cache_requeue(PyObject* object, Arguments arguments, Py_ssize_t count) {
+PyObject* cache_line_up(PyObject* object, Arguments arguments, Py_ssize_t count) {
   CacheObject* self = as_cache(object);
-  int hits = 0;
-  if (!is_ready(self) || !check_count("_requeue", count, 2, 2) ||
-      !parse_hits(arguments[1], &hits)) {
+  if (!is_ready(self) || !check_count("_line_up", count, 2, 2)) return nullptr;
+  PyObject* keys = arguments[0];
+  if (PyTuple_Check(keys) == 0 || PyBytes_Check(arguments[1]) == 0 ||
+      PyTuple_GET_SIZE(keys) != PyBytes_GET_SIZE(arguments[1])) {
+    PyErr_SetString(PyExc_TypeError, "_line_up() needs a tuple and as many bytes");
     return nullptr;
   }
   const std::int64_t now = present(self);
-  const Py_hash_t hash = now < 0 ? -1 : hash_of(arguments[0]);
-  if (hash == -1) return nullptr;
-  const Found found = search(self, SoughtKey{table_hash(hash), arguments[0]});
-  if (found.search == Search::kFailed) return nullptr;
-  if (found.search == Search::kAbsent) Py_RETURN_FALSE;
+  if (now < 0 || !is_ready(self)) return nullptr;
   Dropped dropped(self);
-  Cache& cache = *self->cache;
-  const std::int64_t deadline = cache.wheel().deadline(found.slot);
-  const Weight weight = cache.weight(found.slot);
-  const std::uint64_t key_hash = table_hash(hash);
-  ++self->changes;
-  const Entry entry = cache.remove(found.slot);
   try {
-    const TapePause pause(*self->plan->tape);
-    const std::uint64_t number =
-        cache.reads_numbers() ? number_of(static_cast<PyObject*>(entry.key), key_hash) : 0;
-    const Slot slot = cache.insert(key_hash, number, entry, weight, deadline, now,
-                                   [&](Entry left) { dropped.add(left, Cause::kSize); });
-    for (int hit = 0; hit < hits; ++hit) cache.hit(slot);
+    std::vector<Waiting> line;
+    line.reserve(static_cast<std::size_t>(PyTuple_GET_SIZE(keys)));
+    for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(keys); ++at) {
+      const Py_hash_t hash = hash_of(PyTuple_GET_ITEM(keys, at));
+      if (hash == -1) return nullptr;
+      line.push_back({.hash = table_hash(hash),
+                      .entry = {PyTuple_GET_ITEM(keys, at), nullptr},
+                      .hits = static_cast<unsigned char>(PyBytes_AS_STRING(arguments[1])[at])});
+    }
+    // From here on no Python code runs.
+    line_up(self, line, now, dropped);
   } catch (...) {
-    dropped.add(entry, Cause::kSize);
     set_python_error();
     return nullptr;
   }
-  Py_RETURN_TRUE;
+  Py_RETURN_NONE;
 }
 
 PyObject* cache_resume(PyObject* object, PyObject* memory) {

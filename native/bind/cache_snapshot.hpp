@@ -10,7 +10,10 @@ namespace augury {
 PyObject* cache_contents(PyObject* object, PyObject*);
 PyObject* cache_restore(PyObject* object, Arguments arguments, Py_ssize_t count,
                         PyObject* keywords);
-PyObject* cache_requeue(PyObject* object, Arguments arguments, Py_ssize_t count);
+// (keys of entries as a tuple, hits as bytes): gives entries with these very keys the places in the
+// policy that they would have if they had come in this order.
+PyObject* cache_line_up(PyObject* object, Arguments arguments, Py_ssize_t count);
+
 PyObject* cache_resume(PyObject* object, PyObject* memory);
 
 }  // namespace augury

@@ -100,6 +100,11 @@ bool overwrite(CacheObject* self, Slot slot, const Write& write, const Terms& te
   return kept;
 }
 
+// Whether nobody has asked for the entry yet.
+bool waits(const Cache& cache, Slot slot) {
+  return cache.probation() != nullptr && cache.probation()->holds(slot);
+}
+
 void insert(CacheObject* self, const Write& write, const Terms& terms, Dropped& dropped) {
   ++self->changes;  // even a failed insertion may have moved the table
   Cache& cache = *self->cache;
@@ -142,10 +147,11 @@ int store(CacheObject* self, const Write& write) {
     if (self->cache->wheel().due(terms.now)) expire(self, terms.now, false, dropped);
     const SoughtKey sought{terms.hash, write.key};
     Found found = write.ticket == nullptr && write.hits < 0 ? search_and_revoke(self, sought)
-                                                         : search(self, sought);
+                                                            : search(self, sought);
     if (found.search == Search::kFailed) return -1;
     // From here on no Python code runs before the write is complete.
     if (write.ticket != nullptr && write.ticket->valid == 0) return 0;
+    if (self->prefetch != nullptr) self->prefetch->revoke(terms.hash);
     Cache& cache = *self->cache;
     if (found.search == Search::kFound && is_expired(cache, found.slot, terms.now)) {
       ++self->statistics.expirations;
@@ -170,10 +176,58 @@ int store(CacheObject* self, const Write& write) {
       return 0;
     }
     self->may_cycle |= PyObject_IS_GC(write.key) || PyObject_IS_GC(write.value);
+    if (found.search == Search::kFound && waits(cache, found.slot)) {
+      // It was fetched in vain: a write is no use of it.
+      dropped.add(cache.remove(found.slot), Cause::kReplaced);
+      insert(self, write, terms, dropped);
+      --self->statistics.insertions;
+      ++self->statistics.updates;
+      return 1;
+    }
     if (found.search == Search::kFound) {
       return overwrite(self, found.slot, write, terms, dropped) ? 1 : 0;
     }
     insert(self, write, terms, dropped);
+    return 1;
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
+
+int store_ahead(CacheObject* self, const Write& write, std::uint64_t batch) {
+  if (!is_ready(self)) return -1;
+  Terms terms;
+  if (!settle(self, write, &terms)) return -1;
+  Dropped dropped(self);
+  try {
+    if (self->cache->wheel().due(terms.now)) expire(self, terms.now, false, dropped);
+    const Found found = search(self, SoughtKey{terms.hash, write.key});
+    if (found.search == Search::kFailed) return -1;
+    // From here on no Python code runs before the write is complete.
+    std::uint8_t predictor = 0;
+    if (self->prefetch == nullptr || !self->prefetch->arrive(terms.hash, batch, &predictor)) {
+      return 0;
+    }
+    Cache& cache = *self->cache;
+    if (found.search == Search::kFound) {
+      if (!is_expired(cache, found.slot, terms.now)) return 0;
+      ++self->statistics.expirations;
+      dropped.add(cache.remove(found.slot), Cause::kExpiry);
+    }
+    ++self->changes;  // even a failed insertion may have moved the table
+    self->prefetch->prepare(cache.slots());
+    const std::uint64_t number = cache.reads_numbers() ? number_of(write.key, terms.hash) : 0;
+    const Slot slot = cache.insert_ahead(terms.hash, number, {write.key, write.value}, terms.weight,
+                                         terms.deadline, terms.now, [&](Entry entry) {
+                                           ++self->statistics.evictions;
+                                           dropped.add(entry, Cause::kSize);
+                                         });
+    if (slot == kNone) return 0;
+    Py_INCREF(write.key);
+    Py_INCREF(write.value);
+    self->may_cycle |= PyObject_IS_GC(write.key) || PyObject_IS_GC(write.value);
+    self->prefetch->stored(slot, predictor);
     return 1;
   } catch (...) {
     set_python_error();
@@ -190,6 +244,7 @@ int take(CacheObject* self, PyObject* key, PyObject** value) {
   if (self->clock != nullptr && now < 0) return -1;
   const Found found = search_and_revoke(self, SoughtKey{table_hash(hash), key});
   if (found.search == Search::kFailed) return -1;
+  if (self->prefetch != nullptr) self->prefetch->revoke(table_hash(hash));
   const bool absent = found.search == Search::kAbsent || is_expired(*self->cache, found.slot, now);
   if (self->recorded.takes(table_hash(hash))) [[unlikely]] {
     record_access(self, key,

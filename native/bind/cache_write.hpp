@@ -12,8 +12,8 @@ struct Write {
   PyObject* size = nullptr;        // nullptr: by the weigher
   TicketObject* ticket = nullptr;  // of the load that wants to store; nullptr: a write by the user
   bool only_if_absent = false;     // leave a value that is there alone
-  // Of an entry of another process: how many requests speak for it, see Policy::visit. Then it is no
-  // access that is recorded or learned from, and no load under way loses its right. Negative: a
+  // Of an entry of another process: how many requests speak for it, see Policy::visit. Then it is
+  // no access that is recorded or learned from, and no load under way loses its right. Negative: a
   // write.
   int hits = -1;
 };
@@ -24,6 +24,10 @@ bool is_ready(CacheObject* self);
 // 1: stored, 0: not (too heavy, given up by the policy at once, the ticket was revoked, or the key
 // is there), -1: an exception is set.
 int store(CacheObject* self, const Write& write);
+
+// Stores what was fetched before anyone asked for it, as a part of a batch (see Prefetch). 0: it is
+// out of date, is there already, or takes more room than there is for such.
+int store_ahead(CacheObject* self, const Write& write, std::uint64_t batch);
 
 // Takes an entry out. 1: there was one, and *value is a new reference (nullptr if it was a
 // Failure); 0: there was none; -1: an exception is set.

@@ -1,6 +1,7 @@
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
@@ -9,6 +10,7 @@
 
 #include "bind/arrays.hpp"
 #include "bind/bind.hpp"
+#include "sim/forecast.hpp"
 #include "sim/prefetching.hpp"
 
 namespace nb = nanobind;
@@ -16,10 +18,11 @@ namespace nb = nanobind;
 namespace augury {
 namespace {
 
-void feed(PrefetchSimulation& simulation, const Array<std::uint32_t>& ids,
-          const Array<std::uint64_t>& hashes, const std::optional<Array<std::uint64_t>>& sizes,
-          const Array<std::uint64_t>& keys, const std::optional<Array<std::uint32_t>>& times,
-          const std::optional<Array<std::uint32_t>>& sessions, bool numbered) {
+PrefetchRequests checked(const Array<std::uint32_t>& ids, const Array<std::uint64_t>& hashes,
+                         const std::optional<Array<std::uint64_t>>& sizes,
+                         const Array<std::uint64_t>& keys,
+                         const std::optional<Array<std::uint32_t>>& times,
+                         const std::optional<Array<std::uint32_t>>& sessions, bool numbered) {
   if ((sizes && sizes->size() != ids.size()) || (times && times->size() != ids.size()) ||
       (sessions && sessions->size() != ids.size())) {
     throw std::invalid_argument("ids, sizes, times and sessions must have the same length");
@@ -34,11 +37,35 @@ void feed(PrefetchSimulation& simulation, const Array<std::uint32_t>& ids,
                                                .times = view(times)},
                                   .sessions = view(sessions),
                                   .numbered = numbered};
-  const nb::gil_scoped_release unlocked;
   for (const std::uint32_t id : requests.requests.ids) {
     if (id >= requests.requests.hashes.size()) throw std::out_of_range("an id has no hash");
   }
+  return requests;
+}
+
+void feed(PrefetchSimulation& simulation, const Array<std::uint32_t>& ids,
+          const Array<std::uint64_t>& hashes, const std::optional<Array<std::uint64_t>>& sizes,
+          const Array<std::uint64_t>& keys, const std::optional<Array<std::uint32_t>>& times,
+          const std::optional<Array<std::uint32_t>>& sessions, bool numbered) {
+  const PrefetchRequests requests = checked(ids, hashes, sizes, keys, times, sessions, numbered);
+  const nb::gil_scoped_release unlocked;
   simulation.feed(requests);
+}
+
+std::pair<NewArray<std::uint32_t>, NewArray<float>> forecast(
+    Forecast& forecast, const Array<std::uint32_t>& ids, const Array<std::uint64_t>& hashes,
+    const Array<std::uint64_t>& keys, const std::optional<Array<std::uint32_t>>& times,
+    const std::optional<Array<std::uint32_t>>& sessions, bool numbered) {
+  const PrefetchRequests requests =
+      checked(ids, hashes, std::nullopt, keys, times, sessions, numbered);
+  const std::size_t size = ids.size() * forecast.most();
+  auto guessed = std::make_unique_for_overwrite<std::uint32_t[]>(size);
+  auto probabilities = std::make_unique_for_overwrite<float[]>(size);
+  {
+    const nb::gil_scoped_release unlocked;
+    forecast.feed(requests, {guessed.get(), size}, {probabilities.get(), size});
+  }
+  return {hand_over(std::move(guessed), size), hand_over(std::move(probabilities), size)};
 }
 
 nb::dict counts_of(const PrefetchSimulation& simulation) {
@@ -105,6 +132,16 @@ void bind_prefetch_simulation(nb::module_& module) {
       .def_prop_ro("room", &PrefetchSimulation::room)
       .def_prop_ro("threshold", &PrefetchSimulation::threshold)
       .def_prop_ro("predictor_bytes", &PrefetchSimulation::predictor_bytes);
+  nb::class_<Forecast>(module, "Forecast")
+      .def(nb::new_([](std::size_t keys, std::uint32_t predictors, std::size_t most,
+                       std::uint64_t horizon) {
+             return std::make_unique<Forecast>(
+                 Mixture::Options{.keys = keys, .predictors = predictors, .most = most}, horizon);
+           }),
+           nb::kw_only(), nb::arg("keys"), nb::arg("predictors"), nb::arg("most"),
+           nb::arg("horizon"))
+      .def("feed", &forecast, nb::arg("ids"), nb::arg("hashes"), nb::arg("keys"),
+           nb::arg("times").none(), nb::arg("sessions").none(), nb::arg("numbered"));
 }
 
 }  // namespace augury

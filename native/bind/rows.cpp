@@ -115,9 +115,14 @@ std::tuple<NewArray<std::int64_t>, NewArray<std::int64_t>> find_rows(
     sought.emplace_back(key_of(space, digest));
     if (cache->cache != nullptr) cache->cache->prefetch_home(sought.back().hash);
   }
+  const auto equal = [&](std::size_t a, std::size_t b) {
+    return digests[a] == digests[b] &&
+           (verified == 0 ||
+            std::memcmp(rows->data() + a * verified, rows->data() + b * verified, verified) == 0);
+  };
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t first =
-        index.first(digests[i].low, i, [&](std::size_t row) { return digests[row] == digests[i]; });
+        index.first(digests[i].low, i, [&](std::size_t row) { return equal(row, i); });
     if (first != i) {
       source[i] = source[first];
       if (source[i] < 0) std::memcpy(out.data() + i * width, out.data() + first * width, width);

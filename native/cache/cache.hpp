@@ -1,6 +1,7 @@
 // The live cache without Python: index, entries, policy, weights and expiry.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -115,6 +116,12 @@ class Cache {
     engine_.use_probation(std::move(probation));
   }
   [[nodiscard]] Probation* probation() const { return engine_.probation(); }
+  // How many entries, as heavy as those that wait, may wait. There is a probation.
+  [[nodiscard]] Weight places_ahead() const {
+    const std::size_t waiting = engine_.residents().aside();
+    if (waiting == 0) return probation()->room();
+    return probation()->room() / std::max<Weight>(engine_.residents().weight_aside() / waiting, 1);
+  }
 
   // Gives a resident another value; returns the former one.
   void* replace(Slot slot, void* value) { return std::exchange(entries_[slot].value, value); }
@@ -160,6 +167,8 @@ class Cache {
 
   // From now on it is this time, in seconds since 1970; without that, what the system's clock says.
   void tell_time(std::uint32_t seconds) { told_time_ = seconds; }
+  // See Request::time.
+  [[nodiscard]] std::uint32_t time() const { return told_time_ ? *told_time_ : wall_seconds(); }
 
   // See Policy::use_model.
   void use_model(std::shared_ptr<const Model> model) { policy_->use_model(std::move(model)); }
@@ -232,9 +241,6 @@ class Cache {
     table_.insert(hash, slot);
     if (deadline != TimerWheel::kForever) wheel_.schedule(slot, deadline, now);
   }
-
-  // See Request::time.
-  [[nodiscard]] std::uint32_t time() const { return told_time_ ? *told_time_ : wall_seconds(); }
 
   // What forget() is going to touch, and whoever releases the key and the value after that.
   // Inlined, or GCC takes it for a function without effect and drops the calls.

@@ -1,6 +1,7 @@
 // Capacity and the order of calls to a policy. The live cache and the simulator both run this.
 #pragma once
 
+#include <exception>
 #include <memory>
 
 #include "cache/probation.hpp"
@@ -59,7 +60,10 @@ class Engine {
   template <class Dropped>
   Slot admit_ahead(P& policy, const Request& request, Dropped&& dropped) {
     const Weight room = std::min(probation_->room(), capacity_);
-    if (request.weight > room) return kNone;
+    if (request.weight > room) {
+      probation_->refused();
+      return kNone;
+    }
     while (residents_.weight_aside() + request.weight > room) evict_unused(dropped);
     shrink(policy, capacity_ - request.weight, dropped);
     const Slot slot = residents_.add(request.hash, request.weight);
@@ -109,9 +113,11 @@ class Engine {
   // There must be a resident.
   template <class Dropped>
   void evict_one(P& policy, Dropped&& dropped) {
-    if (residents_.size() == 0) [[unlikely]] {
-      evict_unused(dropped);
-      return;
+    if (residents_.aside() != 0) [[unlikely]] {
+      if (residents_.size() == 0 || probation_->overdue(residents_.weight_aside())) {
+        evict_unused(dropped);
+        return;
+      }
     }
     const Slot victim = policy.evict();
     if (probation_ != nullptr) [[unlikely]] {
@@ -141,12 +147,14 @@ class Engine {
     if (request.time != 0) whole.time = request.time;
     whole.next = request.next;
     probation_->missed(whole.hash, true);
-    residents_.take_back(slot);
+    bool taken_back = false;
     try {
       policy.miss(whole);
+      residents_.take_back(slot);
+      taken_back = true;
       policy.insert(slot, whole);
-    } catch (const std::bad_alloc&) {
-      residents_.set_aside(slot);
+    } catch (const std::exception&) {  // no memory, or more entries than there may be
+      if (taken_back) residents_.set_aside(slot);
       return;
     }
     probation_->take_used(slot);

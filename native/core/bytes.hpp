@@ -1,7 +1,6 @@
 // Plain state as bytes that another process of such a machine can read.
 #pragma once
 
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -19,7 +18,7 @@ template <class T>
   requires std::is_trivially_copyable_v<T>
 [[nodiscard]] bool consume(std::string_view& bytes, T& value) {
   if (bytes.size() < sizeof value) return false;
-  std::memcpy(&value, bytes.data(), sizeof value);
+  bytes.copy(reinterpret_cast<char*>(&value), sizeof value);
   bytes.remove_prefix(sizeof value);
   return true;
 }

@@ -32,7 +32,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Entry& entry = entries[bytes.next() % entries.size()];
   Plan plan;
   plan.capacity = bytes.next() % 2 == 0 ? 1 + bytes.next() % 8 : 1 + bytes.next16() % 600;
-  plan.weighed = bytes.next() % 2 == 0;
+  const std::uint32_t kind = bytes.next();
+  plan.weighed = kind % 2 == 0;
+  plan.ahead = kind % 4 >= 2;
   plan.keys = static_cast<std::uint32_t>(1 + plan.capacity * (1 + bytes.next() % 4));
   plan.seed = bytes.next();
   plan.validate_every = plan.capacity < 20 ? 1 : 16;

@@ -20,7 +20,7 @@ class Doorkeeper {
   // Remembers the last `rows` rows, and up to as many before them.
   explicit Doorkeeper(std::size_t rows)
       : most_(std::max<std::size_t>(rows, 1)),
-        words_(std::bit_ceil(most_ * kBits) / 64),
+        words_(std::bit_ceil(std::max<std::size_t>(most_ * kBits, 64)) / 64),
         young_(words_),
         old_(words_) {}
 

@@ -234,8 +234,8 @@ class Features {
   // remembers less, if it is cut.
   [[nodiscard]] bool restore(std::string_view& bytes) {
     return consume(bytes, now_) && consume(bytes, time_) && consume(bytes, novelty_) &&
-           keys_.restore(bytes, now_) && near_.restore(bytes, now_) &&
-           far_.restore(bytes, now_) && kin_.restore(bytes, now_);
+           keys_.restore(bytes, now_) && near_.restore(bytes, now_) && far_.restore(bytes, now_) &&
+           kin_.restore(bytes, now_);
   }
 
   [[nodiscard]] std::size_t bytes() const {

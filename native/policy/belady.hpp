@@ -73,7 +73,7 @@ class Belady final : public Policy {
     next_.ensure(slot);
     best_.reserve(next_.size() / kShare + kLeast);
     never_.reserve(next_.size() / kShare + kLeast);
-    slots_ = std::max(slots_, slot + 1);
+    for (; slots_ <= slot; ++slots_) next_[slots_] = kGone;  // some may be set aside
     next_[slot] = kGone;
     if (residents_.size() == 1) {
       weight_ = request.weight;

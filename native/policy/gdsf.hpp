@@ -64,7 +64,7 @@ class GdsfWithStamps final : public Policy {
   void insert(Slot slot, const Request&) override {
     nodes_.ensure(slot);
     heap_.reserve(nodes_.size() + nodes_.size() / 16 + 64);
-    slots_ = std::max(slots_, slot + 1);
+    for (; slots_ <= slot; ++slots_) nodes_[slots_].requests = 0;  // some may be set aside
     nodes_[slot] = {.base = missed_base_, .requests = 1, .stamp = 0};
     nodes_[slot].stamp = next_stamp();
     push(slot);

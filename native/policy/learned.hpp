@@ -145,10 +145,10 @@ class Learned final : public Adaptive<ScoredQueues, 2 * kTwoStageSettings.size()
   }
   void tell_stay() { scoring_->stay = octaves(level(static_cast<std::uint64_t>(stay_))); }
 
-  // Requests for which a key is worth being remembered by the next process: as a resident, and as
-  // long again.
+  // Requests for which a key is worth being remembered by the next process: some times as long as
+  // an entry stays. All that is known would be larger than many an entry, and gains nothing more.
   [[nodiscard]] std::uint32_t horizon() const {
-    return static_cast<std::uint32_t>(std::min(2 * stay_, 0x1p31));
+    return static_cast<std::uint32_t>(std::min(4 * stay_, 0x1p31));
   }
 
   const Residents& residents_;

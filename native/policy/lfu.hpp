@@ -66,14 +66,14 @@ class Lfu final : public Policy {
   bool visit(const Visit& visit) const override {
     // What was hit since it was placed has a higher key than its queue: it goes there when its turn
     // comes.
-    std::vector<std::pair<std::uint8_t, Slot>> order;
-    order.reserve(residents_.size());
+    std::array<std::vector<Slot>, kKeys> turns;
     for (std::uint32_t key = 0; key < kKeys; ++key) {
       queues_[wrap(age_ + key)].each_from_back(
-          [&](Slot slot) { order.emplace_back(above_age(nodes_[slot].key), slot); });
+          [&](Slot slot) { turns[above_age(nodes_[slot].key)].push_back(slot); });
     }
-    std::ranges::stable_sort(order, {}, &std::pair<std::uint8_t, Slot>::first);
-    for (const auto& [key, slot] : order) visit(slot, std::max<std::uint32_t>(key, 1) - 1);
+    for (std::uint32_t key = 0; key < kKeys; ++key) {
+      for (const Slot slot : turns[key]) visit(slot, std::max(key, 1U) - 1);
+    }
     return true;
   }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <ranges>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -113,9 +114,9 @@ class ScoredQueues final : public Policy {
   void resize(Weight capacity) override { queues_.resize(capacity); }
 
   bool visit(const Visit& visit) const override {
-    for (auto next = leaving_.rbegin(); next != leaving_.rend(); ++next) {
-      const State state = nodes_[next->slot].state;
-      if (state != State::kQueued) visit(next->slot, state == State::kAskedFor ? 1 : 0);
+    for (const Candidate& next : std::views::reverse(leaving_)) {
+      const State state = nodes_[next.slot].state;
+      if (state != State::kQueued) visit(next.slot, state == State::kAskedFor ? 1 : 0);
     }
     return queues_.visit(visit);
   }

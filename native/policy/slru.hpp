@@ -39,7 +39,7 @@ class Slru final : public Policy {
 
   void hit(Slot slot, const Request&) override {
     const std::uint8_t level = level_[slot];
-    if (top_ == 1 && residents_.unit()) {
+    if (top_ == 1 && unit_) {
       if (slot == front_[0]) front_[0] = list_.towards_back(slot);
       if (level == 0) {
         level_[slot] = 1;
@@ -73,6 +73,7 @@ class Slru final : public Policy {
     nodes_.ensure(slot);
     level_.ensure(slot);
     settle(top_);
+    unit_ = residents_.unit();
     push(slot, full_ ? 0 : lowest_with_room(request.weight));
     next_victim_ = list_.back();
   }
@@ -88,6 +89,7 @@ class Slru final : public Policy {
     // First what hits have left to do, at the old weight.
     while (weight_[top_] - (level_[slot] == top_ ? more : 0) > limit_) lower_the_last(top_);
     settle(level_[slot]);
+    unit_ = residents_.unit();
   }
 
   void resize(Weight capacity) override {
@@ -117,7 +119,7 @@ class Slru final : public Policy {
     if (front != front_) throw std::logic_error("slru: a segment begins elsewhere");
     if (weight != weight_) throw std::logic_error("slru: misweighed");
     for (std::size_t level = 1; level <= top_; ++level) {
-      const bool may_wait = top_ == 1 && residents_.unit();
+      const bool may_wait = top_ == 1 && unit_;
       if (weight[level] > limit_ && !may_wait)
         throw std::logic_error("slru: a segment is too full");
     }
@@ -189,6 +191,7 @@ class Slru final : public Policy {
   Weight limit_ = 0;  // of each segment but the lowest, which has what the others leave
   Weight lowest_limit_ =
       0;               // beyond which new entries fill the others, until the cache has been full
+  bool unit_ = true;   // all that it was told of weigh 1
   bool full_ = false;  // something was evicted at this capacity
   Slab<Linked> nodes_;
   Slab<std::uint8_t> level_;

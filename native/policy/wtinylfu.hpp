@@ -119,8 +119,8 @@ class WTinyLfu final : public Policy {
   [[nodiscard]] std::string memory() const override {
     const auto capacity = static_cast<double>(capacity_);
     std::string bytes;
-    append(bytes, Climb{static_cast<double>(window_limit_) / capacity, step_ / capacity,
-                     ratio_before_});
+    append(bytes,
+           Climb{static_cast<double>(window_limit_) / capacity, step_ / capacity, ratio_before_});
     return bytes;
   }
   void resume(std::string_view memory) override {

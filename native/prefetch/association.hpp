@@ -37,7 +37,7 @@ class Association final : public Predictor {
     if (note.count <= kSupport) ++note.count;
     if (note.count == kLeast) {
       lot_.push_back(asked.key);
-      if (lot_.size() == kLot) mine();
+      if (lot_.size() == kLot) mine(now);
     }
     for (std::uint32_t i = 0; i < note.partners.size(); ++i) {
       if (note.partners[i] == kNone) break;
@@ -45,8 +45,13 @@ class Association final : public Predictor {
     }
   }
 
+  void prefetch(const Asked& asked) const override {
+    if (asked.key < size_) __builtin_prefetch(&notes_[asked.key], 1);
+  }
   void forget(Slot key) override {
-    if (key < size_) notes_[key] = {};
+    if (key >= size_) return;
+    if (notes_[key].count >= kLeast) std::erase(lot_, key);
+    notes_[key] = {};
   }
   [[nodiscard]] std::size_t bytes() const override {
     return notes_.bytes() + lot_.capacity() * sizeof(Slot);
@@ -71,10 +76,10 @@ class Association final : public Predictor {
     for (; size_ < notes_.size(); ++size_) notes_[size_] = {};
   }
 
-  void mine() {
-    std::sort(lot_.begin(), lot_.end(), [&](Slot a, Slot b) {
-      return static_cast<std::int32_t>(notes_[a].at[0] - notes_[b].at[0]) < 0;
-    });
+  void mine(std::uint32_t now) {
+    // By age, which unlike a time modulo 2^32 is in order.
+    std::ranges::sort(
+        lot_, [&](Slot a, Slot b) { return now - notes_[a].at[0] > now - notes_[b].at[0]; });
     for (std::size_t i = 0; i < lot_.size(); ++i) {
       for (std::size_t j = i + 1; j < std::min(lot_.size(), i + kNeighbours); ++j) {
         if (notes_[lot_[j]].at[0] - notes_[lot_[i]].at[0] > kRange) break;

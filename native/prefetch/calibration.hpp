@@ -35,7 +35,8 @@ class Calibration {
   // Measures a guess made now. There must be room.
   void watch(const Guess& guess, std::uint64_t hash, std::uint64_t now) {
     waiting_[(first_ + used_++) % kWaiting] = {
-        now, hash, static_cast<std::uint32_t>(guess.predictor * kClasses + guess.evidence), false};
+        now, hash, guess.key,
+        static_cast<std::uint16_t>(guess.predictor * kClasses + guess.evidence), false};
   }
 
   // Judges the guesses whose time has come.
@@ -45,7 +46,11 @@ class Calibration {
       if (guess.made + delay_ >= now) break;
       guess.late = delay_ != 0 && asked(keys, guess);
     }
-    for (; used_ != 0 && waiting_[first_].made + delay_ + horizon_ < now; --used_, --fetched_) {
+    // No more at a time than two requests may add, or a horizon that shrinks would judge all at
+    // once.
+    for (std::size_t left = kMostJudged;
+         left != 0 && used_ != 0 && waiting_[first_].made + delay_ + horizon_ < now;
+         --left, --used_, --fetched_) {
       const Waiting& guess = waiting_[first_];
       Class& its = classes_[guess.its_class];
       its.judged = its.judged * kMemory + 1;
@@ -61,6 +66,7 @@ class Calibration {
  private:
   static constexpr std::size_t kClasses = 256;
   static constexpr std::size_t kWaiting = 8192;
+  static constexpr std::size_t kMostJudged = 96;
   static constexpr float kMemory = 0.998F;  // of so many judgements as 1 / (1 - kMemory)
   static constexpr float kPrior = 0.2F;
   static constexpr float kPriorWeight = 2;
@@ -72,12 +78,15 @@ class Calibration {
   struct Waiting {
     std::uint64_t made;
     std::uint64_t hash;
-    std::uint32_t its_class;
+    Slot key;  // kNone: to be found by its hash
+    std::uint16_t its_class;
     bool late;  // it was asked for before it could have been fetched
   };
 
   static bool asked(const KeyTable& keys, const Waiting& guess) {
-    const Slot key = keys.find(guess.hash);
+    // A key whose number is another's by now may have come back under a third.
+    const bool kept = guess.key != kNone && keys.hash(guess.key) == guess.hash;
+    const Slot key = kept ? guess.key : keys.find(guess.hash);
     return key != kNone && keys.last(key) > guess.made;
   }
 

@@ -37,6 +37,15 @@ class Context final : public Predictor {
     guess(key_of(asked.key, a, b), Successors<kMost>::kClasses, guesses);
   }
 
+  void prefetch(const Asked& asked) const override {
+    const auto [a, b, c] = asked.before;
+    if (a == kNone || asked.repeated || places_.size() == 0) return;
+    const auto fetch = [&](std::uint64_t key) {
+      __builtin_prefetch(&places_[key & (places_.size() - 1)], 1);
+    };
+    fetch(key_of(asked.key, a));
+    fetch(key_of(asked.key, a, b));
+  }
   [[nodiscard]] std::size_t bytes() const override { return places_.bytes(); }
 
  private:

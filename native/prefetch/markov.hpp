@@ -33,9 +33,14 @@ class Markov final : public Predictor {
     }
   }
 
+  void prefetch(const Asked& asked) const override {
+    if (known(asked.key)) __builtin_prefetch(&after_[asked.key]);
+    if (known(asked.before[0])) __builtin_prefetch(&after_[asked.before[0]], 1);
+  }
   void forget(Slot key) override {
     if (key < size_) after_[key].clear();
   }
+  void look(std::uint32_t depth) override { depth_ = depth; }
   [[nodiscard]] std::size_t bytes() const override { return after_.bytes(); }
 
  private:

@@ -45,9 +45,9 @@ class Mixture {
   };
 
   explicit Mixture(const Options& options)
-      : options_(options),
-        keys_(options.keys),
-        sessions_(std::clamp<std::size_t>(options.keys / 16, 64, 1 << 16)),
+      : options_(bounded(options)),
+        keys_(options_.keys),
+        sessions_(std::clamp<std::size_t>(options_.keys / 16, 64, 1 << 16)),
         calibration_(Predictors::kSize, 64) {
     build(Predictors{});
   }
@@ -66,6 +66,7 @@ class Mixture {
       }
     }
     Sessions::Session& session = sessions_.of(request.session);
+    if (keys_.full()) drop_forgotten(session);
     const Asked asked{.key = touched_.key,
                       .number = request.number,
                       .numeric = request.numeric,
@@ -73,6 +74,9 @@ class Mixture {
                       .time = request.time,
                       .clock = clock_,
                       .before = session.before};
+    for (const auto& predictor : predictors_) {
+      if (predictor != nullptr) predictor->prefetch(asked);
+    }
     guesses_.clear();
     for (std::size_t i = 0; i < predictors_.size(); ++i) {
       if (predictors_[i] == nullptr) continue;
@@ -83,6 +87,8 @@ class Mixture {
     if (!asked.repeated) {
       std::copy_backward(session.before.begin(), session.before.end() - 1, session.before.end());
       session.before[0] = touched_.key;
+      std::copy_backward(session.prints.begin(), session.prints.end() - 1, session.prints.end());
+      session.prints[0] = print_of(request.hash);
     }
     choose(request, threshold, has);
     return {chosen_.data(), count_};
@@ -94,6 +100,12 @@ class Mixture {
   // For how many requests a fetched key is expected to be kept, and how many a fetch takes.
   void horizon(std::uint64_t requests) { calibration_.horizon(requests); }
   void delay(std::uint64_t requests) { calibration_.delay(requests); }
+  // See Predictor::look.
+  void depth(std::uint32_t depth) {
+    for (const auto& predictor : predictors_) {
+      if (predictor != nullptr) predictor->look(depth);
+    }
+  }
 
   [[nodiscard]] std::size_t bytes() const {
     std::size_t bytes = keys_.bytes() + sessions_.bytes() + calibration_.bytes();
@@ -107,6 +119,25 @@ class Mixture {
   static constexpr std::size_t kMost = 8;
 
  private:
+  static Options bounded(Options options) {
+    options.keys = std::clamp<std::size_t>(options.keys, 1, kNone);
+    options.depth = std::clamp(options.depth, 1U, kDeepest);
+    options.most = std::min(options.most, kMost);
+    return options;
+  }
+
+  static std::uint32_t print_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
+
+  // Numbers that are another key's by now, and what came before, are no part of the session any
+  // more.
+  void drop_forgotten(Sessions::Session& session) const {
+    for (std::size_t i = 0; i < kOrder && session.before[i] != kNone; ++i) {
+      if (print_of(keys_.hash(session.before[i])) == session.prints[i]) continue;
+      std::fill(session.before.begin() + static_cast<std::ptrdiff_t>(i), session.before.end(),
+                kNone);
+    }
+  }
+
   template <class... Each>
   void build(PredictorList<Each...>) {
     const PredictorSetup setup{.keys = options_.keys, .depth = options_.depth};
@@ -122,6 +153,10 @@ class Mixture {
   template <class Has>
   void choose(const Request& request, float threshold, Has&& has) {
     count_ = 0;
+    if (options_.most == 0) return;
+    for (const Guess& guess : guesses_.all()) {
+      if (guess.key != kNone) keys_.prefetch(guess.key);
+    }
     for (const Guess& guess : guesses_.all()) {
       const float probability = calibration_.probability(guess);
       const bool promising = probability >= threshold;
@@ -132,7 +167,8 @@ class Mixture {
       if (hash == request.hash || has(hash)) continue;
       if (measured) calibration_.watch(guess, hash, clock_);
       if (promising) {
-        choose({hash, guess.key, guess.number, guess.predictor, probability});
+        const Slot key = guess.key == kNone ? keys_.find(hash) : guess.key;
+        choose({hash, key, guess.number, guess.predictor, probability});
       }
     }
   }

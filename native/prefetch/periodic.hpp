@@ -29,7 +29,7 @@ class Periodic final : public Predictor {
     ensure(asked.key);
     note(asked);
     for (int i = 0; i < kAtOnce && !alarms_.empty() && alarms_.front().at <= asked.time; ++i) {
-      std::pop_heap(alarms_.begin(), alarms_.end(), later);
+      std::ranges::pop_heap(alarms_, later);
       const Alarm alarm = alarms_.back();
       alarms_.pop_back();
       const Rhythm& rhythm = rhythms_[alarm.key];
@@ -39,6 +39,9 @@ class Periodic final : public Predictor {
     }
   }
 
+  void prefetch(const Asked& asked) const override {
+    if (asked.key < size_) __builtin_prefetch(&rhythms_[asked.key], 1);
+  }
   void forget(Slot key) override {
     if (key < size_) rhythms_[key] = {};
   }
@@ -78,7 +81,7 @@ class Periodic final : public Predictor {
   void note(const Asked& asked) {
     Rhythm& rhythm = rhythms_[asked.key];
     // Several requests in a moment are one; time that goes back says nothing.
-    if (rhythm.last != 0 && asked.time < rhythm.last + kShortest) {
+    if (rhythm.last != 0 && (asked.time < rhythm.last || asked.time - rhythm.last < kShortest)) {
       if (asked.time < rhythm.last) rhythm = {.last = asked.time};
       return;
     }
@@ -94,7 +97,7 @@ class Periodic final : public Predictor {
     // Early enough for the next to be as much too early as the last was too late.
     const std::uint32_t lead = std::min(apart + 1, interval / 2);
     alarms_.push_back({asked.time + interval - lead, asked.time, asked.key});
-    std::push_heap(alarms_.begin(), alarms_.end(), later);
+    std::ranges::push_heap(alarms_, later);
   }
 
   std::size_t most_;

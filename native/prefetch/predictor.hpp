@@ -35,7 +35,7 @@ struct Asked {
 
 // A key that may be asked for soon.
 struct Guess {
-  Slot key;              // kNone: one that was never seen,
+  Slot key;              // kNone: one that may never have been seen,
   std::uint64_t number;  // and is this integer
   // How sure the predictor is, in classes of its own: of each class it is measured how often it is
   // right.
@@ -82,9 +82,15 @@ class Predictor {
   // not have learned of it.
   virtual void see(const Asked& asked, Guesses& guesses) = 0;
 
+  // Fetches what see() is going to read; the same request follows.
+  virtual void prefetch(const Asked& /*asked*/) const {}
+
   // The number is another key's from now on. Guesses of others that name it may remain: they are
   // wrong, and soon outweighed.
   virtual void forget(Slot /*key*/) {}
+
+  // From now on it should look so many requests ahead, where it can: from 1 to kDeepest.
+  virtual void look(std::uint32_t /*depth*/) {}
 
   [[nodiscard]] virtual std::size_t bytes() const = 0;
 };

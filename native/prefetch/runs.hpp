@@ -39,12 +39,16 @@ class Runs final : public Predictor {
       }
       if (length == 0) continue;
       for (std::uint32_t ahead = 0; ahead < kAhead + depth_ - 1; ++ahead) {
-        guesses.add_number(asked.number + (ahead + 1) * step.step, evidence(i, length, ahead));
+        const std::uint64_t next = asked.number + (ahead + 1) * step.step;
+        // A run ends where the integers do.
+        if ((next > asked.number) != (step.step <= kFarthest)) break;
+        guesses.add_number(next, evidence(i, length, ahead));
       }
     }
     recent_[place_of(asked.number)] = {asked.number, asked.clock};
   }
 
+  void look(std::uint32_t depth) override { depth_ = depth; }
   [[nodiscard]] std::size_t bytes() const override { return sizeof *this; }
 
  private:

@@ -19,6 +19,7 @@ class Sessions {
     std::uint64_t who = 0;
     std::uint64_t clock = 0;  // of its last request; 0: free
     std::array<Slot, kOrder> before{kNone, kNone, kNone};
+    std::array<std::uint32_t, kOrder> prints{};  // of these keys: whether a number is still theirs
   };
 
   explicit Sessions(std::size_t most) {

@@ -6,7 +6,7 @@
 #include <deque>
 #include <memory>
 #include <span>
-#include <vector>
+#include <unordered_set>
 
 #include "cache/cache.hpp"
 #include "core/slab.hpp"
@@ -68,13 +68,20 @@ class PrefetchSimulation {
       const std::uint64_t size = requests.sizes.empty() ? 1 : requests.sizes[i];
       const std::uint32_t time = requests.times.empty() ? 0 : requests.times[i];
       counts_.bytes += size;
-      ask(hash, number, size, time);
+      const bool hit = ask(hash, size, time);
+      // As in a live cache, where what was missed is loaded meanwhile, and then stored.
       foresee({.hash = hash,
                .number = number,
                .numeric = all.numbered,
                .session = all.sessions.empty() ? 0 : std::uint64_t{all.sessions[i]},
                .time = time},
               size);
+      if (!hit) {
+        cache_.insert(hash, number, entry(), weight_of(size), TimerWheel::kForever, 0,
+                      [](Entry) {});
+      }
+      if (options_.delay == 0) arrive();
+      cache_.probation()->tick();
     }
     counts_.requests += requests.ids.size();
   }
@@ -102,10 +109,16 @@ class PrefetchSimulation {
   }
 
  private:
+  static constexpr double kLargest = 9e18;  // below 2^63
+
   struct Fetch {
     std::uint64_t due;
     Choice choice;
     std::uint64_t size;
+  };
+  struct Known {
+    std::uint64_t size;  // when it was asked for last
+    std::uint64_t number;
   };
   // What is known of an entry fetched ahead, by slot.
   struct Origin {
@@ -117,8 +130,7 @@ class PrefetchSimulation {
     return cache_.find(hash, [&](Slot slot) { return cache_.hash(slot) == hash; });
   }
   [[nodiscard]] bool under_way(std::uint64_t hash) const {
-    return std::any_of(fetches_.begin(), fetches_.end(),
-                       [&](const Fetch& fetch) { return fetch.choice.hash == hash; });
+    return !fetches_.empty() && under_way_.contains(hash);
   }
   [[nodiscard]] Weight weight_of(std::uint64_t size) const {
     return options_.weighed ? std::max<Weight>(size, 1) : 1;
@@ -128,18 +140,23 @@ class PrefetchSimulation {
     return {&anything, &anything};
   }
 
-  void ask(std::uint64_t hash, std::uint64_t number, std::uint64_t size, std::uint32_t time) {
+  bool ask(std::uint64_t hash, std::uint64_t size, std::uint32_t time) {
     cache_.tell_time(time);
     const Slot slot = find(hash);
     if (slot != kNone) {
-      if (cache_.probation()->holds(slot)) use(origins_[slot]);
+      const bool waited = cache_.probation()->holds(slot);
+      if (waited) use(origins_[slot]);
       cache_.hit(slot);
-      return;
+      // What it weighs was a guess until now.
+      if (waited) {
+        cache_.reweigh(slot, std::min(weight_of(size), cache_.capacity()), [](Entry) {});
+      }
+      return true;
     }
-    if (!fetches_.empty() && under_way(hash)) ++counts_.late;
+    if (under_way(hash)) ++counts_.late;
     ++counts_.misses;
     counts_.missed_bytes += size;
-    cache_.insert(hash, number, entry(), weight_of(size), TimerWheel::kForever, 0, [](Entry) {});
+    return false;
   }
 
   void use(const Origin& origin) {
@@ -149,29 +166,31 @@ class PrefetchSimulation {
   }
 
   void foresee(const Mixture::Request& request, std::uint64_t size) {
-    Probation& probation = *cache_.probation();
+    const Probation& probation = *cache_.probation();
     mixture_.horizon(probation.horizon());
     const auto choices =
-        mixture_.see(request, static_cast<float>(probation.threshold()), [&](std::uint64_t hash) {
-          return find(hash) != kNone || (!fetches_.empty() && under_way(hash));
-        });
+        mixture_.see(request, static_cast<float>(probation.threshold()),
+                     [&](std::uint64_t hash) { return find(hash) != kNone || under_way(hash); });
     const Slot key = mixture_.touched().key;
-    sizes_.ensure(key);
-    sizes_[key] = size;
-    typical_size_ += (static_cast<double>(size) - typical_size_) / 64;
-    for (const Choice& choice : choices) {
+    known_.ensure(key);
+    known_[key] = {size, request.number};
+    typical_size_ += (std::min(static_cast<double>(size), kLargest) - typical_size_) / 64;
+    for (Choice choice : choices) {
       // Of a key that was never seen nobody knows the size.
-      const std::uint64_t expected =
-          choice.key == kNone ? static_cast<std::uint64_t>(typical_size_) : sizes_[choice.key];
+      auto expected = static_cast<std::uint64_t>(typical_size_);
+      if (choice.key != kNone) {
+        expected = known_[choice.key].size;
+        choice.number = known_[choice.key].number;
+      }
       fetches_.push_back({clock_ + options_.delay, choice, expected});
+      under_way_.insert(choice.hash);
     }
-    if (options_.delay == 0) arrive();
-    probation.tick();
   }
 
   void arrive() {
     for (; !fetches_.empty() && fetches_.front().due <= clock_; fetches_.pop_front()) {
       const Fetch& fetch = fetches_.front();
+      under_way_.erase(fetch.choice.hash);
       ++counts_.fetched;
       counts_.fetched_bytes += fetch.size;
       ++counts_.fetched_by[fetch.choice.predictor];
@@ -191,9 +210,10 @@ class PrefetchSimulation {
   PrefetchCounts counts_;
   Probation::Counts before_;  // when the counts were reset
   std::uint64_t clock_ = 0;
-  std::deque<Fetch> fetches_;  // in order of their arrival
-  Slab<Origin> origins_;       // by slot
-  Slab<std::uint64_t> sizes_;  // by key of the mixture
+  std::deque<Fetch> fetches_;                    // in order of their arrival
+  std::unordered_set<std::uint64_t> under_way_;  // their hashes
+  Slab<Origin> origins_;                         // by slot
+  Slab<Known> known_;                            // by key of the mixture
   double typical_size_ = 1;
 };
 

@@ -80,7 +80,7 @@ class States {
         ++count;
       }
     }
-    std::memcpy(bytes.data() + start, &count, sizeof count);
+    bytes.replace(start, sizeof count, reinterpret_cast<const char*>(&count), sizeof count);
   }
 
   // Remembers what was saved instead of what it did, and takes it off the front; false, and it

@@ -21,7 +21,11 @@ struct Record {
 class CacheExercise {
  public:
   CacheExercise(const augury::Plan& plan, std::uint64_t keys, std::uint64_t hashes)
-      : cache_(plan), random_(plan.seed), keys_(keys), hashes_(hashes) {}
+      : cache_(plan), random_(plan.seed), keys_(keys), hashes_(hashes) {
+    if (plan.seed % 2 == 0) {
+      cache_.use_probation(std::make_unique<Probation>(plan.capacity, 0.4, 0.5));
+    }
+  }
 
   void step() {
     const std::uint64_t key = 1 + random_.below(keys_);
@@ -36,8 +40,13 @@ class CacheExercise {
         CHECK(cache_.entry(slot).value == pointer(record->second.value));
         CHECK(cache_.weight(slot) == record->second.weight);
         CHECK(cache_.wheel().deadline(slot) == record->second.deadline);
-        cache_.hit(slot);
+        allocations_left = op < 5 ? static_cast<std::int64_t>(random_.below(4)) : -1;
+        cache_.hit(slot);  // of one that waits: handed over to the policy, if there is memory
+        allocations_left = -1;
       }
+    } else if (op >= 90 && slot == kNone && cache_.probation() != nullptr) {
+      insert_ahead(key, op < 92);
+      cache_.probation()->tick();
     } else if (op < 60 && slot != kNone) {
       overwrite(slot, key, record->second);
     } else if (op < 70 && slot != kNone) {
@@ -110,6 +119,29 @@ class CacheExercise {
       return;
     }
     CHECK((slot == kNone) == (record.weight > cache_.capacity()));
+    if (slot != kNone) model_.emplace(key, record);
+  }
+
+  void insert_ahead(std::uint64_t key, bool failing) {
+    const Record record{++values_, 1 + random_.below(random_.below(4) == 0 ? 30 : 4), deadline()};
+    const Weight room = std::min(cache_.probation()->room(), cache_.capacity());
+    const std::size_t fetched = cache_.probation()->counts().fetched;
+    Slot slot = kNone;
+    try {
+      allocations_left = failing ? static_cast<std::int64_t>(random_.below(6)) : -1;
+      slot =
+          cache_.insert_ahead(hash(key), key, {pointer(key), pointer(record.value)}, record.weight,
+                              record.deadline, now_, [this](Entry entry) { drop(entry); });
+      allocations_left = -1;
+    } catch (const std::bad_alloc&) {
+      allocations_left = -1;
+      CHECK(failing && find(key) == kNone);
+      compare();
+      return;
+    }
+    CHECK((slot == kNone) == (record.weight > room));
+    CHECK(cache_.probation()->counts().fetched == fetched + 1);
+    CHECK(slot == kNone || cache_.probation()->holds(slot));
     if (slot != kNone) model_.emplace(key, record);
   }
 

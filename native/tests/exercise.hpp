@@ -63,6 +63,7 @@ struct Plan {
   std::uint64_t seed = 1;
   std::map<std::string, double, std::less<>> parameters = {};
   std::uint32_t validate_every = 1;
+  bool ahead = false;  // entries are also stored before anyone asks for them
 };
 
 class Exercise {
@@ -73,6 +74,7 @@ class Exercise {
                        .capacity = plan.capacity,
                        .seed = plan.seed,
                        .parameters = &plan_.parameters});
+    if (plan.ahead) engine_.use_probation(std::make_unique<Probation>(plan.capacity, 0.5, 0.5));
   }
 
   void run(Bytes bytes) {
@@ -89,14 +91,18 @@ class Exercise {
   void step(Bytes& bytes) {
     const std::uint32_t op = bytes.next();
     const std::uint32_t key = bytes.next16() % plan_.keys;
-    if (op < 200) {
+    if (op < 60 && plan_.ahead) {
+      store_ahead(key, weight(bytes), op < 10);
+    } else if (op < 200) {
       request(key, weight(bytes), false);
     } else if (op < 225) {
       request(key, weight(bytes), true);
     } else if (op < 240) {
       remove(key);
-    } else if (op < 253) {
+    } else if (op < 252) {
       reweigh(key, weight(bytes));
+    } else if (op < 253) {
+      resume(bytes);
     } else {
       resize(1 + bytes.next16() % (2 * plan_.capacity));
     }
@@ -113,7 +119,9 @@ class Exercise {
     const Request request{
         .hash = mix(key), .weight = weight, .number = key, .next = next_request(key)};
     if (slot_of_[key] != kNone) {
+      allocations_left = failing ? static_cast<std::int64_t>(key % 3) : -1;
       engine_.hit(*policy_, slot_of_[key], request);
+      allocations_left = -1;
       return;
     }
     const auto drop = [this](Slot slot) { dropped(slot); };
@@ -130,7 +138,31 @@ class Exercise {
       return;
     }
     CHECK((slot == kNone) == (weight > engine_.capacity()));
-    if (slot == kNone) return;
+    if (slot != kNone) stored(slot, key, weight);
+  }
+
+  void store_ahead(std::uint32_t key, Weight weight, bool failing) {
+    if (slot_of_[key] != kNone) return;
+    const Request request{.hash = mix(key), .weight = weight, .number = key};
+    const bool fits = weight <= engine_.probation()->room();
+    Slot slot = kNone;
+    try {
+      key_of_.reserve(key_of_.size() + 2);
+      victims_.reserve(victims_.size() + 2 * plan_.keys);
+      allocations_left = failing ? static_cast<std::int64_t>(key % 3) : -1;
+      slot = engine_.admit_ahead(*policy_, request, [this](Slot victim) { dropped(victim); });
+      allocations_left = -1;
+    } catch (const std::bad_alloc&) {
+      allocations_left = -1;
+      CHECK(failing);
+      return;
+    }
+    engine_.probation()->tick();
+    CHECK((slot != kNone) == (fits && weight <= engine_.capacity()));
+    if (slot != kNone) stored(slot, key, weight);
+  }
+
+  void stored(Slot slot, std::uint32_t key, Weight weight) {
     if (slot >= key_of_.size()) key_of_.resize(slot + 1, kNone);
     CHECK(key_of_[slot] == kNone);
     key_of_[slot] = key;
@@ -163,6 +195,15 @@ class Exercise {
     engine_.reweigh(*policy_, slot, weight, [this](Slot victim) { dropped(victim); });
   }
 
+  // What it remembers itself, whole, cut, or with a byte changed.
+  void resume(Bytes& bytes) {
+    std::string memory = policy_->memory();
+    const std::uint32_t way = bytes.next();
+    if (way < 64) memory.resize(memory.size() * way / 64);
+    if (way >= 192 && !memory.empty()) memory[bytes.next16() % memory.size()] ^= 0x5A;
+    policy_->resume(memory);
+  }
+
   void resize(Weight capacity) {
     engine_.resize(*policy_, capacity, [this](Slot slot) { dropped(slot); });
   }
@@ -182,16 +223,25 @@ class Exercise {
   }
 
   void compare() const {
-    CHECK(engine_.residents().size() == size_);
-    CHECK(engine_.residents().total() == total_);
+    CHECK(engine_.size() == size_);
+    CHECK(engine_.weight() == total_);
     CHECK(total_ <= engine_.capacity());
     for (Slot slot = 0; slot < key_of_.size(); ++slot) {
       if (key_of_[slot] == kNone) continue;
       CHECK(engine_.residents().hash(slot) == mix(key_of_[slot]));
       CHECK(engine_.residents().weight(slot) == weight_of_[key_of_[slot]]);
     }
+    std::vector<bool> visited(key_of_.size(), false);
+    std::size_t visits = 0;
+    const bool has_order = policy_->visit([&](Slot slot, std::uint32_t) {
+      CHECK(slot < key_of_.size() && key_of_[slot] != kNone && !visited[slot]);
+      visited[slot] = true;
+      ++visits;
+    });
+    CHECK(visits == (has_order ? engine_.residents().size() : 0));
     policy_->validate();
-    CHECK(size_ == 0 || policy_->bytes() > 0);
+    engine_.validate();
+    CHECK(engine_.residents().size() == 0 || policy_->bytes() > 0);
   }
 
   Plan plan_;

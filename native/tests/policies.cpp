@@ -44,7 +44,8 @@ void exercise(const Factory& make, const Description& description) {
                         .keys = keys,
                         .seed = ++seed,
                         .parameters = parameters,
-                        .validate_every = every};
+                        .validate_every = every,
+                        .ahead = seed % 3 == 0};
         const auto bytes = noise(4 * (800 + 8 * capacity), seed);
         Exercise first(make, plan);
         first.run(Bytes(bytes));

@@ -10,6 +10,7 @@ from augury.events import Cause, Stats
 from augury.learning import learn
 from augury.models import Artefact, load_model
 from augury.policies import Policy
+from augury.prefetch import Prefetcher
 from augury.simulation import SimulationResult, simulate, simulate_many
 from augury.tiers import Tiers
 
@@ -21,6 +22,7 @@ __all__ = [
     "CachedFunction",
     "Cause",
     "Policy",
+    "Prefetcher",
     "SimulationResult",
     "Stats",
     "Tiers",

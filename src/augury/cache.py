@@ -111,7 +111,7 @@ class Cache(_native.Cache[K, V], Restarts[K, V], MutableMapping[K, V]):
     ['a', 'c']
     """
 
-    __slots__ = ("_learner", "_policy", "_record")
+    __slots__ = ("_learner", "_policy", "_prefetcher", "_record")
 
     def __init__(
         self,
@@ -158,6 +158,7 @@ class Cache(_native.Cache[K, V], Restarts[K, V], MutableMapping[K, V]):
             source,
         )
         self._learner: Learner | None = None
+        self._prefetcher: object | None = None  # which works for as long as the cache lives
         if model is not None:
             check_learns(self._policy)
         registry = model if isinstance(model, Registry) else None
@@ -283,7 +284,13 @@ class Cache(_native.Cache[K, V], Restarts[K, V], MutableMapping[K, V]):
     def stats(self) -> Stats:
         """Return what the cache has done so far."""
         counts = self._statistics()
-        return Stats(*counts[:-1], load_seconds=counts[-1] * 1e-9)
+        return Stats(
+            *counts[:11],
+            load_seconds=counts[11] * 1e-9,
+            prefetched=counts[12],
+            prefetch_hits=counts[13],
+            prefetch_unused=counts[14],
+        )
 
     def __repr__(self) -> str:
         return (

@@ -64,6 +64,10 @@ class OutputError(AuguryError, ValueError):
     """A model returned what cannot be cached: not a row for each row, or rows of Python objects."""
 
 
+class OverloadError(AuguryError, RuntimeError):
+    """More rows wait for a model than are allowed to; the text says how many."""
+
+
 class SnapshotError(AuguryError, ValueError):
     """A snapshot of a cache is damaged, truncated, of another version, or no such file."""
 

@@ -59,6 +59,12 @@ class Stats:
     """Those of them that raised."""
     load_seconds: float
     """Time spent in loaders."""
+    prefetched: int = 0
+    """Entries that a prefetcher stored before anyone asked for them; no insertions."""
+    prefetch_hits: int = 0
+    """Those of them that were asked for while they waited; hits, too."""
+    prefetch_unused: int = 0
+    """Those of them that left, or were written, before anyone asked."""
 
     @property
     def requests(self) -> int:

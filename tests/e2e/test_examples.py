@@ -1,17 +1,25 @@
-"""The programs in examples/ run against real servers."""
+"""The programs in examples/ run, against real servers where they need some."""
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.servers import postgres, valkey
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def run(name: str, *arguments: str) -> str:
+def run(name: str, *arguments: str, path: Path | None = None) -> str:
     done = subprocess.run(
-        [sys.executable, EXAMPLES / name, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, EXAMPLES / name, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ if path is None else {**os.environ, "PYTHONPATH": str(path)},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -31,3 +39,67 @@ def test_rows_of_postgresql_read_through_valkey() -> None:
     assert first == f"{ada} {ada}"
     assert second == str({1: ada, 2: alan})
     assert "loads=2" in stats
+
+
+def test_pages_are_fetched_ahead() -> None:
+    printed = run("prefetch.py").splitlines()
+    assert printed[0].endswith("of the pages had to wait")
+    assert printed[2].split()[1:4] == ["pages", "fetched", "ahead,"]
+
+
+def check_digits(printed: str) -> None:
+    assert "training: 20,205 images asked for, 1,347 straightened" in printed
+    accuracy = re.search(r"accuracy on 450 new images: (\S+)", printed)
+    assert accuracy is not None
+    assert float(accuracy[1]) >= 0.93
+    assert "5,450 images recognised, 450 computed" in printed
+    assert "as without a cache: True" in printed
+
+
+def test_digits_are_recognised_once() -> None:
+    pytest.importorskip("torch")
+    printed = run("digits.py")
+    assert printed.startswith("network of PyTorch\n")
+    check_digits(printed)
+
+
+def test_digits_are_recognised_without_pytorch(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError\n")
+    printed = run("digits.py", path=tmp_path)
+    assert printed.startswith("network of scikit-learn, as PyTorch is missing\n")
+    check_digits(printed)
+
+
+def test_visitors_who_are_alike_share_recommendations() -> None:
+    nights = run("recommendation.py").split("night ")[1:]
+    assert len(nights) == 2
+    for night in nights:
+        counts = re.search(r"(\S+) scores asked for, (\S+) computed.*: True$", night, re.MULTILINE)
+        assert counts is not None
+        assert counts[1] == "8,000"
+        # Retrained, it computes anew: films, for no more visitors than there are kinds.
+        assert 2_000 < int(counts[2].replace(",", "")) <= 6 * 8 * 2 * 40
+
+
+def test_near_equal_sessions_share_an_answer() -> None:
+    lines = run("purchase_intent.py").splitlines()[1:]
+    ratios = [float(line.split("hit ratio ")[1].split(",")[0]) for line in lines]
+    errors = [float(line.split("mean error ")[1].split(",")[0]) for line in lines]
+    assert ratios[0] == errors[0] == 0.0
+    assert ratios == sorted(ratios)
+    assert ratios[-1] > 0.9
+    assert max(errors) < 0.1
+
+
+def test_bursts_are_found_among_market_states_that_repeat() -> None:
+    printed = run("market_monitoring.py")
+    counts = re.search(r"(\S+) windows of moves asked for, (\S+) computed", printed)
+    assert counts is not None
+    asked, computed = (int(count.replace(",", "")) for count in counts.groups())
+    assert asked == 19_993
+    assert computed < 0.2 * asked
+    assert "as without a cache: True" in printed
+    found = re.search(r"(\d) of 8 bursts found, (\d+) false alarms", printed)
+    assert found is not None
+    assert int(found[1]) >= 7
+    assert int(found[2]) <= 5

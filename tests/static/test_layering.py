@@ -45,7 +45,17 @@ NATIVE_ALLOWED = {
     "cache": {"cache", "policy", "model", "sketch", "core"},
     "sim": {"sim", "cache", "prefetch", "policy", "model", "sketch", "core"},
     "bind": {"bind", "sim", "inference", "cache", "prefetch", "policy", "model", "sketch", "core"},
-    "tests": {"tests", "sim", "inference", "cache", "prefetch", "policy", "model", "sketch", "core"},
+    "tests": {
+        "tests",
+        "sim",
+        "inference",
+        "cache",
+        "prefetch",
+        "policy",
+        "model",
+        "sketch",
+        "core",
+    },
     "fuzz": {"tests", "sim", "inference", "cache", "prefetch", "policy", "model", "sketch", "core"},
 }
 

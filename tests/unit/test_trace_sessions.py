@@ -186,6 +186,11 @@ def test_spool_numbers_them_in_order_of_first_appearance() -> None:
     assert spooled(requests_of([1, 2, 1])) == (0, None)
 
 
+def test_spool_of_nothing() -> None:
+    with Spool(Mixed([])) as spool:
+        assert (spool.requests, spool.sessions, spool.numbered) == (0, 0, False)
+
+
 def test_spool_of_mixed_chunks() -> None:
     trace = Mixed([([1, 2], None), ([3], [8]), ([4, 5], None), ([6, 7], [NOBODY, 8]), ([8], [3])])
     assert spooled(trace) == (3, [0, 0, 1, 0, 0, 0, 1, 2])

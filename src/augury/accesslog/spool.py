@@ -225,7 +225,8 @@ def _nobody(count: int) -> NDArray[np.uint64]:
 
 def _in_order(keys: NDArray[np.uint64]) -> bool:
     """Tell whether keys, in order of first appearance, are consecutive numbers but for 1%."""
-    return bool(np.mean(keys - keys[:1] == np.arange(len(keys), dtype=np.uint64)) >= 0.99)
+    in_order = keys - keys[:1] == np.arange(len(keys), dtype=np.uint64)
+    return bool(in_order.sum() >= 0.99 * len(keys))
 
 
 def _numbers(chunk: Chunk, new: NDArray[np.bool_]) -> NDArray[np.uint64]:

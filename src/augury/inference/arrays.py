@@ -18,8 +18,10 @@ def rows_of(given: Any, what: str = "the input") -> NDArray[Any]:
     Raises
     ------
     InputError
-        If it is ragged, holds Python objects, or has no rows.
+        If it is ragged, masked, holds Python objects, or has no rows.
     """
+    if isinstance(given, np.ma.MaskedArray):
+        raise InputError(f"{what} is a masked array; fill it first, with NaN for example")
     try:
         array = np.asarray(given)
     except ValueError as error:
@@ -47,8 +49,23 @@ def bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
 
 def batch_of(array: NDArray[Any], given: Any | None = None, kind: str = "array") -> Batch:
     """Return the rows of an array as a batch."""
-    signature = f"{kind} {array.dtype.str} {array.shape[1:]}".encode()
-    return Batch(array if given is None else given, bytes_of(array), signature)
+    dtype = array.dtype.str if array.dtype.names is None else str(array.dtype)
+    signature = f"{kind} {dtype} {array.shape[1:]}".encode()
+    rows = bytes_of(array)
+    floats = ((0, rows.shape[1], array.dtype.str),) if array.dtype.kind == "f" else ()
+    return Batch(array if given is None else given, rows, signature, floats)
+
+
+def rounded(
+    rows: NDArray[np.uint8], floats: tuple[tuple[int, int, str], ...], decimals: int
+) -> NDArray[np.uint8]:
+    """Return rows of bytes in which floating-point numbers are rounded."""
+    result = rows.copy()
+    for start, end, dtype in floats:
+        values = np.ascontiguousarray(rows[:, start:end]).view(dtype)
+        values = np.round(values, decimals) + 0.0  # of -0.0 it makes 0.0
+        result[:, start:end] = values.view(np.uint8)
+    return result
 
 
 def pack(outputs: Outputs) -> NDArray[np.uint8]:

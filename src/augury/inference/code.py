@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from functools import partial
 from types import CodeType
 from typing import Any
@@ -12,7 +13,7 @@ def add_function(digest: Any, function: Any) -> None:
     """Put name, code and defaults of a function into a digest; not what it refers to."""
     if isinstance(function, partial):
         add_function(digest, function.func)
-        digest.update(repr((function.args, sorted(function.keywords.items()))).encode())
+        digest.update(_text((function.args, sorted(function.keywords.items()))))
         return
     function = inspect.unwrap(function)
     name = getattr(function, "__qualname__", type(function).__qualname__)
@@ -20,7 +21,12 @@ def add_function(digest: Any, function: Any) -> None:
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     if isinstance(code, CodeType):
         _add_code(digest, code)
-        digest.update(repr(getattr(function, "__defaults__", None)).encode())
+        digest.update(_text(getattr(function, "__defaults__", None)))
+
+
+def _text(value: Any) -> bytes:
+    """Return what stands for a value, less addresses, which are others in every process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value)).encode()
 
 
 def _add_code(digest: Any, code: CodeType) -> None:

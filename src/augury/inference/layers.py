@@ -12,8 +12,9 @@ from typing import Any
 
 from augury.cache import Cache
 from augury.errors import ConfigurationError, InputError
-from augury.inference.model import CachedModel, InferenceStats
+from augury.inference.model import CachedModel
 from augury.inference.splitting import Split, split
+from augury.inference.stats import InferenceStats
 from augury.loading import Ttl
 from augury.parameters import check_instance
 from augury.tiers import Tiers

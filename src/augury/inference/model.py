@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from time import perf_counter
 from typing import Any
@@ -17,8 +18,9 @@ from augury.cache import Cache
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters import Adapter, Batch, Outputs, adapter_of
 from augury.inference.adapters.contract import Leaf
-from augury.inference.arrays import leaves_of, pack, unpack, width_of
+from augury.inference.arrays import leaves_of, pack, rounded, unpack, width_of
 from augury.inference.bypass import Bypass
+from augury.inference.stats import InferenceStats
 from augury.inference.store import Store, store_in
 from augury.loading import Ttl, check_ttl, seconds
 from augury.parameters import check_instance, check_integer
@@ -27,42 +29,66 @@ from augury.tiers import Tiers
 _METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
 
 
-class _Form(msgspec.Struct, frozen=True):
+class Form(msgspec.Struct, frozen=True):
     """What outputs look like: what `unpack` has to know."""
 
     leaves: tuple[Leaf, ...]
     form: Any = None
 
 
-@dataclass(slots=True)
-class InferenceStats:
-    """What a `CachedModel` has done so far."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What came of looking up the rows of one call, or of several that were joined."""
 
-    rows: int = 0
-    """Rows asked about."""
-    hits: int = 0
-    """Rows whose output was in the cache."""
-    duplicates: int = 0
-    """Rows equal to another one of their batch that the model was run on."""
-    computed: int = 0
-    """Rows that the model was run on."""
-    model_seconds: float = 0.0
-    """Time in the model."""
-    cache_seconds: float = 0.0
-    """Time for reading rows, digests, looking up and storing."""
-
-    @property
-    def hit_ratio(self) -> float:
-        """Rows that the model was not run on, per row; 0.0 without rows."""
-        return (self.hits + self.duplicates) / self.rows if self.rows else 0.0
+    batch: Batch
+    space: bytes
+    """Namespace of the model as it was then."""
+    form: Form | None
+    """What outputs look like; None as long as that is unknown, and nothing can be found."""
+    digests: NDArray[np.uint64]
+    verified: NDArray[np.uint8] | None
+    """Bytes of the rows, where they are compared whole."""
+    lines: NDArray[np.uint8]
+    """Outputs as bytes, a line a row; only those found are filled."""
+    missing: NDArray[np.int64]
+    """The first row of each kind that is not there."""
+    source: NDArray[np.int64]
+    """For each row its place in `missing`, or -1 if it was found."""
 
     @property
-    def saved_seconds(self) -> float:
-        """An estimate: what the rows not computed would have taken, less the cache's own time."""
-        if not self.computed:
-            return 0.0
-        each = self.model_seconds / self.computed
-        return each * (self.hits + self.duplicates) - self.cache_seconds
+    def hits(self) -> int:
+        """How many rows were found."""
+        all_missing = len(self.missing) == len(self.source)
+        return 0 if all_missing else int((self.source < 0).sum())
+
+    def key(self, row: int) -> bytes:
+        """Return what only rows equal to this one have."""
+        whole = b"" if self.verified is None else self.verified[row].tobytes()
+        return self.space + self.digests[2 * row : 2 * row + 2].tobytes() + whole
+
+    def filled(self, lines: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the outputs of all rows, given those of the missing ones."""
+        if len(lines) == len(self.source):
+            return lines
+        out = self.lines
+        if self.form is None:  # nothing could be found
+            out = np.empty((len(self.source), lines.shape[1]), np.uint8)
+        computed = self.source >= 0
+        out[computed] = lines[self.source[computed]]
+        return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Computed:
+    """What the model has returned for the rows that were missing."""
+
+    lines: NDArray[np.uint8]
+    """Outputs as bytes, a line a row."""
+    form: Form
+    model_seconds: float
+    space: bytes | None
+    """Namespace of the model; None if it changed while it ran: then nothing has been stored, and
+    the outputs may be of either."""
 
 
 class CachedModel:
@@ -77,7 +103,8 @@ class CachedModel:
     ----------
     model
         A scikit-learn estimator, PyTorch module, ONNX Runtime session, LightGBM booster, or any
-        function that takes an array of rows and returns one with a row for each.
+        function that takes an array of rows, or a list of texts, and returns an array with a row
+        for each.
     cache
         Where outputs are kept: a `Cache`, each entry one row's output as bytes, or `Tiers`.
     method
@@ -195,7 +222,7 @@ class CachedModel:
                 adapter,
                 self._store,
                 self.stats,
-                salt=f"{self._version}\0{self._decimals}\0{self._verify}".encode(),
+                version=self._version,
                 verify=self._verify,
                 decimals=self._decimals,
                 bypass=Bypass() if self._bypass else None,
@@ -217,7 +244,7 @@ class _Call:
         store: Store,
         stats: InferenceStats,
         *,
-        salt: bytes,
+        version: str,
         verify: bool,
         decimals: int | None,
         bypass: Bypass | None,
@@ -226,7 +253,8 @@ class _Call:
         self._adapter = adapter
         self._store = store
         self._stats = stats
-        self._salt = salt
+        self._version = version
+        self._salt = f"{version}\0{decimals}\0{verify}".encode()
         self._verify = verify
         self._decimals = decimals
         self._bypass = bypass
@@ -234,7 +262,7 @@ class _Call:
         self._lock = threading.Lock()
         self._state: Any = _UNKNOWN  # of the model when it was looked at last
         self._fingerprint = b""
-        self._spaces: dict[bytes, tuple[bytes, _Form | None]] = {}
+        self._spaces: dict[bytes, tuple[bytes, Form | None]] = {}
 
     def forget(self) -> None:
         """Have the model looked at anew."""
@@ -259,6 +287,67 @@ class _Call:
         lines, form = self._looked_up(batch, space, form, started)
         return self._adapter.assemble(unpack(lines, form.leaves, form.form))
 
+    @property
+    def remote(self) -> bool:
+        """Whether looking up may take as long as asking a server."""
+        return self._store.remote
+
+    def find(self, given: Any) -> Found:
+        """Look rows up, and count nothing but the time."""
+        started = perf_counter()
+        batch = self._adapter.read(given)
+        space, form = self._space(batch.signature)
+        if not len(batch.rows):
+            outputs = self._adapter.run(batch.given, None)  # it may refuse none at all
+            form = Form(leaves_of(outputs), outputs.form)
+        found = self._found(batch, space, form)
+        self._count(0, search=perf_counter() - started)
+        return found
+
+    def count(self, found: Found, queued: int) -> None:
+        """Count rows that were looked up, of which so many go to the model, sooner or later."""
+        rows, hits = len(found.batch.rows), found.hits
+        self._count(rows, searched=rows, hits=hits, duplicates=rows - hits - queued)
+
+    def compute(self, asked: Sequence[tuple[Found, int]]) -> Computed:
+        """Run the model on rows of several calls, all of one signature, and store that.
+
+        Rows of one call follow each other, in their order.
+        """
+        calls = list(dict.fromkeys(found for found, _ in asked))
+        joined = calls[0] if len(calls) == 1 else self._joined(calls)
+        start, rows = {}, 0
+        for found in calls:
+            start[found] = rows
+            rows += len(found.batch.rows)
+        missing = np.array([start[found] + row for found, row in asked], np.int64)
+        space, form = self._space(joined.batch.signature)
+        computed = self._computed(replace(joined, space=space, form=form, missing=missing))
+        self._count(0, computed=len(missing), model=computed.model_seconds)
+        # A model may reuse the memory of its outputs, and others read these lines later.
+        return replace(computed, lines=computed.lines.copy())
+
+    def _joined(self, calls: Sequence[Found]) -> Found:
+        """Return what the rows of several calls are together; not what was found of them."""
+        first = calls[0]
+        batch = Batch(
+            self._adapter.join([found.batch.given for found in calls]),
+            np.concatenate([found.batch.rows for found in calls]),
+            first.batch.signature,
+        )
+        digests = np.concatenate([found.digests for found in calls])
+        verified = [found.verified for found in calls if found.verified is not None]
+        return replace(
+            first,
+            batch=batch,
+            digests=digests,
+            verified=np.concatenate(verified) if verified else None,
+        )
+
+    def assemble(self, lines: NDArray[np.uint8], form: Form) -> Any:
+        """Return outputs as the model itself would."""
+        return self._adapter.assemble(unpack(lines, form.leaves, form.form))
+
     def _bare(self, given: Any) -> Any:
         """Run the model on a batch at which nobody looks."""
         started = perf_counter()
@@ -272,7 +361,7 @@ class _Call:
         return returned
 
     def _glanced(
-        self, batch: Batch, worth: NDArray[np.int64], space: bytes, form: _Form | None, took: float
+        self, batch: Batch, worth: NDArray[np.int64], space: bytes, form: Form | None, took: float
     ) -> Any:
         """Look up the few rows of a batch that may have been seen before; compute all others."""
         rows = batch.rows
@@ -285,9 +374,10 @@ class _Call:
             self._count(len(rows), computed=len(rows), model=model, glance=took)
             return self._adapter.assemble(outputs)
         started = perf_counter()
-        digests = _native.digest_rows(self._keyed(batch, worth))
+        keyed = self._keyed(batch, worth)
+        digests = _native.digest_rows(keyed)
         out = np.empty((len(worth), width_of(form.leaves)), np.uint8)
-        verified = np.ascontiguousarray(rows[worth]) if self._verify else None
+        verified = keyed if self._verify else None
         missing, source = self._store.find(space, digests, out, verified)
         found = source < 0
         search = perf_counter() - started
@@ -319,47 +409,52 @@ class _Call:
         return self._adapter.assemble(unpack(lines, form.leaves, form.form))
 
     def _looked_up(
-        self, batch: Batch, space: bytes, form: _Form | None, started: float
-    ) -> tuple[NDArray[np.uint8], _Form]:
+        self, batch: Batch, space: bytes, form: Form | None, started: float
+    ) -> tuple[NDArray[np.uint8], Form]:
         """Look all rows up; compute and store those that are not there."""
-        count = len(batch.rows)
-        digests = _native.digest_rows(self._keyed(batch, None))
-        verified = batch.rows if self._verify else None
-        out = np.empty((count, 0 if form is None else width_of(form.leaves)), np.uint8)
-        missing, source = self._store.find(space, digests, out, verified)
-        search = perf_counter() - started
-        model = 0.0
-        if len(missing):
-            started = perf_counter()
-            chosen = None if len(missing) == count else missing
-            outputs = self._ran(batch, chosen, len(missing))
-            model = perf_counter() - started
-            started = perf_counter()
-            if form is None:
-                form = self._settle(batch.signature, outputs)
-                out = np.empty((count, width_of(form.leaves)), np.uint8)
-            lines = self._lines(outputs, form)
-            if self._changed_since(space, batch.signature):
+        found = self._found(batch, space, form)
+        count, missing, hits = len(batch.rows), len(found.missing), found.hits
+        lines, model = found.lines, 0.0
+        if missing:
+            computed = self._computed(found)
+            if computed.space is None:
                 return self._anew(batch)
-            self._store.put(space, digests, missing, lines, verified)
-            if chosen is None:
-                out = lines
-            else:
-                filled = source >= 0
-                out[filled] = lines[source[filled]]
-            search += perf_counter() - started
+            lines, form, model = found.filled(computed.lines), computed.form, computed.model_seconds
         assert form is not None
-        hits = 0 if len(missing) == count else int((source < 0).sum())
         self._count(
             count,
             searched=count,
             hits=hits,
-            duplicates=count - hits - len(missing),
-            computed=len(missing),
-            search=search,
+            duplicates=count - hits - missing,
+            computed=missing,
+            search=perf_counter() - started - model,
             model=model,
         )
-        return out, form
+        return lines, form
+
+    def _found(self, batch: Batch, space: bytes, form: Form | None) -> Found:
+        """Look all rows up."""
+        keyed = self._keyed(batch, None)
+        digests = _native.digest_rows(keyed)
+        verified = keyed if self._verify else None
+        lines = np.empty((len(batch.rows), 0 if form is None else width_of(form.leaves)), np.uint8)
+        missing, source = self._store.find(space, digests, lines, verified)
+        return Found(batch, space, form, digests, verified, lines, missing, source)
+
+    def _computed(self, found: Found) -> Computed:
+        """Run the model on the missing rows; store that, unless it has changed meanwhile."""
+        batch, missing, form = found.batch, found.missing, found.form
+        chosen = None if len(missing) == len(batch.rows) else missing
+        started = perf_counter()
+        outputs = self._ran(batch, chosen, len(missing))
+        model = perf_counter() - started
+        if form is None:
+            form = self._settle(batch.signature, outputs)
+        lines = self._lines(outputs, form)
+        if self._changed_since(found.space, batch.signature):
+            return Computed(lines, form, model, None)
+        self._store.put(found.space, found.digests, missing, lines, found.verified)
+        return Computed(lines, form, model, found.space)
 
     def _changed_since(self, space: bytes, signature: bytes) -> bool:
         """Return whether the model is another one than when this space was looked up.
@@ -368,12 +463,13 @@ class _Call:
         """
         return self._space(signature)[0] != space
 
-    def _anew(self, batch: Batch) -> tuple[NDArray[np.uint8], _Form]:
+    def _anew(self, batch: Batch) -> tuple[NDArray[np.uint8], Form]:
         """Compute all rows by the model as it is now."""
         started = perf_counter()
         outputs = self._ran(batch, None, len(batch.rows))
-        self._count(len(batch.rows), computed=len(batch.rows), model=perf_counter() - started)
-        return pack(outputs), _Form(leaves_of(outputs), outputs.form)
+        model, count = perf_counter() - started, len(batch.rows)
+        self._count(count, searched=count, computed=count, model=model)
+        return pack(outputs), Form(leaves_of(outputs), outputs.form)
 
     def _ran(self, batch: Batch, chosen: NDArray[np.int64] | None, count: int) -> Outputs:
         """Run the model, and see that it returned what can be cached."""
@@ -393,7 +489,7 @@ class _Call:
             return outputs
         return Outputs(tuple(leaf[:count] for leaf in outputs.leaves), outputs.form)
 
-    def _lines(self, outputs: Outputs, form: _Form) -> NDArray[np.uint8]:
+    def _lines(self, outputs: Outputs, form: Form) -> NDArray[np.uint8]:
         """Return outputs as bytes, if they look as outputs of this model did before."""
         alike = len(outputs.leaves) == len(form.leaves) and all(
             leaf.dtype.str == known.dtype and leaf.shape[1:] == known.shape
@@ -409,21 +505,19 @@ class _Call:
     def _keyed(self, batch: Batch, chosen: NDArray[np.int64] | None) -> NDArray[np.uint8]:
         """Return the bytes of which a digest is made."""
         rows = batch.rows if chosen is None else np.ascontiguousarray(batch.rows[chosen])
-        if self._decimals is None:
-            return rows
-        kind = batch.signature.split()[1].decode()
-        if np.dtype(kind).kind != "f":
-            return rows
-        values = rows.reshape(-1).view(kind)
-        rounded = np.round(values, self._decimals) + 0.0  # of -0.0 it makes 0.0
-        return rounded.view(np.uint8).reshape(rows.shape)
+        return rows if self._decimals is None else rounded(rows, batch.floats, self._decimals)
 
-    def _space(self, signature: bytes) -> tuple[bytes, _Form | None]:
+    def _space(self, signature: bytes) -> tuple[bytes, Form | None]:
         """Return the namespace of rows of this signature, and what outputs look like, if known."""
         state = self._adapter.state()
         with self._lock:
             if self._state is _UNKNOWN or self._state != state:
                 self._fingerprint = self._adapter.fingerprint()
+                if not self._fingerprint and not self._version:
+                    raise ConfigurationError(
+                        f"what this {type(self._adapter.model).__name__} computes with cannot be "
+                        "told; name it with version=, and anew whenever it changes"
+                    )
                 self._state = state
                 self._spaces.clear()
             known = self._spaces.get(signature)
@@ -437,9 +531,9 @@ class _Call:
                 self._spaces[signature] = known
             return known
 
-    def _settle(self, signature: bytes, outputs: Outputs) -> _Form:
+    def _settle(self, signature: bytes, outputs: Outputs) -> Form:
         """Take note of what outputs look like."""
-        form = _Form(leaves_of(outputs), outputs.form)
+        form = Form(leaves_of(outputs), outputs.form)
         with self._lock:
             known = self._spaces.get(signature)
             if known is not None:
@@ -460,15 +554,17 @@ class _Call:
         model: float = 0.0,
         glance: float = 0.0,
     ) -> None:
-        with self._lock:
-            stats = self._stats
-            stats.rows += rows
-            stats.hits += hits
-            stats.duplicates += duplicates
-            stats.computed += computed
-            stats.model_seconds += model
-            stats.cache_seconds += search + glance
-            if self._bypass is not None:
+        self._stats.add(
+            rows,
+            hits=hits,
+            duplicates=duplicates,
+            computed=computed,
+            skipped=rows - searched,
+            model=model,
+            cache=search + glance,
+        )
+        if self._bypass is not None:
+            with self._lock:
                 self._bypass.note(
                     rows,
                     searched=searched,
@@ -486,9 +582,9 @@ def _padded(count: int, pad: str | int) -> int:
     return int(1 << (count - 1).bit_length()) if count else 0
 
 
-def _read_form(held: bytes) -> _Form | None:
+def _read_form(held: bytes) -> Form | None:
     try:
-        return msgspec.msgpack.decode(held, type=_Form)
+        return msgspec.msgpack.decode(held, type=Form)
     except msgspec.DecodeError:
         return None
 

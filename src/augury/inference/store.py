@@ -19,6 +19,9 @@ Found = tuple[NDArray[np.int64], NDArray[np.int64]]
 class Store(Protocol):
     """Finds and stores outputs of rows by the digests of these."""
 
+    remote: bool
+    """Whether that may take as long as asking a server."""
+
     def find(
         self,
         space: bytes,
@@ -55,6 +58,8 @@ class Store(Protocol):
 
 class CacheStore:
     """A `Cache` of this process: rows are found natively, a batch at a time."""
+
+    remote = False
 
     def __init__(self, cache: Cache[Any, Any], ttl: float | None) -> None:
         self._cache = cache
@@ -99,6 +104,8 @@ class CacheStore:
 class TiersStore:
     """`Tiers`, which other processes may share."""
 
+    remote = True
+
     def __init__(self, tiers: Tiers[Any, Any], ttl: float | None) -> None:
         self._tiers = tiers
         self._options: dict[str, Any] = {} if ttl is None else {"ttl": ttl}
@@ -113,7 +120,7 @@ class TiersStore:
         """Fill lines of `out` with what is found; tell what is missing."""
         keys = _keys(space, digests)
         held = self._tiers.get_many(list(dict.fromkeys(keys)))
-        place: dict[bytes, int] = {}
+        place: dict[tuple[bytes, bytes], int] = {}
         missing: list[int] = []
         source = np.full(len(keys), -1, np.int64)
         width = out.shape[1]
@@ -123,10 +130,10 @@ class TiersStore:
             if isinstance(value, bytes) and value[width:] == row and len(value) >= width:
                 out[at] = np.frombuffer(value, np.uint8, width)
                 continue
-            if key not in place:
-                place[key] = len(missing)
+            if (key, row) not in place:
+                place[key, row] = len(missing)
                 missing.append(at)
-            source[at] = place[key]
+            source[at] = place[key, row]
         return np.array(missing, np.int64), source
 
     def put(

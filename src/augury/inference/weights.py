@@ -116,25 +116,33 @@ def count_fused_steps() -> None:
     optimizers.register_optimizer_step_post_hook(after)
 
 
-def fingerprint(module: Any) -> bytes:
+def fingerprint(module: Any, besides: frozenset[str] = frozenset()) -> bytes:
     """Return 16 bytes for weights, attributes and code of a module, alike in every process.
 
+    Parameters
+    ----------
+    besides
+        Names of attributes that do not bear on what is computed. By default all do.
+
+    Notes
+    -----
     What is neither data nor code nor has attributes, such as an object of another language, cannot
     be told from others of its kind: with such a part no two fingerprints are alike.
     """
     torch = sys.modules["torch"]
     # Code compiled by another Python may differ, and then only misses.
     digest = blake2b(f"{torch.__version__} {sys.version_info[:2]}".encode(), digest_size=16)
-    _Writer(digest, torch).add(module)
+    _Writer(digest, torch, besides).add(module)
     return digest.digest()
 
 
 class _Writer:
     """Writes into a digest what a value is."""
 
-    def __init__(self, digest: Any, torch: Any) -> None:
+    def __init__(self, digest: Any, torch: Any, besides: frozenset[str]) -> None:
         self._digest = digest
         self._torch = torch
+        self._besides = besides
         # Alive, so that nothing else comes to lie at the address; numbered alike in every process.
         self._written: dict[int, tuple[int, Any]] = {}
 
@@ -195,9 +203,9 @@ class _Writer:
         else:
             self._code(type(module))
             bare = self._torch.nn.Module()
-        internal = vars(bare).keys() - _TOLD
+        besides = (vars(bare).keys() - _TOLD) | self._besides
         for name, value in vars(module).items():
-            if name not in internal:
+            if name not in besides:
                 self._say(name)
                 # Hooks are numbered through the whole process.
                 self.add(list(value.values()) if name in _HOOKS else value)

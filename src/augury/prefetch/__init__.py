@@ -2,6 +2,7 @@
 
 from augury.prefetch.options import PrefetchOptions
 from augury.prefetch.predictors import Predictor, predictors
+from augury.prefetch.prefetcher import Prefetcher
 from augury.prefetch.report import PredictorReport, PrefetchReport
 from augury.prefetch.simulation import PrefetchResult, simulate_prefetch
 
@@ -11,6 +12,7 @@ __all__ = [
     "PrefetchOptions",
     "PrefetchReport",
     "PrefetchResult",
+    "Prefetcher",
     "predictors",
     "simulate_prefetch",
 ]

@@ -38,7 +38,8 @@ class PrefetchOptions:
     """Keys fetched after one request, at most; from 1 to 8."""
     keys: int | None = None
     """How many keys the predictors know at most; by default 4 an entry of the capacity, and 65,536
-    at least. They take up to about 250 bytes each."""
+    at least. They take up to about 300 bytes each,
+    and in a live cache the key itself."""
 
     def __post_init__(self) -> None:
         mask_of(self.predictors)

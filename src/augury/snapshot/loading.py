@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -103,14 +104,9 @@ def load(
         return picked.store()
 
 
-class _Entry(NamedTuple):
-    at: int
-    """Its place among those that leave, the first one first."""
-    key: Hashable
-    value: Any
-    expires: float
-    weight: int
-    hits: int
+# Its place among those that leave, the first one first; key, value, when it expires, weight, hits.
+# No class of its own: of plain tuples the garbage collector soon knows that they form no cycles.
+_Entry = tuple[int, Hashable, Any, float, int, int]
 
 
 class _Picked:
@@ -162,7 +158,7 @@ class _Picked:
                 self.left_out += 1
             else:
                 self._room -= weight
-                self._entries.append(_Entry(at, key, value, self._now + left, weight, hits))
+                self._entries.append((at, key, value, self._now + left, weight, hits))
 
     def _weigh(self, key: Any, value: Any, saved: int) -> int:
         """Return the weight of an entry here; the saved one means nothing if a weigher gave it."""
@@ -177,7 +173,7 @@ class _Picked:
         """Store them, those last that would leave last, and tell what has become of all."""
         stored = 0
         cache, entries = self._cache, self._entries
-        entries.sort(reverse=True, key=lambda entry: entry.at)
+        entries.sort(reverse=True, key=itemgetter(0))
         while entries:
             _, key, value, expires, weight, hits = entries.pop()
             left = expires - time.monotonic()

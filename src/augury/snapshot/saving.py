@@ -107,7 +107,7 @@ def save(
         written = 0
         end, count = len(entries.keys), _FIRST
         while end > 0:
-            window = range(end - 1, max(end - count, 0) - 1, -1)
+            window = entries.window(end, count)
             end -= len(window)
             before = file.bytes
             written += sum(_write(file, entries, part, skip=skip) for part in entries.alike(window))
@@ -130,6 +130,14 @@ class _Entries:
     hits: NDArray[np.uint8]
     memory: bytes
 
+    def window(self, end: int, count: int) -> range:
+        """Return up to so many entries before the end, backwards; fewer if values are large."""
+        start, size = end, 0
+        while start > 0 and end - start < count and size < _BLOCK:
+            start -= 1
+            size += _least_size(self.values[start])
+        return range(end - 1, start - 1, -1)
+
     def alike(self, window: Sequence[int]) -> Iterator[list[int]]:
         """Yield parts of a window whose values are of one type.
 
@@ -151,6 +159,14 @@ class _Entries:
             None if (weights == 1).all() else weights.tolist(),
             hits.tobytes(),
         )
+
+
+def _least_size(value: object) -> int:
+    """Return how many bytes a value takes at least, as far as it can be told at once."""
+    if isinstance(value, bytes | bytearray | str):
+        return len(value)
+    size = getattr(value, "nbytes", 0)  # of arrays, tensors and tables
+    return size if isinstance(size, int) else 0
 
 
 def _write(file: Writer, entries: _Entries, part: list[int], *, skip: bool) -> int:

@@ -90,7 +90,7 @@ def warm(
     ]
     loading = _Loading(cache, answers, {} if ttl is DEFAULT else {"ttl": ttl})
     deadline = None if seconds is None else started + seconds
-    wanted = iter(reversed(named[-most:] if most is not None else named))
+    wanted = iter(named[: -most - 1 : -1] if most is not None else named[::-1])
     while some := list(islice(wanted, batch)):
         if deadline is not None and time.monotonic() >= deadline:
             break
@@ -232,5 +232,6 @@ class _Loading:
 
         They came in the other direction, so that the most valuable ones were there first.
         """
-        for key, hits in reversed(self.stored):
-            self._cache._requeue(key, hits)
+        self.stored.reverse()
+        keys = tuple(key for key, _ in self.stored)
+        self._cache._line_up(keys, bytes(hits for _, hits in self.stored))

@@ -34,8 +34,8 @@ def adapter_of(model: Any, method: str | None) -> Adapter:
     Parameters
     ----------
     model
-        A scikit-learn estimator, PyTorch module, ONNX Runtime session, LightGBM booster, or any
-        function of rows.
+        A scikit-learn estimator, PyTorch module, ONNX Runtime session, LightGBM booster, any
+        function of rows, or an `Adapter` of a method, which is returned.
     method
         Its name, or None for the one that such models are usually called by.
 
@@ -44,6 +44,8 @@ def adapter_of(model: Any, method: str | None) -> Adapter:
     ConfigurationError
         If it is no model, or has no such method.
     """
+    if isinstance(model, Adapter):
+        return model
     for kind in _kinds():
         adapter: Adapter | None = kind.adapt(model, method)
         if adapter is not None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,9 @@ class Batch:
     signature: bytes
     """What the bytes of a row do not say, such as dtype, shape and layout: rows of two signatures
     are never taken for one another."""
+    floats: tuple[tuple[int, int, str], ...] = ()
+    """Where in a row's bytes floating-point numbers lie, which may be rounded for the key: first
+    byte, the one after the last, dtype."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,10 @@ class Adapter(ABC):
             If these are no rows that the model could take, or none whose bytes say all about them.
         """
 
+    def join(self, parts: Sequence[Any]) -> Any:
+        """Return as one what several calls had passed, all of one signature."""
+        return np.concatenate([np.asarray(part) for part in parts])
+
     @abstractmethod
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
         """Run the model on these rows of what was passed, in this order; None: on all."""
@@ -93,5 +100,6 @@ class Adapter(ABC):
         """Return 16 bytes or more that stand for all that the output depends on but the row.
 
         Weights, parameters, code, and versions of the libraries; equal in every process, if that
-        can be had. Called only when `state` has changed.
+        can be had. Called only when `state` has changed. Nothing, ``b""``, where it cannot be told:
+        then the user has to name a version.
         """

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from hashlib import blake2b
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
 from augury.inference.arrays import batch_of, rows_of
+from augury.inference.code import add_function
+from augury.inference.frames import batch_of_frame
 
 RANK = 20
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
@@ -43,15 +47,30 @@ class Estimator(Adapter):
 
     def read(self, given: Any) -> Batch:
         """Return the rows of what the user passed."""
-        return batch_of(rows_of(given), given)
+        return batch_of_frame(given) or batch_of(rows_of(given), given)
 
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
         """Run the model on these rows of what was passed."""
-        if chosen is not None:
-            given = given.iloc[chosen] if hasattr(given, "iloc") else np.asarray(given)[chosen]
-        returned = getattr(self.model, self.method)(given)
+        return self.outputs(self.returned(given if chosen is None else select(given, chosen)))
+
+    def returned(self, rows: Any) -> Any:
+        """Return what the model returns for these rows."""
+        return getattr(self.model, self.method)(rows)
+
+    def outputs(self, returned: Any) -> Outputs:
+        """Return what the model returned as arrays."""
         if isinstance(returned, list):  # predict_proba of several outputs
             return Outputs(tuple(np.asarray(each) for each in returned), "list")
+        if hasattr(returned, "toarray"):
+            raise OutputError(
+                "the model returns a sparse matrix, whose rows cannot be cached; have it return a "
+                "dense array, as by sparse_output=False"
+            )
+        if hasattr(returned, "columns"):
+            raise OutputError(
+                "the model returns a frame, which cannot be cached; have it return an array, as by "
+                "set_output(transform='default')"
+            )
         array = np.asarray(returned)
         if array.dtype.hasobject:
             return Outputs((self._labels(array),), "labels")
@@ -75,16 +94,69 @@ class Estimator(Adapter):
 
     def state(self) -> Any:
         """Return what is compared to tell whether the model may have changed."""
-        return _Attributes(self.model, _DEEPEST)
+        return Attributes([self.model])
 
     def fingerprint(self) -> bytes:
         """Return what stands for all that the output depends on but the row."""
-        import sklearn
+        return fingerprint_of([self.model])
 
-        digest = blake2b(f"{sklearn.__version__} {np.__version__}".encode(), digest_size=16)
-        # Only written, to be digested: nothing is ever unpickled.
-        pickle.Pickler(_Sink(digest), protocol=5).dump(self.model)
-        return digest.digest()
+
+def select(given: Any, chosen: NDArray[np.int64]) -> Any:
+    """Return these rows of an array, of what can be made one, or of a frame."""
+    if hasattr(given, "iloc"):  # pandas
+        return given.iloc[chosen]
+    return given[chosen] if hasattr(given, "get_columns") else np.asarray(given)[chosen]
+
+
+def fingerprint_of(models: list[Any]) -> bytes:
+    """Return what stands for estimators as they are fitted, and for the libraries they are of.
+
+    Raises
+    ------
+    ConfigurationError
+        If one of them cannot be pickled.
+    """
+    parts = [models]
+    for model in models:
+        if hasattr(model, "get_params"):
+            parts += [model, *model.get_params(deep=True).values()]
+    libraries = sorted({type(part).__module__.partition(".")[0] for part in parts} | {"numpy"})
+    versions = [(name, getattr(sys.modules.get(name), "__version__", "")) for name in libraries]
+    try:
+        try:
+            # What is referred to twice is written twice: whether two equal parts are one object
+            # differs between a model that was fitted and the same one read from a file.
+            return _digest([models, versions], fast=True)
+        except ValueError:  # it refers to itself
+            return _digest([models, versions], fast=False)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"the model has no fingerprint, because it cannot be pickled: {error}"
+        ) from error
+
+
+def _digest(value: Any, *, fast: bool) -> bytes:
+    digest = blake2b(digest_size=16)
+    writer = _Writer(_Sink(digest), protocol=5)
+    writer.fast = fast
+    writer.dump(value)
+    return digest.digest()
+
+
+class _Writer(pickle.Pickler):
+    """Writes a model to be digested: nothing is ever unpickled.
+
+    A function is written as its code and what it encloses, not by its name only.
+    """
+
+    def reducer_override(self, value: Any) -> Any:
+        """Return how to write a value."""
+        if not isinstance(value, FunctionType):
+            return NotImplemented
+        digest = blake2b(digest_size=16)
+        add_function(digest, value)
+        enclosed = tuple(cell.cell_contents for cell in value.__closure__ or ())
+        return bytes, (digest.digest(),), (enclosed, value.__defaults__, value.__kwdefaults__)
 
 
 class _Sink:
@@ -93,13 +165,14 @@ class _Sink:
     def __init__(self, digest: Any) -> None:
         self._digest = digest
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | pickle.PickleBuffer) -> int:
+        """Add data: bytes, or the memory of a large array."""
         self._digest.update(data)
-        return len(data)
+        return memoryview(data).nbytes
 
 
-class _Attributes:
-    """The attributes of an estimator and of those in it, compared by identity.
+class Attributes:
+    """Estimators, their attributes and those of estimators in them, compared by identity.
 
     Fitting replaces attributes, or elements of lists; it keeps those alive that it compares, so
     that none can come back at the address of another.
@@ -107,13 +180,15 @@ class _Attributes:
 
     __slots__ = ("_seen",)
 
-    def __init__(self, model: Any, deep: int) -> None:
-        self._seen: list[Any] = []
-        self._walk(model, deep)
+    def __init__(self, models: list[Any], deep: int = _DEEPEST) -> None:
+        self._seen: list[Any] = [*models]
+        for model in models:
+            if hasattr(model, "__dict__"):  # else it is a step to be passed through
+                self._walk(model, deep)
 
     def _walk(self, value: Any, deep: int) -> None:
         seen = self._seen
-        for each in vars(value).values():
+        for each in list(vars(value).values()):  # a fit in another thread may add some
             seen.append(each)
             if isinstance(each, list | tuple):
                 for element in each:
@@ -128,7 +203,7 @@ class _Attributes:
                 self._walk(each, deep - 1)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Attributes) or len(self._seen) != len(other._seen):
+        if not isinstance(other, Attributes) or len(self._seen) != len(other._seen):
             return False
         return all(mine is its for mine, its in zip(self._seen, other._seen, strict=True))
 

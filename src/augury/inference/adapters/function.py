@@ -1,4 +1,4 @@
-"""Any function of rows: it takes an array and returns one with a row for each."""
+"""Any function of rows: it takes an array, or a list of texts, and returns a row for each."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
 from augury.inference.arrays import batch_of, rows_of
 from augury.inference.code import add_function
+from augury.inference.texts import batch_of_texts
 
 RANK = 100
 
@@ -36,11 +37,14 @@ class Function(Adapter):
 
     def read(self, given: Any) -> Batch:
         """Return the rows of what the user passed."""
-        return batch_of(rows_of(given))
+        return batch_of_texts(given) or batch_of(rows_of(given))
 
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
         """Run the model on these rows of what was passed."""
-        returned = np.asarray(self._function(given if chosen is None else given[chosen]))
+        if chosen is not None:
+            texts = isinstance(given, list | tuple)
+            given = [given[at] for at in chosen.tolist()] if texts else given[chosen]
+        returned = np.asarray(self._function(given))
         if returned.dtype.hasobject:
             raise OutputError("the model returns Python objects, which cannot be cached as rows")
         return Outputs((returned,))

@@ -1,0 +1,442 @@
+"""Fetches ahead for a running cache."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Generic, NamedTuple, Self, TypeVar
+
+from augury.cache import Cache
+from augury.errors import ConfigurationError
+from augury.forks import renew_in_child
+from augury.loading import DEFAULT, Default, Ttl, check_ttl
+from augury.parameters import check_function, check_integer
+from augury.prefetch.budget import Budget, Patience
+from augury.prefetch.options import PrefetchOptions
+from augury.prefetch.predictors import predictors
+from augury.prefetch.report import PredictorReport, PrefetchReport
+from augury.sources import Loader, Source
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_log = logging.getLogger("augury.prefetch")
+
+_QUEUE = 4  # batches that wait, at most
+_MOST_ENTRIES = 1 << 18  # assumed of a cache whose capacity may be in bytes
+_JOIN_SECONDS = 5.0
+_MEMORY = 1 / 8  # of how long loads take
+_MICROSECOND = 1e-6
+
+
+class Prefetcher(Generic[K, V]):
+    """Learns what is asked for after what, and fetches it before it is asked for.
+
+    Every read of the cache is a request: `get`, ``cache[key]``, `get_or_load`, a call of a function
+    decorated with `augury.cached`. What is probably asked for next, and not there, is fetched by a
+    thread in the background, many keys at once, and waits in a part of the cache of its own: see
+    `augury.events.Stats` for what came of it. Nothing waits for a fetch: who asks for a key that
+    is being fetched loads it as always. A value is dropped if its key was written, deleted or
+    cleared after it was wanted, so nothing that is out of date is ever stored.
+
+    A prefetcher works as long as its cache lives, whether it is referred to or not, or until it is
+    closed. `augury.session` tells it who asks.
+
+    Parameters
+    ----------
+    cache
+        An `augury.Cache`, which has no other prefetcher. A memory tier of an `augury.Tiers` has
+        another way to load and is not served.
+    source
+        An `augury.sources.Source`, or a function, or coroutine function, that takes a sequence of
+        keys and returns a mapping that leaves out what is not there. It gets keys as they were read
+        (of `augury.cached` those that `cache_key` makes) and integers, also such that were never
+        read where their neighbours were.
+    options
+        What to predict, and how much room it may take; see `augury.prefetch.PrefetchOptions`.
+    batch
+        How many keys are fetched at once, at most. Four times as many wait; then the oldest are
+        dropped.
+    ttl
+        Time to live of what is fetched: seconds, a timedelta, or None for no expiry. By default
+        the cache's.
+    requests_per_second
+        Keys that the source is asked for, at most; by default no limit.
+    bytes_per_second
+        Of the values that it answers with, at most; by default no limit.
+    sizeof
+        ``sizeof(value)`` returns a value's bytes, for `bytes_per_second` and the report. By default
+        the length of bytes, and `sys.getsizeof` of anything else.
+    patience
+        A fetch that takes longer than so many times the usual shows that the source is slow: like
+        one that fails, it ends prefetching for half a second, and twice as long each further time,
+        up to a minute. What waits then is dropped.
+    background
+        Whether to start a thread. Without, call `run_pending`.
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter makes no sense, or the cache has a prefetcher already.
+
+    Notes
+    -----
+    The keys that the predictors know are kept alive until they are forgotten, by `clear()` at the
+    latest. A forked child goes on with what was learned, in a thread of its own.
+
+    Examples
+    --------
+    >>> from augury import Cache
+    >>> cache = Cache(20, policy="lru")
+    >>> def load(pages):
+    ...     return {page: f"text of {page}" for page in pages}
+    >>> pages = [f"news {number * 7 % 40}" for number in range(40)]
+    >>> with Prefetcher(cache, load, background=False) as prefetcher:
+    ...     for page in pages * 50:
+    ...         text = cache.get_or_load(page, lambda page: load([page])[page])
+    ...         fetched = prefetcher.run_pending()
+    >>> cache.stats().hit_ratio > 0.7    # without it: 0.0
+    True
+    """
+
+    def __init__(
+        self,
+        cache: Cache[K, V],
+        source: Source[K, V] | Callable[[Sequence[K]], Any],
+        *,
+        options: PrefetchOptions | None = None,
+        batch: int = 64,
+        ttl: Ttl | Default = DEFAULT,
+        requests_per_second: float | None = None,
+        bytes_per_second: float | None = None,
+        sizeof: Callable[[V], int] | None = None,
+        patience: float = 4.0,
+        background: bool = True,
+    ) -> None:
+        if not isinstance(cache, Cache):
+            raise ConfigurationError(
+                f"a prefetcher serves an augury.Cache, not a {type(cache).__name__}; in front of "
+                "Tiers, give it a cache whose source asks them"
+            )
+        options = PrefetchOptions() if options is None else options
+        if not isinstance(options, PrefetchOptions):
+            raise ConfigurationError(f"options must be PrefetchOptions, not {options!r}")
+        check_integer("batch", batch)
+        check_ttl("ttl", ttl)
+        if sizeof is not None:
+            check_function("sizeof", sizeof)
+        self._budget = Budget(requests_per_second, bytes_per_second)
+        self._patience = Patience(patience)
+        self._owns_source = not isinstance(source, Source)
+        self._source: Source[K, V] = source if isinstance(source, Source) else _loader(source)
+        self._cache = weakref.ref(cache)
+        self._batch = batch
+        self._ttl: dict[str, Any] = {} if ttl is DEFAULT else {"ttl": ttl}
+        self._sizeof = sizeof or _size_of
+        self._background = background
+        self._paused = False
+        self._closed = False
+        self._bytes = 0
+        self._loads = _Loads(cache)
+        self._thread: threading.Thread | None = None
+        self._begin()
+        if not cache._prefetch_begin(
+            options.keys_for(_entries_of(cache)),
+            options.mask,
+            options.most,
+            options.share,
+            options.precision,
+            _QUEUE * batch,
+            self._gate.release,
+        ):
+            raise ConfigurationError("this cache has a prefetcher already; close that first")
+        self._counts = self._before = _Counts(*cache._prefetch_counts())
+        cache._prefetcher = self
+        renew_in_child(self)
+        self._start()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "paused" if self._paused else "open"
+        return f"<Prefetcher from {self._source!r}: {state}>"
+
+    # Life
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()  # of the budget, and of what is known of the source
+        self._gate = threading.Lock()  # the thread waits at it; the cache opens it
+        self._gate.acquire()
+
+    def _start(self) -> None:
+        if not self._background:
+            return
+        thread = threading.Thread(
+            target=_serve,
+            args=(self._gate, weakref.ref(self)),
+            name="augury-prefetch",
+            daemon=True,
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            _log.warning("nothing is fetched ahead, as there can be no thread: %s", error)
+            return
+        self._thread = thread
+
+    def begin_anew(self) -> None:
+        """Go on in a thread of its own: this is a forked child, where the parent's does not run."""
+        self._begin()
+        self._thread = None
+        cache = self._cache()
+        if cache is not None and not self._closed:
+            cache._prefetch_renew(self._gate.release)
+            self._start()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended, by `close` or with its cache."""
+        return self._closed or self._cache() is None
+
+    def close(self) -> None:
+        """End, and wait for the thread, but no longer than 5 seconds. May be repeated.
+
+        What was fetched already may still be used; what arrives later is dropped.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        cache = self._cache()
+        if cache is not None:
+            self._look(cache)
+            cache._prefetch_end()
+            cache._prefetcher = None
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_JOIN_SECONDS)
+        if self._owns_source:
+            self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is fetched for now; set it to pause, or to go on.
+
+        Pausing drops what waits. The predictors go on learning.
+        """
+        return self._paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        cache = self._cache()
+        self._paused = bool(paused)
+        if cache is not None and not self._closed:
+            cache._prefetch_pause(self._paused)
+
+    # Fetching
+
+    def run_pending(self) -> int:
+        """Fetch one batch of what waits, in this thread.
+
+        Returns
+        -------
+        int
+            How many keys the source was asked for; 0 if none waits, or none may be fetched now.
+        """
+        cache = self._cache()
+        if cache is None or self._closed or self._paused or self._rest() > 0.0:
+            return 0
+        return self._fetch(cache)
+
+    def _turn(self) -> float | None:
+        """Fetch what may be fetched; return the seconds to wait, or None at the end."""
+        cache = self._cache()
+        if cache is None or self._closed:
+            return None
+        self._gate.acquire(blocking=False)
+        rest = self._rest()
+        wants = rest == 0.0 and not self._paused
+        if cache._prefetch_wait(wants):
+            return rest if rest > 0.0 and not self._paused else threading.TIMEOUT_MAX
+        if wants:
+            self._fetch(cache)
+        return 0.0
+
+    def _rest(self) -> float:
+        with self._lock:
+            return max(self._budget.wait(), self._patience.rest())
+
+    def _fetch(self, cache: Cache[K, V]) -> int:
+        with self._lock:
+            batch, keys = cache._prefetch_take(self._budget.grant(self._batch))
+            self._budget.spend(keys=len(keys))
+        if not keys:
+            return 0
+        answered = False
+        started = time.monotonic()
+        try:
+            found = self._source.load_many(keys)
+            spent = time.monotonic() - started
+            if not isinstance(found, Mapping):
+                raise ConfigurationError(
+                    f"{self._source!r} must return a dict of the values that are there, not "
+                    f"{type(found).__name__}"
+                )
+            answered = True
+            self._store(cache, batch, found)
+        except Exception as error:
+            self._back_off(cache, f"{type(error).__name__}: {error}", failed=True)
+        else:
+            with self._lock:
+                load_seconds = self._loads.usual(cache)
+                in_time = self._patience.answered(spent, len(keys), load_seconds)
+            if not in_time:
+                self._back_off(cache, f"{len(keys)} keys took {spent:.3g} s", failed=False)
+        finally:
+            cache._prefetch_finish(batch, answered)
+        return len(keys)
+
+    def _store(self, cache: Cache[K, V], batch: int, found: Mapping[K, V]) -> None:
+        size = 0
+        for key, value in found.items():
+            size += self._sizeof(value)
+            try:
+                # Only keys of the batch, which no one has written since, are stored.
+                cache._prefetch_store(batch, key, value, **self._ttl)
+            except Exception:  # of the key, or of the weigher
+                _log.debug("a key could not be stored", exc_info=True)
+        with self._lock:
+            self._bytes += size
+            self._budget.spend(size=size)
+
+    def _back_off(self, cache: Cache[K, V], reason: str, *, failed: bool) -> None:
+        with self._lock:
+            if failed:
+                self._patience.failed()
+            rest = self._patience.rest()
+        _log.info("nothing is fetched ahead for %.3g s: %s", rest, reason)
+        if not self._closed and not self._paused:
+            cache._prefetch_pause(True)  # drops what waits
+            cache._prefetch_pause(False)
+
+    # What came of it
+
+    def _look(self, cache: Cache[K, V]) -> None:
+        counts = cache._prefetch_counts()
+        if counts:
+            self._counts = _Counts(*counts)
+
+    def report(self) -> PrefetchReport:
+        """Return what was fetched so far, and what came of it."""
+        cache = self._cache()
+        if cache is not None and not self._closed:
+            self._look(cache)
+        now, before = self._counts, self._before
+        return PrefetchReport(
+            requests=now.requests,
+            misses=now.misses,
+            fetched=now.fetched,
+            used=now.used - before.used,
+            unused=now.unused - before.unused,
+            late=now.late,
+            fetched_bytes=self._bytes,
+            waited=tuple(now.waited),
+            unit=_MICROSECOND,
+            by_predictor=tuple(
+                PredictorReport(predictor.name, fetched, used)
+                for predictor, fetched, used in zip(
+                    predictors(), now.fetched_by, now.used_by, strict=True
+                )
+            ),
+        )
+
+
+def _serve(gate: threading.Lock, reference: weakref.ref[Prefetcher[Any, Any]]) -> None:
+    """Be the thread, which refers to nothing but the gate while it waits."""
+    while True:
+        prefetcher = reference()
+        pause = prefetcher._turn() if prefetcher is not None else None
+        del prefetcher
+        if pause is None:
+            return
+        if pause:
+            gate.acquire(timeout=pause)
+
+
+class _Counts(NamedTuple):
+    """What the cache has counted."""
+
+    requests: int
+    misses: int
+    fetched: int
+    late: int
+    revoked: int
+    """Written while they were wanted or under way."""
+    waiting: int
+    """To be fetched."""
+    stored: int
+    """By all prefetchers of the cache so far, as the next two."""
+    used: int
+    unused: int
+    lag: float
+    """Requests that pass while a batch is fetched."""
+    fetched_by: list[int]
+    used_by: list[int]
+    waited: list[int]
+
+
+class _Loads:
+    """How long loads of a cache take, of late."""
+
+    def __init__(self, cache: Cache[Any, Any]) -> None:
+        self._loads, self._seconds = self._now(cache)
+        self._usual = 0.0
+
+    @staticmethod
+    def _now(cache: Cache[Any, Any]) -> tuple[int, float]:
+        stats = cache.stats()
+        return stats.loads, stats.load_seconds
+
+    def usual(self, cache: Cache[Any, Any]) -> float:
+        """Return the seconds that one takes; 0.0 while that is not known."""
+        before, seconds_before = self._loads, self._seconds
+        self._loads, self._seconds = self._now(cache)
+        if self._loads > before:  # else there was none, or the statistics were reset
+            mean = (self._seconds - seconds_before) / (self._loads - before)
+            self._usual += (_MEMORY if self._usual else 1.0) * (mean - self._usual)
+        return self._usual
+
+
+def _loader(function: Any) -> Source[Any, Any]:
+    if not callable(function) or isinstance(function, type):
+        raise ConfigurationError(
+            f"a source must be a Source, or a function of a sequence of keys, not {function!r}"
+        )
+    return Loader(function, batch=True)
+
+
+def _entries_of(cache: Cache[Any, Any]) -> int:
+    """Return about how many entries fit; whether capacity counts them is not known."""
+    if not len(cache):
+        return min(cache.capacity, _MOST_ENTRIES)
+    if cache.weight == len(cache):
+        return cache.capacity
+    return max(1, cache.capacity * len(cache) // cache.weight)
+
+
+def _size_of(value: object) -> int:
+    return len(value) if isinstance(value, bytes | bytearray) else sys.getsizeof(value)
