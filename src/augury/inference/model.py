@@ -58,7 +58,8 @@ class Found:
     @property
     def hits(self) -> int:
         """How many rows were found."""
-        return int((self.source < 0).sum())
+        all_missing = len(self.missing) == len(self.source)
+        return 0 if all_missing else int((self.source < 0).sum())
 
     def key(self, row: int) -> bytes:
         """Return what only rows equal to this one have."""
