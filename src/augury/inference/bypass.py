@@ -90,8 +90,8 @@ class Bypass:
             if gain < self._search:
                 self.looks_up = False
                 self._every = 1
-        elif self._searched and gain > self._rows * self._search_seconds * self._every:
-            self.looks_up = True
+        elif self._searched and gain * self._every > self._rows * self._search_seconds:
+            self.looks_up = True  # the batches not glanced at would have gained as much each
         elif self._model and self._glance > _GLANCES * self._model:
             self._every = min(2 * self._every, _SELDOMEST)
         elif self._every > 1 and self._glance < _GLANCES * self._model / 4:
