@@ -173,7 +173,7 @@ def test_options_that_make_no_sense(given: dict[str, object], said: str) -> None
 
 
 def test_parameters_that_make_no_sense() -> None:
-    with pytest.raises(ConfigurationError, match="delay must be a number of requests"):
+    with pytest.raises(ConfigurationError, match="delay must be from 0"):
         one(["a"], delay=-1)
     with pytest.raises(ConfigurationError, match="knows the future"):
         simulate_prefetch(["a"], ["belady"])

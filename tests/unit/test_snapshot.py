@@ -142,6 +142,16 @@ def test_a_weigher_weighs_anew(path: Path) -> None:
     assert 600 <= double.weight <= 800
 
 
+def test_a_weigher_may_return_any_integer(path: Path) -> None:
+    weigher: Any = lambda key, value: np.int64(2)  # noqa: E731
+    cache: Cache[str, int] = Cache(10, policy="lru", weigher=weigher)
+    cache["key"] = 1
+    cache.save(path)
+    restarted: Cache[str, int] = Cache(10, policy="lru", weigher=weigher)
+    assert restarted.load(path).stored == 1
+    assert restarted.weight == 2
+
+
 def test_a_weigher_that_is_wrong_changes_nothing(path: Path) -> None:
     cache: Cache[str, int] = Cache(10)
     cache.update(a=1)

@@ -208,3 +208,20 @@ def test_logs_and_sources_are_checked(tmp_path: Path) -> None:
         cache.warm(tmp_path / "absent", Answers())
     with pytest.raises(TraceError, match="at least one request"):
         cache.warm([], Answers())
+
+
+@pytest.mark.parametrize("answer", [None, [1], (key for key in "ab")])
+def test_a_source_that_answers_nonsense_has_failed(answer: Any) -> None:
+    class Wrong(Source[Any, Any]):
+        def load_many(self, keys: Sequence[Any]) -> Any:
+            return answer
+
+    cache: Cache[Any, Any] = Cache(10, policy="lru")
+    report = cache.warm(["a", "b"], Wrong())
+    assert isinstance(report.error, ConfigurationError)
+    assert (report.stored, report.absent, report.left) == (0, 0, 2)
+
+
+def test_a_batch_may_be_larger_than_anything() -> None:
+    cache: Cache[Any, Any] = Cache(10, policy="lru")
+    assert cache.warm(["a", "b"], Answers(), batch=10**30).stored == 2

@@ -103,8 +103,6 @@ class Budget:
                 check_number(name, rate, unit=unit)
         self._keys = TokenBucket(requests_per_second, clock)
         self._bytes = TokenBucket(bytes_per_second, clock)
-        self.counts_bytes = bytes_per_second is not None
-        """Whether it matters how large values are."""
 
     def grant(self, most: int) -> int:
         """Return how many keys may be fetched now."""

@@ -94,6 +94,9 @@ class Prefetcher(Generic[K, V]):
     The keys that the predictors know are kept alive until they are forgotten, by `clear()` at the
     latest. A forked child goes on with what was learned, in a thread of its own.
 
+    Sources, listeners and weighers are called in the thread. At the end of the process it is waited
+    for, up to 5 seconds, unless it waits for the source.
+
     Examples
     --------
     >>> from augury import Cache

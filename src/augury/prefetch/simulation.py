@@ -113,7 +113,7 @@ def simulate_prefetch(
     (1200, True, True)
     """
     if not isinstance(delay, int) or isinstance(delay, bool) or not 0 <= delay <= _MOST_DELAY:
-        raise ConfigurationError(f"delay must be a number of requests, 0 or more, not {delay!r}")
+        raise ConfigurationError(f"delay must be from 0 to 2**32 requests, not {delay!r}")
     chosen = [parse(policy) for policy in policies]
     for policy in chosen:
         if describe(policy.name).offline:

@@ -15,6 +15,7 @@ The first block is the header, the others hold entries, those first that would l
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ import msgspec
 from xxhash import xxh3_128
 
 from augury.codecs import Serializer
-from augury.errors import CorruptValueError, SnapshotError
+from augury.errors import CodecError, CorruptValueError, SnapshotError
 
 MAGIC = b"AUGURYSN"
 VERSION = 1
@@ -68,9 +69,16 @@ class Writer:
         Where it is to be, with mode 0600.
     serializer
         Makes the envelopes.
+
+    Raises
+    ------
+    SnapshotError
+        If there is something else than a file at the path, such as a device.
     """
 
     def __init__(self, path: Path, serializer: Serializer) -> None:
+        if path.exists() and not path.is_file():
+            raise SnapshotError(f"{path}: is not a file; save to another path")
         self._path = path
         self._serializer = serializer
         self._name = os.urandom(16)
@@ -84,7 +92,11 @@ class Writer:
         self._file = tempfile.NamedTemporaryFile(
             dir=self._path.parent, prefix=".augury-", delete=False, buffering=0
         )
-        self._write(_PREFIX.pack(MAGIC, VERSION, self._name))
+        try:
+            self._write(_PREFIX.pack(MAGIC, VERSION, self._name))
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def add(self, content: object, entries: int) -> int:
@@ -93,9 +105,12 @@ class Writer:
         Raises
         ------
         CodecError
-            If the serializer does not carry the content; nothing was written then.
+            If the serializer does not carry the content, or it takes 4 GiB or more; nothing was
+            written then.
         """
         sealed = self._serializer.dumps(content, self._name + _NUMBER.pack(self._blocks))
+        if len(sealed) >= _END:
+            raise CodecError(f"it takes {len(sealed):,} bytes, and {_END - 1:,} are the most")
         self._write(_BLOCK.pack(len(sealed), entries) + sealed)
         self._blocks += 1
         return len(sealed)
@@ -173,6 +188,8 @@ class Reader:
             self.header = msgspec.convert(self.decode(block), Header)
         except (CorruptValueError, msgspec.ValidationError) as error:
             raise self._error(f"cannot be read: {error}") from error
+        if not math.isfinite(self.header.saved):
+            raise self._error(f"cannot be read: it was saved at {self.header.saved}")
 
     @property
     def share(self) -> float:

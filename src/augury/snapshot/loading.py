@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import index, itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -146,7 +146,11 @@ class _Picked:
                 block.hits,
             )
             entries = list(zip(*columns, strict=True))
-        except (msgspec.ValidationError, ValueError) as error:
+            for key in block.keys:
+                hash(key)  # of a class that may be another one by now
+            if min(columns[4], default=1) < 1:
+                raise ValueError("a weight is below 1")
+        except (msgspec.ValidationError, ValueError, TypeError) as error:
             raise CorruptValueError(f"a block is no entries: {error}") from error
         for at, key, value, remaining, saved, hits in entries:
             left = float("inf") if remaining == FOREVER else remaining / 1e9 - self._elapsed
@@ -165,9 +169,13 @@ class _Picked:
         if self._cache._weigher is None:
             return 1 if self._header.weighed else saved
         weight = self._cache._weigher(key, value)
-        if not isinstance(weight, int) or weight < 1:
+        try:
+            whole = index(weight)
+        except TypeError:
+            whole = 0
+        if whole < 1:
             raise ConfigurationError(f"a weight is a positive integer, not {weight!r}")
-        return weight
+        return whole
 
     def store(self) -> LoadReport:
         """Store them, those last that would leave last, and tell what has become of all."""

@@ -60,6 +60,8 @@ class Restarts(Generic[K, V]):
         ------
         CodecError
             If an entry cannot be written; the text names its key. Not with ``skip=True``.
+        SnapshotError
+            If there is something else than a file at the path, such as a folder or device.
         OSError
             If the file cannot be written. The file that was there stays then, as it does whenever
             this does not return.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from augury import _native
 from augury.accesslog.chunk import Chunk, Chunked
+from augury.errors import ConfigurationError
 from augury.loading import DEFAULT, Background, Default, Ttl, check_ttl
 from augury.parameters import check_function, check_integer, check_number
 from augury.policies import Policy
@@ -91,7 +92,7 @@ def warm(
     loading = _Loading(cache, answers, {} if ttl is DEFAULT else {"ttl": ttl})
     deadline = None if seconds is None else started + seconds
     wanted = iter(named[: -most - 1 : -1] if most is not None else named[::-1])
-    while some := list(islice(wanted, batch)):
+    while some := list(islice(wanted, min(batch, len(named)))):
         if deadline is not None and time.monotonic() >= deadline:
             break
         if cache.weight >= cache.capacity or not loading.load(some):
@@ -208,6 +209,11 @@ class _Loading:
                 flights[key] = flight
         try:
             found = self._source.load_many(list(flights)) if flights else {}
+            if not isinstance(found, Mapping):  # what can be iterated once would hold nothing
+                raise ConfigurationError(
+                    f"{self._source!r} must return a dict of the values that are there, not "
+                    f"{type(found).__name__}"
+                )
         except Exception as error:  # whatever a driver raises
             self.error = error
             return False
