@@ -68,6 +68,24 @@ def batch_of_frame(given: Any) -> Batch | None:
     )
 
 
+def joined(parts: Sequence[Any]) -> Any:
+    """Return as one frames with the same columns, or what can be made arrays.
+
+    Raises
+    ------
+    InputError
+        If columns of pandas differ in their categories: those of all might have other places.
+    """
+    if not hasattr(parts[0], "columns"):
+        return np.concatenate([np.asarray(part) for part in parts])
+    library = sys.modules[type(parts[0]).__module__.partition(".")[0]]
+    if library.__name__ == "pandas":
+        if not all(part.dtypes.equals(parts[0].dtypes) for part in parts):
+            raise InputError("frames with other categories are no rows of one batch")
+        return library.concat(parts, ignore_index=True)
+    return library.concat(parts)
+
+
 def _batch_of_one_dtype(frame: Any, names: list[Any], dtype: np.dtype[Any]) -> Batch:
     """Return the same batch as column by column, for less."""
     rows = bytes_of(frame.to_numpy())

@@ -329,10 +329,10 @@ class _Call:
     def _joined(self, calls: Sequence[Found]) -> Found:
         """Return what the rows of several calls are together; not what was found of them."""
         first = calls[0]
-        batch = Batch(
-            self._adapter.join([found.batch.given for found in calls]),
-            np.concatenate([found.batch.rows for found in calls]),
-            first.batch.signature,
+        batch = replace(
+            first.batch,
+            given=self._adapter.join([found.batch.given for found in calls]),
+            rows=np.concatenate([found.batch.rows for found in calls]),
         )
         digests = np.concatenate([found.digests for found in calls])
         verified = [found.verified for found in calls if found.verified is not None]
@@ -369,8 +369,8 @@ class _Call:
             started = perf_counter()
             outputs = self._ran(batch, None, len(rows))
             model = perf_counter() - started
-            if form is None:
-                self._settle(batch.signature, outputs)
+            if form is None and not self._changed_since(space, batch.signature):
+                self._settle(space, batch.signature, outputs)
             self._count(len(rows), computed=len(rows), model=model, glance=took)
             return self._adapter.assemble(outputs)
         started = perf_counter()
@@ -448,11 +448,11 @@ class _Call:
         started = perf_counter()
         outputs = self._ran(batch, chosen, len(missing))
         model = perf_counter() - started
-        if form is None:
-            form = self._settle(batch.signature, outputs)
-        lines = self._lines(outputs, form)
         if self._changed_since(found.space, batch.signature):
-            return Computed(lines, form, model, None)
+            return Computed(pack(outputs), Form(leaves_of(outputs), outputs.form), model, None)
+        if form is None:
+            form = self._settle(found.space, batch.signature, outputs)
+        lines = self._lines(outputs, form)
         self._store.put(found.space, found.digests, missing, lines, found.verified)
         return Computed(lines, form, model, found.space)
 
@@ -527,15 +527,14 @@ class _Call:
                 self._spaces[signature] = known
             return known
 
-    def _settle(self, signature: bytes, outputs: Outputs) -> Form:
-        """Take note of what outputs look like."""
+    def _settle(self, space: bytes, signature: bytes, outputs: Outputs) -> Form:
+        """Take note of what outputs of this space look like."""
         form = Form(leaves_of(outputs), outputs.form)
         with self._lock:
             known = self._spaces.get(signature)
-            if known is not None:
-                self._spaces[signature] = (known[0], form)
-        if known is not None:
-            self._store.put_form(known[0], msgspec.msgpack.encode(form))
+            if known is not None and known[0] == space:
+                self._spaces[signature] = (space, form)
+        self._store.put_form(space, msgspec.msgpack.encode(form))
         return form
 
     def _count(

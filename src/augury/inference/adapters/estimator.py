@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
 from augury.inference.arrays import batch_of, rows_of
-from augury.inference.frames import batch_of_frame
+from augury.inference.frames import batch_of_frame, joined
 from augury.inference.objects import UNWRITABLE, Attributes, digest_of
 
 RANK = 20
@@ -45,6 +46,10 @@ class Estimator(Adapter):
     def read(self, given: Any) -> Batch:
         """Return the rows of what the user passed."""
         return batch_of_frame(given) or batch_of(rows_of(given), given)
+
+    def join(self, parts: Sequence[Any]) -> Any:
+        """Return as one what several calls had passed."""
+        return joined(parts)
 
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
         """Run the model on these rows of what was passed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -13,7 +14,7 @@ from augury.errors import ConfigurationError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
 from augury.inference.adapters.estimator import select
 from augury.inference.arrays import batch_of, rows_of
-from augury.inference.frames import batch_of_frame
+from augury.inference.frames import batch_of_frame, joined
 from augury.inference.objects import Attributes
 
 RANK = 10
@@ -46,6 +47,10 @@ class Booster(Adapter):
     def read(self, given: Any) -> Batch:
         """Return the rows of what the user passed."""
         return batch_of_frame(given) or batch_of(rows_of(given), given)
+
+    def join(self, parts: Sequence[Any]) -> Any:
+        """Return as one what several calls had passed."""
+        return joined(parts)
 
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
         """Run the model on these rows of what was passed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,10 @@ class Session(Adapter):
         if dtype is None or isinstance(given, np.ndarray):
             return array
         return array.astype(dtype)  # of a list, which has none of its own
+
+    def join(self, parts: Sequence[Any]) -> Any:
+        """Return as one what several calls had passed."""
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
         """Run the model on these rows of what was passed."""

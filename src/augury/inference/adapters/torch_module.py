@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,15 @@ class TorchModule(Adapter):
             signature += signature_of(tensor, array)
         rows = np.concatenate([bytes_of(array) for array in arrays], axis=1)
         return Batch(given, rows, signature)
+
+    def join(self, parts: Sequence[Any]) -> Any:
+        """Return as one what several calls had passed."""
+        first = parts[0]
+        if isinstance(first, Mapping):
+            return {name: self._torch.cat([part[name] for part in parts]) for name in first}
+        if isinstance(first, tuple | list):
+            return [self._torch.cat(each) for each in zip(*parts, strict=True)]
+        return self._torch.cat(parts)
 
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
         """Run the module on these rows of what was passed."""
