@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -82,9 +83,7 @@ def leaves_of(outputs: Outputs) -> tuple[Leaf, ...]:
 
 def width_of(leaves: tuple[Leaf, ...]) -> int:
     """Return how many bytes a row of these takes."""
-    return sum(
-        np.dtype(leaf.dtype).itemsize * int(np.prod(leaf.shape, dtype=np.int64)) for leaf in leaves
-    )
+    return sum(np.dtype(leaf.dtype).itemsize * math.prod(leaf.shape) for leaf in leaves)
 
 
 def unpack(lines: NDArray[np.uint8], leaves: tuple[Leaf, ...], form: Any) -> Outputs:
@@ -92,7 +91,7 @@ def unpack(lines: NDArray[np.uint8], leaves: tuple[Leaf, ...], form: Any) -> Out
     arrays, start = [], 0
     for leaf in leaves:
         dtype = np.dtype(leaf.dtype)
-        width = dtype.itemsize * int(np.prod(leaf.shape, dtype=np.int64))
+        width = dtype.itemsize * math.prod(leaf.shape)
         part = lines if len(leaves) == 1 else np.ascontiguousarray(lines[:, start : start + width])
         arrays.append(part.reshape(-1).view(dtype).reshape(len(lines), *leaf.shape))
         start += width
