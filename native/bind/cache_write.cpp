@@ -111,11 +111,13 @@ void insert(CacheObject* self, const Write& write, const Terms& terms, Dropped& 
   const std::uint64_t number = cache.reads_numbers() ? number_of(write.key, terms.hash) : 0;
   std::optional<TapePause> pause;
   if (write.hits >= 0) pause.emplace(*self->plan->tape);
-  const Slot slot = cache.insert(terms.hash, number, {write.key, write.value}, terms.weight,
-                                 terms.deadline, terms.now, [&](Entry entry) {
-                                   ++self->statistics.evictions;
-                                   dropped.add(entry, Cause::kSize);
-                                 });
+  const Slot slot = cache.insert(
+      terms.hash, number, {write.key, write.value}, terms.weight, terms.deadline, terms.now,
+      [&](Entry entry) {
+        ++self->statistics.evictions;
+        dropped.add(entry, Cause::kSize);
+      },
+      write.cost);
   for (int hit = 0; hit < write.hits; ++hit) cache.hit(slot);
   Py_INCREF(write.key);
   Py_INCREF(write.value);

@@ -10,6 +10,7 @@ struct Write {
   PyObject* value;
   PyObject* ttl = nullptr;         // nullptr: the cache's default
   PyObject* size = nullptr;        // nullptr: by the weigher
+  float cost = 1;                  // see Request
   TicketObject* ticket = nullptr;  // of the load that wants to store; nullptr: a write by the user
   bool only_if_absent = false;     // leave a value that is there alone
   // Of an entry of another process: how many requests speak for it, see Policy::visit. Then it is

@@ -147,7 +147,7 @@ std::tuple<NewArray<std::int64_t>, NewArray<std::int64_t>> find_rows(
 
 void store_rows(nb::handle object, const nb::bytes& space, const Array<std::uint64_t>& words,
                 const Indices& missing, const Rows& outputs, const std::optional<Rows>& rows,
-                nb::object ttl, nb::object size) {
+                nb::object ttl, float cost) {
   CacheObject* cache = cache_of(object);
   check_space(space);
   const std::span<const Digest> digests = digests_of(words);
@@ -172,7 +172,7 @@ void store_rows(nb::handle object, const nb::bytes& space, const Array<std::uint
     if (store(cache, {.key = key.ptr(),
                       .value = value.ptr(),
                       .ttl = ttl.is_none() ? nullptr : ttl.ptr(),
-                      .size = size.is_none() ? nullptr : size.ptr()}) < 0) {
+                      .cost = cost}) < 0) {
       throw nb::python_error();
     }
   }
@@ -211,7 +211,7 @@ void bind_rows(nb::module_& module) {
              nb::arg("out"), nb::arg("rows").none() = nb::none());
   module.def("store_rows", &store_rows, nb::arg("cache"), nb::arg("space"), nb::arg("digests"),
              nb::arg("missing"), nb::arg("outputs"), nb::arg("rows").none() = nb::none(),
-             nb::arg("ttl").none() = nb::none(), nb::arg("size").none() = nb::none());
+             nb::arg("ttl").none() = nb::none(), nb::arg("cost") = 1.0F);
   nb::class_<Doorkeeper>(module, "Doorkeeper")
       .def(nb::init<std::size_t>(), nb::arg("rows"))
       .def("screen", &screen, nb::arg("rows"))

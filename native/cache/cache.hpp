@@ -87,14 +87,16 @@ class Cache {
   // Stores a key that is not there. Calls dropped(entry) for each entry that has to leave. Returns
   // kNone, and changes nothing, if the weight exceeds the capacity. Throws std::bad_alloc or
   // std::length_error; the new entry is not stored then, though others may have left.
-  // `number`: see Request.
+  // `number`, `cost`: see Request.
   template <class Dropped>
   Slot insert(std::uint64_t hash, std::uint64_t number, Entry entry, Weight weight,
-              std::int64_t deadline, std::int64_t now, Dropped&& dropped) {
+              std::int64_t deadline, std::int64_t now, Dropped&& dropped, float cost = 1) {
     if (weight > capacity()) return kNone;
     prepare(deadline);
-    const Slot slot = engine_.admit(*policy_, request_of(hash, number, weight),
-                                    [&](Slot victim) { dropped(forget(victim)); });
+    Request request = request_of(hash, number, weight);
+    request.cost = cost;
+    const Slot slot =
+        engine_.admit(*policy_, request, [&](Slot victim) { dropped(forget(victim)); });
     file(slot, hash, entry, deadline, now);
     prefetch(policy_->next_victim());
     return slot;

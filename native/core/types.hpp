@@ -22,6 +22,7 @@ struct Request {
   // live cache only for policies that read it.
   std::uint64_t number = 0;
   std::uint64_t size = 0;  // bytes, or 0: unknown
+  float cost = 1;          // what it takes to have it again, in milliseconds; of a miss only
   // Seconds since 1970, modulo 2^32, or 0: unknown; as `number`, of hits, too.
   std::uint32_t time = 0;
   // Index of the next request for the same key, counted as requests are; only the simulator knows.

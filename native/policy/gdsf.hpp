@@ -1,7 +1,8 @@
-// GDSF, Greedy-Dual-Size-Frequency: evicts the fewest requests per weight, counted on top of what
-// was least when the entry was last asked for, so that former favourites age. L. Cherkasova,
-// "Improving WWW proxies performance with Greedy-Dual-Size-Frequency caching policy", HP
-// Laboratories report HPL-98-69R1, 1998. When all weigh the same it is LFU with dynamic aging.
+// GDSF, Greedy-Dual-Size-Frequency: evicts the fewest requests, times what it costs to have the
+// entry again, per weight, counted on top of what was least when the entry was last asked for, so
+// that former favourites age. L. Cherkasova, "Improving WWW proxies performance with
+// Greedy-Dual-Size-Frequency caching policy", HP Laboratories report HPL-98-69R1, 1998. When all
+// cost and weigh the same it is LFU with dynamic aging.
 #pragma once
 
 #include <algorithm>
@@ -61,11 +62,11 @@ class GdsfWithStamps final : public Policy {
     }
   }
 
-  void insert(Slot slot, const Request&) override {
+  void insert(Slot slot, const Request& request) override {
     nodes_.ensure(slot);
     heap_.reserve(nodes_.size() + nodes_.size() / 16 + 64);
     for (; slots_ <= slot; ++slots_) nodes_[slots_].requests = 0;  // some may be set aside
-    nodes_[slot] = {.base = missed_base_, .requests = 1, .stamp = 0};
+    nodes_[slot] = {.base = missed_base_, .requests = 1, .stamp = 0, .cost = request.cost};
     nodes_[slot].stamp = next_stamp();
     push(slot);
     next_victim_ = heap_.front().slot;
@@ -113,6 +114,7 @@ class GdsfWithStamps final : public Policy {
     double base;             // base_ when it was last asked for
     std::uint32_t requests;  // 0: not resident
     std::uint32_t stamp;     // of the last request
+    float cost;
   };
   struct Entry {
     double priority;
@@ -128,7 +130,8 @@ class GdsfWithStamps final : public Policy {
 
   [[nodiscard]] double priority(Slot slot) const {
     const Node& node = nodes_[slot];
-    return node.base + node.requests / static_cast<double>(residents_.weight(slot));
+    return node.base + node.requests * static_cast<double>(node.cost) /
+                           static_cast<double>(residents_.weight(slot));
   }
   [[nodiscard]] Entry entry_of(Slot slot) const {
     return {.priority = priority(slot), .stamp = nodes_[slot].stamp, .slot = slot};

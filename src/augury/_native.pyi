@@ -312,7 +312,7 @@ def store_rows(
     outputs: NDArray[np.uint8],
     rows: NDArray[np.uint8] | None = None,
     ttl: float | None = None,
-    size: int | None = None,
+    cost: float = 1.0,
 ) -> None: ...
 
 class Doorkeeper:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from augury import Cache
 from augury.errors import ConfigurationError, InputError, OutputError, OverloadError
 from augury.inference import Batcher, CachedModel
+from augury.inference.frames import join
 
 LONG = 60.0
 Array = NDArray[Any]
@@ -343,6 +344,58 @@ def test_outputs_of_several_arrays_are_taken_apart() -> None:
 def test_no_rows() -> None:
     with batcher(Model(), max_wait=0) as ask:
         assert ask.call_many(np.zeros((0, 2))).shape == (0,)
+
+
+def check_joined(model: Any, rows: list[Any], expected: Any, **options: Any) -> None:
+    """Ask about each row in a call of its own, so that they are joined."""
+    cached = CachedModel(model, Cache(100), bypass=False, **options)
+
+    async def ask() -> list[Any]:
+        async with Batcher(cached, max_wait=LONG, max_batch=len(rows)) as ask:
+            return await asyncio.gather(*map(ask.many, rows))
+
+    for got, one in zip(asyncio.run(ask()), expected, strict=True):
+        np.testing.assert_allclose(np.asarray(got)[0], np.asarray(one), rtol=1e-6)
+    assert cached.stats.batches == len(rows)
+    assert cached.stats.computed == len(rows)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_are_joined(library: str) -> None:
+    frames: Any = pytest.importorskip(library)
+    linear = pytest.importorskip("sklearn.linear_model")
+    frame = frames.DataFrame({"a": [1.0, 2.0, 5.0], "b": [1, 0, 1]})
+    model = linear.LinearRegression().fit(frame, [1.0, 2.0, 3.0])
+    rows = [frame[at : at + 1] for at in range(3)]
+    check_joined(model, rows, model.predict(frame))
+
+
+def test_frames_of_other_categories_are_refused_together() -> None:
+    pandas: Any = pytest.importorskip("pandas")
+    frames = [pandas.DataFrame({"a": pandas.Categorical([each])}) for each in "ab"]
+    with pytest.raises(InputError, match="categories"):
+        join(frames)
+
+
+def test_tensors_are_joined() -> None:
+    torch: Any = pytest.importorskip("torch")
+
+    class Sum(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, a: Any, b: Any) -> Any:
+            return a + b
+
+    tensor = torch.arange(6.0).reshape(3, 2)
+    double = torch.nn.Linear(2, 2).eval()
+    with torch.no_grad():
+        check_joined(double, list(tensor.split(1)), double(tensor))
+    pairs = [(row, row) for row in tensor.split(1)]
+    check_joined(Sum().eval(), pairs, 2 * tensor)
+    named = [{"b": row, "a": row} for row in tensor.split(1)]
+    check_joined(Sum().eval(), named, 2 * tensor)
+
+
+def test_texts_are_joined() -> None:
+    check_joined(lambda texts: np.array([len(each) for each in texts]), [["a"], ["bcd"]], [1, 3])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

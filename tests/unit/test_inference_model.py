@@ -361,3 +361,24 @@ def test_parameters_are_checked(parameter: str) -> None:
     options: dict[str, Any] = {"cache": Cache(10), parameter: -1.5}
     with pytest.raises(ConfigurationError, match=parameter):
         CachedModel(lambda rows: rows, **options)
+
+
+def test_rounding_shares_outputs_and_tells_how_wrong_they_are() -> None:
+    model = Model(lambda rows: rows[:, 0] * 2)
+    cached = CachedModel(model, Cache(100), decimals=1, bypass=False)
+    rows = np.array([[1.0], [1.03125], [2.0], [-0.0], [0.0], [-0.03125]])
+    np.testing.assert_array_equal(cached(rows), [2.0, 2.0, 4.0, -0.0, -0.0, -0.0])
+    assert model.batches == [3]
+    error = cached.error(rows)
+    assert (error.rows, error.differing, error.greatest) == (6, 3, 0.0625)
+    integers = np.array([[1], [2]])
+    assert cached.error(integers).differing == 0
+    with pytest.raises(InputError, match="no rows"):
+        cached.error(rows[:0])
+
+
+def test_rounding_and_whole_rows_go_together() -> None:
+    cached = CachedModel(np.square, Cache(100), decimals=1, verify="row", bypass=False)
+    cached(np.array([[1.0]]))
+    np.testing.assert_array_equal(cached(np.array([[1.01]])), [[1.0]])
+    assert cached.stats.hits == 1

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from augury import _native
 from augury.cache import Cache
-from augury.errors import ConfigurationError, OutputError
+from augury.errors import ConfigurationError, InputError, OutputError
 from augury.inference.adapters import Adapter, Batch, Outputs, adapter_of
 from augury.inference.adapters.contract import Leaf
 from augury.inference.arrays import leaves_of, pack, rounded, unpack, width_of
 from augury.inference.bypass import Bypass
+from augury.inference.rounding import RoundingError, rounding_error
 from augury.inference.stats import InferenceStats
 from augury.inference.store import Store, store_in
 from augury.loading import Ttl, check_ttl, seconds
@@ -106,7 +107,9 @@ class CachedModel:
         function that takes an array of rows, or a list of texts, and returns an array with a row
         for each.
     cache
-        Where outputs are kept: a `Cache`, each entry one row's output as bytes, or `Tiers`.
+        Where outputs are kept: a `Cache`, each entry one row's output as bytes, or `Tiers`. A cache
+        with the policy ``"gdsf"`` keeps, of the outputs of several models, those that save the most
+        milliseconds of a model, per byte if it weighs entries.
     method
         What a call of this object runs; by default what such models are called by, such as
         ``"predict"``. The other methods are there by their names.
@@ -203,11 +206,30 @@ class CachedModel:
 
     def __getattr__(self, name: str) -> Any:
         """Return a method of the model, cached where it is one that takes rows."""
+        if name == "model":  # not made yet, as while it is copied
+            raise AttributeError(name)
         if name in _METHODS and hasattr(self.model, name):
             return self._call(name)
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self.model, name)
+
+    def error(self, rows: Any) -> RoundingError:
+        """Return how far answers for these rows are from the model's own, such as by `decimals`.
+
+        It runs the model on all of them, and looks them up as a call does.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from augury import Cache
+        >>> cached = CachedModel(lambda rows: rows.sum(axis=1), Cache(1_000), decimals=1)
+        >>> cached.error(np.array([[0.5], [0.5625], [1.75]]))
+        RoundingError(rows=3, differing=0, greatest=0.0)
+        >>> cached.error(np.array([[0.53125], [2.25]]))
+        RoundingError(rows=2, differing=1, greatest=0.03125)
+        """
+        return self._main.error(rows)
 
     def changed(self) -> None:
         """Tell that the model has changed in a way that goes unnoticed, such as by its arrays."""
@@ -228,7 +250,7 @@ class CachedModel:
                 bypass=Bypass() if self._bypass else None,
                 pad=self._pad,
             )
-            self._calls[method] = call
+            call = self._calls.setdefault(method, call)
         return call
 
     def __repr__(self) -> str:
@@ -262,6 +284,8 @@ class _Call:
         self._lock = threading.Lock()
         self._state: Any = _UNKNOWN  # of the model when it was looked at last
         self._fingerprint = b""
+        self._ran_seconds = 0.0
+        self._ran_rows = 0
         self._spaces: dict[bytes, tuple[bytes, Form | None]] = {}
 
     def forget(self) -> None:
@@ -286,6 +310,15 @@ class _Call:
             started = perf_counter()
         lines, form = self._looked_up(batch, space, form, started)
         return self._adapter.assemble(unpack(lines, form.leaves, form.form))
+
+    def error(self, given: Any) -> RoundingError:
+        """Return how far answers for these rows are from the model's own."""
+        batch = self._adapter.read(given)
+        if not len(batch.rows):
+            raise InputError("there are no rows to compare answers for")
+        own = self._ran(batch, None, len(batch.rows))
+        lines, form = self._looked_up(batch, *self._space(batch.signature), perf_counter())
+        return rounding_error(own.leaves, unpack(lines, form.leaves, form.form).leaves)
 
     @property
     def remote(self) -> bool:
@@ -330,10 +363,10 @@ class _Call:
     def _joined(self, calls: Sequence[Found]) -> Found:
         """Return what the rows of several calls are together; not what was found of them."""
         first = calls[0]
-        batch = Batch(
-            self._adapter.join([found.batch.given for found in calls]),
-            np.concatenate([found.batch.rows for found in calls]),
-            first.batch.signature,
+        batch = replace(
+            first.batch,
+            given=self._adapter.join([found.batch.given for found in calls]),
+            rows=np.concatenate([found.batch.rows for found in calls]),
         )
         digests = np.concatenate([found.digests for found in calls])
         verified = [found.verified for found in calls if found.verified is not None]
@@ -369,8 +402,8 @@ class _Call:
             started = perf_counter()
             outputs = self._ran(batch, None, len(rows))
             model = perf_counter() - started
-            if form is None:
-                self._settle(batch.signature, outputs)
+            if form is None and not self._changed_since(space, batch.signature):
+                self._settle(space, batch.signature, outputs)
             self._count(len(rows), computed=len(rows), model=model, glance=took)
             return self._adapter.assemble(outputs)
         started = perf_counter()
@@ -394,7 +427,8 @@ class _Call:
         if self._changed_since(space, batch.signature):
             lines, form = self._anew(batch)
             return self._adapter.assemble(unpack(lines, form.leaves, form.form))
-        self._store.put(space, digests, missing, lines[worth[missing]], verified)
+        cost = self._cost(model, len(computed))
+        self._store.put(space, digests, missing, lines[worth[missing]], verified, cost)
         search += perf_counter() - started
         hits = int(found.sum())
         self._count(
@@ -448,15 +482,23 @@ class _Call:
         started = perf_counter()
         outputs = self._ran(batch, chosen, len(missing))
         model = perf_counter() - started
-        if form is None:
-            form = self._settle(batch.signature, outputs)
-        lines = self._lines(outputs, form)
         if self._changed_since(found.space, batch.signature):
-            return Computed(lines, form, model, None)
-        self._store.put(found.space, found.digests, missing, lines, found.verified)
+            return Computed(pack(outputs), Form(leaves_of(outputs), outputs.form), model, None)
+        if form is None:
+            form = self._settle(found.space, batch.signature, outputs)
+        lines = self._lines(outputs, form)
+        cost = self._cost(model, len(missing))
+        self._store.put(found.space, found.digests, missing, lines, found.verified, cost)
         if self._bypass is not None:  # a glance shall know what is there
             self._bypass.doorkeeper.screen(batch.rows if chosen is None else batch.rows[missing])
         return Computed(lines, form, model, found.space)
+
+    def _cost(self, seconds: float, rows: int) -> float:
+        """Return the milliseconds that the model takes for a row, on the average of all so far."""
+        with self._lock:
+            self._ran_seconds += seconds
+            self._ran_rows += rows
+            return max(1e3 * self._ran_seconds / max(self._ran_rows, 1), 1e-6)
 
     def _changed_since(self, space: bytes, signature: bytes) -> bool:
         """Return whether the model is another one than when this space was looked up.
@@ -533,15 +575,14 @@ class _Call:
                 self._spaces[signature] = known
             return known
 
-    def _settle(self, signature: bytes, outputs: Outputs) -> Form:
-        """Take note of what outputs look like."""
+    def _settle(self, space: bytes, signature: bytes, outputs: Outputs) -> Form:
+        """Take note of what outputs of this space look like."""
         form = Form(leaves_of(outputs), outputs.form)
         with self._lock:
             known = self._spaces.get(signature)
-            if known is not None:
-                self._spaces[signature] = (known[0], form)
-        if known is not None:
-            self._store.put_form(known[0], msgspec.msgpack.encode(form))
+            if known is not None and known[0] == space:
+                self._spaces[signature] = (space, form)
+        self._store.put_form(space, msgspec.msgpack.encode(form))
         return form
 
     def _count(

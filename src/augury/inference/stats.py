@@ -69,9 +69,9 @@ class InferenceStats:
         model: float = 0.0,
         cache: float = 0.0,
     ) -> None:
-        """Count a batch; `model` and `cache` are seconds. Any thread may."""
+        """Count a batch, or with no rows more of one; `model` and `cache` are seconds."""
         with self._lock:
-            self.batches += 1
+            self.batches += rows > 0
             self.rows += rows
             self.hits += hits
             self.duplicates += duplicates

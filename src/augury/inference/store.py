@@ -46,8 +46,9 @@ class Store(Protocol):
         missing: NDArray[np.int64],
         outputs: NDArray[np.uint8],
         rows: NDArray[np.uint8] | None,
+        cost: float,
     ) -> None:
-        """Store the outputs of the missing rows."""
+        """Store the outputs of the missing rows, each of which took so many milliseconds."""
 
     def form(self, space: bytes) -> bytes | None:
         """Return what outputs of this space look like, if that is there."""
@@ -82,10 +83,11 @@ class CacheStore:
         missing: NDArray[np.int64],
         outputs: NDArray[np.uint8],
         rows: NDArray[np.uint8] | None,
+        cost: float,
     ) -> None:
-        """Store the outputs of the missing rows."""
+        """Store the outputs of the missing rows, each of which took so many milliseconds."""
         _native.store_rows(
-            self._cache, space, digests, missing, outputs, rows, ttl=self._ttl, size=None
+            self._cache, space, digests, missing, outputs, rows, ttl=self._ttl, cost=cost
         )
 
     def form(self, space: bytes) -> bytes | None:
@@ -143,8 +145,9 @@ class TiersStore:
         missing: NDArray[np.int64],
         outputs: NDArray[np.uint8],
         rows: NDArray[np.uint8] | None,
+        cost: float,  # noqa: ARG002
     ) -> None:
-        """Store the outputs of the missing rows."""
+        """Store the outputs of the missing rows, each of which took so many milliseconds."""
         keys = _keys(space, digests)
         self._tiers.set_many(
             {
