@@ -3,7 +3,9 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/tuple.h>
 
+#include <array>
 #include <tuple>
+#include <vector>
 
 #include "bind/arrays.hpp"
 #include "bind/bind.hpp"
@@ -48,14 +50,39 @@ CacheObject* cache_of(nb::handle object) {
   return reinterpret_cast<CacheObject*>(object.ptr());
 }
 
-nb::object key_of(const nb::bytes& space, const Digest& digest) {
-  PyObject* key = PyBytes_FromStringAndSize(nullptr, kSpace + sizeof digest);
-  if (key == nullptr) throw nb::python_error();
-  char* const bytes = PyBytes_AS_STRING(key);
-  std::memcpy(bytes, space.c_str(), kSpace);
-  std::memcpy(bytes + kSpace, &digest, sizeof digest);
-  return nb::steal(key);
+using RowKey = std::array<char, kSpace + sizeof(Digest)>;
+
+RowKey key_of(const nb::bytes& space, const Digest& digest) {
+  RowKey key;
+  std::memcpy(key.data(), space.c_str(), kSpace);
+  std::memcpy(key.data() + kSpace, &digest, sizeof digest);
+  return key;
 }
+
+// A row sought, without an object for its key; see SoughtKey.
+struct SoughtRow {
+  explicit SoughtRow(const RowKey& row)
+#if PY_VERSION_HEX >= 0x030E0000
+      : hash(table_hash(Py_HashBuffer(row.data(), row.size()))),
+#else
+      : hash(table_hash(_Py_HashBytes(row.data(), row.size()))),
+#endif
+        key(row) {
+  }
+
+  [[nodiscard]] PyObject* object() const {
+    return PyBytes_FromStringAndSize(key.data(), key.size());
+  }
+  [[nodiscard]] bool is(PyObject* candidate) const {
+    return PyBytes_CheckExact(candidate) != 0 &&
+           static_cast<std::size_t>(PyBytes_GET_SIZE(candidate)) == key.size() &&
+           std::memcmp(PyBytes_AS_STRING(candidate), key.data(), key.size()) == 0;
+  }
+  [[nodiscard]] int equals(PyObject* candidate) const { return is(candidate) ? 1 : 0; }
+
+  std::uint64_t hash;
+  RowKey key;
+};
 
 std::span<const Digest> digests_of(const Array<std::uint64_t>& words) {
   return {reinterpret_cast<const Digest*>(words.data()), words.size() / 2};
@@ -87,6 +114,12 @@ std::tuple<NewArray<std::int64_t>, NewArray<std::int64_t>> find_rows(
            (verified == 0 ||
             std::memcmp(rows->data() + a * verified, rows->data() + b * verified, verified) == 0);
   };
+  std::vector<SoughtRow> sought;
+  sought.reserve(count);
+  for (const Digest& digest : digests) {
+    sought.emplace_back(key_of(space, digest));
+    if (cache->cache != nullptr) cache->cache->prefetch_home(sought.back().hash);
+  }
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t first =
         index.first(digests[i].low, i, [&](std::size_t row) { return equal(row, i); });
@@ -95,8 +128,7 @@ std::tuple<NewArray<std::int64_t>, NewArray<std::int64_t>> find_rows(
       if (source[i] < 0) std::memcpy(out.data() + i * width, out.data() + first * width, width);
       continue;
     }
-    const nb::object key = key_of(space, digests[i]);
-    const nb::object value = nb::steal(read_key(cache, key.ptr()));
+    const nb::object value = nb::steal(read(cache, sought[i]));
     if (!value.is_valid() && PyErr_Occurred() != nullptr) throw nb::python_error();
     if (value.is_valid() && PyBytes_CheckExact(value.ptr()) &&
         static_cast<std::size_t>(PyBytes_GET_SIZE(value.ptr())) == width + verified) {
@@ -127,7 +159,10 @@ void store_rows(nb::handle object, const nb::bytes& space, const Array<std::uint
   for (std::size_t i = 0; i < missing.size(); ++i) {
     const auto row = static_cast<std::size_t>(missing.data()[i]);
     if (row >= digests.size()) throw nb::index_error("no such row");
-    const nb::object key = key_of(space, digests[row]);
+    const RowKey bytes_of_key = key_of(space, digests[row]);
+    const nb::object key =
+        nb::steal(PyBytes_FromStringAndSize(bytes_of_key.data(), bytes_of_key.size()));
+    if (!key.is_valid()) throw nb::python_error();
     const nb::object value =
         nb::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(width + verified)));
     if (!value.is_valid()) throw nb::python_error();

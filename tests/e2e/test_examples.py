@@ -103,3 +103,11 @@ def test_bursts_are_found_among_market_states_that_repeat() -> None:
     assert found is not None
     assert int(found[1]) >= 7
     assert int(found[2]) <= 5
+
+
+def test_a_chat_reuses_its_earlier_turns() -> None:
+    pytest.importorskip("transformers")
+    *turns, same, _ = run("prefix_reuse.py").splitlines()
+    assert turns[1] == "Ada, turn 2: 370 tokens, 336 of them reused"
+    assert turns[3] == "Alan, turn 1: 320 tokens, 288 of them reused"
+    assert same == "the same as without the cache: True"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from augury import Cache
 from augury.errors import ConfigurationError, InputError, OutputError, OverloadError
 from augury.inference import Batcher, CachedModel
-from augury.inference.frames import joined
+from augury.inference.frames import join
 
 LONG = 60.0
 Array = NDArray[Any]
@@ -374,7 +374,7 @@ def test_frames_of_other_categories_are_refused_together() -> None:
     pandas: Any = pytest.importorskip("pandas")
     frames = [pandas.DataFrame({"a": pandas.Categorical([each])}) for each in "ab"]
     with pytest.raises(InputError, match="categories"):
-        joined(frames)
+        join(frames)
 
 
 def test_tensors_are_joined() -> None:

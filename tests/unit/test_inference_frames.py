@@ -14,7 +14,7 @@ import pytest
 from augury import Cache
 from augury.errors import InputError, OutputError
 from augury.inference import CachedModel
-from augury.inference.frames import batch_of_frame
+from augury.inference.frames import batch_of_frame, join
 
 pytest.importorskip("sklearn")
 
@@ -121,6 +121,12 @@ def test_one_dtype_is_packed_as_column_by_column() -> None:
     batch = batch_of_frame(frame)
     assert batch is not None
     assert batch.floats == ((0, 24, "<f8"),)
+
+
+@pytest.mark.parametrize("frame", [mixed(), pl.from_pandas(mixed())])
+def test_frames_of_several_calls_are_joined_with_their_dtypes(frame: Any) -> None:
+    parts = [frame[:5], frame[5:50], frame[50:]]
+    assert keys(join(parts)) == keys(frame)
 
 
 def test_what_lies_under_a_mask_is_no_part_of_a_row() -> None:

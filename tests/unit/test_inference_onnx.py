@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from augury import Cache
 from augury.errors import ConfigurationError, InputError, OutputError
-from augury.inference import CachedModel
+from augury.inference import Batcher, CachedModel
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -206,3 +207,33 @@ def test_decimals_round_each_input() -> None:
     first = cached(rows)
     rows = {name: array.round(2) + np.float32(0.001) for name, array in rows.items()}
     assert np.array_equal(cached(rows)[0], first[0])
+
+
+def test_batches_that_are_not_looked_up_and_those_of_several_calls() -> None:
+    bare = session(relu())
+    cached = CachedModel(bare, Cache(1_000))
+    cached._main._bypass.looks_up = False  # type: ignore[union-attr]
+    cached._main._bypass._every = 1 << 20  # type: ignore[union-attr]
+    rows = np.array([[-1.0, 2.0], [3.0, -4.0]], np.float32)
+    for given in (rows, rows.tolist(), {"x": rows}):
+        assert np.array_equal(cached(given)[0], bare.run(None, {"x": rows})[0])
+
+    bare = session(linear())
+    adapter = CachedModel(bare, Cache(1_000))._main._adapter
+    parts = [adapter.read(inputs(3, seed)).given for seed in range(3)]
+    together = {name: np.concatenate([part[name] for part in parts]) for name in ("a", "b")}
+    outputs = adapter.run(adapter.join(parts), None).leaves
+    for mine, its in zip(outputs, bare.run(None, together), strict=True):
+        assert np.array_equal(mine, its)
+
+
+def test_a_batcher_joins_the_inputs_of_several_calls() -> None:
+    bare = session(linear())
+    with (
+        Batcher(CachedModel(bare, Cache(1_000)), max_batch=6, max_wait=30) as batcher,
+        ThreadPoolExecutor(3) as threads,
+    ):
+        asked = [threads.submit(batcher.call_many, inputs(2, seed)) for seed in range(3)]
+        for seed, each in enumerate(asked):
+            for mine, its in zip(each.result(), bare.run(None, inputs(2, seed)), strict=True):
+                assert np.allclose(mine, its, rtol=1e-6)

@@ -117,6 +117,7 @@ def test_fitting_all_on_the_same_rows_reuses_what_comes_before() -> None:
     assert mine.stats["scale"].computed == len(X)
 
 
+@pytest.mark.filterwarnings("ignore:Persisting input")  # joblib's, on a slow machine
 def test_steps_that_scikit_learn_keeps_at_fitting_are_the_same_steps(tmp_path: Path) -> None:
     pipeline = fitted().set_params(memory=str(tmp_path)).fit(X, Y)
     mine = cached(pipeline, after="scale")

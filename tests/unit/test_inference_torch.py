@@ -14,6 +14,7 @@ import pytest
 from augury import Cache
 from augury.errors import ConfigurationError, InputError, OutputError
 from augury.inference import CachedModel
+from augury.inference.adapters import adapter_of
 
 torch: Any = pytest.importorskip("torch")
 nn: Any = torch.nn
@@ -403,3 +404,13 @@ def test_on_a_gpu() -> None:
         assert answer.device == given.device
         assert torch.allclose(answer, bare(model, given), atol=1e-5)
     assert reuse.stats.hits == 12
+
+
+def test_rows_of_several_calls_are_joined() -> None:
+    adapter = adapter_of(network(), None)
+    left, right = rows(2), rows(3, seed=7)
+    assert torch.equal(adapter.join([left, right]), torch.cat([left, right]))
+    for parts in ([(left, left), (right, right)], [{"a": left}, {"a": right}]):
+        joined = adapter.join(parts)
+        first = joined["a"] if isinstance(joined, dict) else joined[0]
+        assert torch.equal(first, torch.cat([left, right]))

@@ -38,7 +38,7 @@ class Store(Source[Any, Any]):
         self.batches: list[list[Any]] = []
         self.begun, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def load_many(self, keys: Sequence[Any]) -> dict[Any, Any]:
         self.batches.append(list(keys))
@@ -544,6 +544,31 @@ def test_bytes_are_kept_within_the_budget() -> None:
         assert prefetcher.report().fetched_bytes == 2_000
 
 
+@pytest.mark.parametrize("size", [float("inf"), float("nan"), -1, "1", None, 1 << 63])
+def test_bytes_that_cannot_be_counted_are_not_stored(cache: Cache[Any, Any], size: Any) -> None:
+    with expecting(cache, Store(), sizeof=lambda _: size, bytes_per_second=10) as prefetcher:
+        assert prefetcher.run_pending()
+        assert prefetcher._patience.rest() > 0.0
+        assert 1_000 not in cache
+        assert prefetcher.report().fetched_bytes == 0
+
+
+def test_a_thread_may_wait_for_longer_than_a_clock_can_tell(cache: Cache[Any, Any]) -> None:
+    store = Store()
+    with Prefetcher(cache, store, options=RUNS, requests_per_second=1e-300) as prefetcher:
+        read_run(cache, 0, 50)
+        until(lambda: cache._prefetch_counts()[6])
+        until(lambda: waits_for_long(prefetcher))
+        assert prefetcher._thread is not None
+        prefetcher._thread.join(0.05)
+        assert prefetcher._thread.is_alive()
+    assert not prefetcher._thread.is_alive()
+
+
+def waits_for_long(prefetcher: Prefetcher[Any, Any]) -> bool:
+    return prefetcher._gate.locked() and prefetcher._rest() > threading.TIMEOUT_MAX
+
+
 def test_the_budget_is_a_budget() -> None:
     now = [0.0]
     budget = Budget(10, 100, clock=lambda: now[0])
@@ -621,9 +646,17 @@ def test_a_slow_source_is_left_alone(cache: Cache[Any, Any]) -> None:
         assert wanted(cache) == 0
 
 
-def test_a_thread_goes_on_after_a_failure(cache: Cache[Any, Any]) -> None:
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("nothing to say")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("down"), Unprintable(), SystemExit(3), asyncio.CancelledError()]
+)
+def test_a_thread_goes_on_after_a_failure(cache: Cache[Any, Any], error: BaseException) -> None:
     store = Store()
-    store.error = OSError("down")
+    store.error = error
     with Prefetcher(cache, store, options=RUNS) as prefetcher:
         read_run(cache, 0, 50)
         until(lambda: prefetcher._patience.rest() > 0.0)
@@ -634,6 +667,15 @@ def test_a_thread_goes_on_after_a_failure(cache: Cache[Any, Any]) -> None:
             return 50 in cache
 
         until(arrives)
+
+
+def test_an_interrupted_fetch_is_told(cache: Cache[Any, Any]) -> None:
+    store = Store()
+    store.error = KeyboardInterrupt()
+    with expecting(cache, store) as prefetcher:
+        with pytest.raises(KeyboardInterrupt):
+            prefetcher.run_pending()
+        assert prefetcher._rest() > 0.0
 
 
 @pytest.mark.parametrize("answer", [None, [1], 5])
@@ -710,6 +752,7 @@ def test_one_prefetcher_a_cache(cache: Cache[Any, Any]) -> None:
     [
         ({"batch": 0}, "batch"),
         ({"batch": True}, "batch"),
+        ({"batch": 1 << 62}, "batch"),
         ({"ttl": -1}, "ttl"),
         ({"requests_per_second": 0}, "requests_per_second"),
         ({"requests_per_second": float("nan")}, "requests_per_second"),

@@ -249,6 +249,32 @@ def test_a_source_may_close_its_prefetcher_or_use_its_cache() -> None:
     assert not prefetcher._thread.is_alive()
 
 
+def test_collecting_garbage_may_close_it_at_any_time() -> None:
+    class Closes:
+        def __init__(self) -> None:
+            self.me = self
+
+        def __del__(self) -> None:
+            prefetcher.close()
+
+    threshold = gc.get_threshold()
+    try:
+        for many in range(2, 12):
+            cache: Cache[Any, Any] = Cache(200, policy="lru")
+            prefetcher = by_hand(cache, Store())
+            read_run(cache, 0, 50)
+            gc.collect()
+            Closes()
+            gc.set_threshold(many)
+            prefetcher.run_pending()
+            gc.set_threshold(*threshold)
+            gc.collect()
+            assert prefetcher.closed
+            cache.validate()
+    finally:
+        gc.set_threshold(*threshold)
+
+
 class Node:
     """A part of a cycle."""
 
@@ -494,6 +520,37 @@ def test_a_process_ends_though_its_source_hangs() -> None:
         prefetcher = Prefetcher(cache, store, options=RUNS)
         read_run(cache, 0, 50)
         assert store.begun.wait(60)
+        print("done")
+        """
+    assert run(program) == "done\n"
+
+
+@pytest.mark.parametrize("told_by", ["listener", "finalizer"])
+def test_a_process_ends_though_a_listener_runs(told_by: str) -> None:
+    program = f"""
+        begun = threading.Event()
+
+        def tell():
+            if threading.current_thread().name == "augury-prefetch" and not begun.is_set():
+                begun.set()
+                end = time.monotonic() + 0.5
+                while time.monotonic() < end:
+                    pass
+
+        class Value:
+            def __del__(self):
+                tell()
+
+        finalizer = {told_by!r} == "finalizer"
+        cache = Cache(20, policy="lru", on_evict=None if finalizer else lambda *_: tell())
+        store = Store(lambda key: Value())
+        prefetcher = Prefetcher(cache, store, options=RUNS, patience=1e9)
+        first = 0
+        while not begun.is_set():
+            first += 1_000
+            for key in range(first, first + 30):
+                cache.get_or_load(key, store.value)
+            time.sleep(0.001)
         print("done")
         """
     assert run(program) == "done\n"

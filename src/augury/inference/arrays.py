@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,6 @@ def rows_of(given: Any, what: str = "the input") -> NDArray[Any]:
         array = np.asarray(given)
     except ValueError as error:
         raise InputError(f"{what} is ragged: its rows are not equally long") from error
-    if isinstance(given, np.ma.MaskedArray):
-        raise InputError(f"{what} is masked; fill it first, as with filled(numpy.nan)")
     if array.dtype.hasobject:
         raise InputError(
             f"{what} holds Python objects (dtype {array.dtype}), whose bytes say nothing about "
@@ -83,7 +81,7 @@ def leaves_of(outputs: Outputs) -> tuple[Leaf, ...]:
 
 def width_of(leaves: tuple[Leaf, ...]) -> int:
     """Return how many bytes a row of these takes."""
-    return sum(np.dtype(leaf.dtype).itemsize * math.prod(leaf.shape) for leaf in leaves)
+    return sum(np.dtype(leaf.dtype).itemsize * prod(leaf.shape) for leaf in leaves)
 
 
 def unpack(lines: NDArray[np.uint8], leaves: tuple[Leaf, ...], form: Any) -> Outputs:
@@ -91,7 +89,7 @@ def unpack(lines: NDArray[np.uint8], leaves: tuple[Leaf, ...], form: Any) -> Out
     arrays, start = [], 0
     for leaf in leaves:
         dtype = np.dtype(leaf.dtype)
-        width = dtype.itemsize * math.prod(leaf.shape)
+        width = dtype.itemsize * prod(leaf.shape)
         part = lines if len(leaves) == 1 else np.ascontiguousarray(lines[:, start : start + width])
         arrays.append(part.reshape(-1).view(dtype).reshape(len(lines), *leaf.shape))
         start += width

@@ -68,22 +68,28 @@ def batch_of_frame(given: Any) -> Batch | None:
     )
 
 
-def joined(parts: Sequence[Any]) -> Any:
-    """Return as one frames with the same columns, or what can be made arrays.
+def select(given: Any, chosen: NDArray[np.int64]) -> Any:
+    """Return these rows of a frame, of an array, or of what can be made one."""
+    if hasattr(given, "iloc"):  # pandas
+        return given.iloc[chosen]
+    return given[chosen] if hasattr(given, "get_columns") else np.asarray(given)[chosen]
+
+
+def join(parts: Sequence[Any]) -> Any:
+    """Return as one the rows of frames, or of arrays, all of one signature.
 
     Raises
     ------
     InputError
         If columns of pandas differ in their categories: those of all might have other places.
     """
-    if not hasattr(parts[0], "columns"):
-        return np.concatenate([np.asarray(part) for part in parts])
-    library = sys.modules[type(parts[0]).__module__.partition(".")[0]]
-    if library.__name__ == "pandas":
+    if hasattr(parts[0], "iloc"):
         if not all(part.dtypes.equals(parts[0].dtypes) for part in parts):
             raise InputError("frames with other categories are no rows of one batch")
-        return library.concat(parts, ignore_index=True)
-    return library.concat(parts)
+        return sys.modules["pandas"].concat(parts, ignore_index=True)
+    if hasattr(parts[0], "get_columns"):
+        return sys.modules["polars"].concat(parts)
+    return np.concatenate([np.asarray(part) for part in parts])
 
 
 def _batch_of_one_dtype(frame: Any, names: list[Any], dtype: np.dtype[Any]) -> Batch:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
 import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from operator import index
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
@@ -28,10 +31,12 @@ V = TypeVar("V")
 _log = logging.getLogger("augury.prefetch")
 
 _QUEUE = 4  # batches that wait, at most
+_MOST_BATCH = 1 << 20
 _MOST_ENTRIES = 1 << 18  # assumed of a cache whose capacity may be in bytes
 _JOIN_SECONDS = 5.0
 _MEMORY = 1 / 8  # of how long loads take
 _MICROSECOND = 1e-6
+_MOST_BYTES = 1 << 63  # of one value
 
 
 class Prefetcher(Generic[K, V]):
@@ -60,8 +65,8 @@ class Prefetcher(Generic[K, V]):
     options
         What to predict, and how much room it may take; see `augury.prefetch.PrefetchOptions`.
     batch
-        How many keys are fetched at once, at most. Four times as many wait; then the oldest are
-        dropped.
+        How many keys are fetched at once, at most; up to 1,048,576. Four times as many wait; then
+        the oldest are dropped.
     ttl
         Time to live of what is fetched: seconds, a timedelta, or None for no expiry. By default
         the cache's.
@@ -127,6 +132,8 @@ class Prefetcher(Generic[K, V]):
         if not isinstance(options, PrefetchOptions):
             raise ConfigurationError(f"options must be PrefetchOptions, not {options!r}")
         check_integer("batch", batch)
+        if batch > _MOST_BATCH:
+            raise ConfigurationError(f"batch must be at most {_MOST_BATCH:,}, not {batch}")
         check_ttl("ttl", ttl)
         if sizeof is not None:
             check_function("sizeof", sizeof)
@@ -141,6 +148,7 @@ class Prefetcher(Generic[K, V]):
         self._background = background
         self._paused = False
         self._closed = False
+        self._asks = False  # its thread waits for the source
         self._bytes = 0
         self._loads = _Loads(cache)
         self._thread: threading.Thread | None = None
@@ -167,7 +175,9 @@ class Prefetcher(Generic[K, V]):
     # Life
 
     def _begin(self) -> None:
-        self._lock = threading.Lock()  # of the budget, and of what is known of the source
+        # Of the budget, and of what is known of the source. Whoever has it may be interrupted by
+        # code that closes this: of a signal, or of what the garbage collector finds.
+        self._lock = threading.RLock()
         self._gate = threading.Lock()  # the thread waits at it; the cache opens it
         self._gate.acquire()
 
@@ -186,11 +196,13 @@ class Prefetcher(Generic[K, V]):
             _log.warning("nothing is fetched ahead, as there can be no thread: %s", error)
             return
         self._thread = thread
+        _with_threads.add(self)
 
     def begin_anew(self) -> None:
         """Go on in a thread of its own: this is a forked child, where the parent's does not run."""
         self._begin()
         self._thread = None
+        self._asks = False
         cache = self._cache()
         if cache is not None and not self._closed:
             cache._prefetch_renew(self._gate.release)
@@ -206,20 +218,40 @@ class Prefetcher(Generic[K, V]):
 
         What was fetched already may still be used; what arrives later is dropped.
         """
+        if not self._end():
+            return
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_JOIN_SECONDS)
+        if self._owns_source:
+            self._source.close()
+
+    def _end(self) -> bool:
+        """Fetch and store nothing more; return whether that is new."""
         with self._lock:
             if self._closed:
-                return
+                return False
             self._closed = True
         cache = self._cache()
         if cache is not None:
             self._look(cache)
             cache._prefetch_end()
             cache._prefetcher = None
+        return True
+
+    def _end_with_process(self) -> None:
+        """End, and wait for the thread unless it waits for the source itself.
+
+        Python ends threads where they are. That aborts the process if it is in a listener, weigher
+        or finalizer that native code has called.
+        """
+        self._end()
+        deadline = time.monotonic() + _JOIN_SECONDS
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(_JOIN_SECONDS)
-        if self._owns_source:
-            self._source.close()
+        while thread is not None and thread.is_alive() and not self._asks:
+            if time.monotonic() > deadline:
+                return
+            thread.join(0.01)
 
     def __enter__(self) -> Self:
         return self
@@ -273,7 +305,10 @@ class Prefetcher(Generic[K, V]):
         if cache._prefetch_wait(wants):
             return rest if rest > 0.0 and not self._paused else threading.TIMEOUT_MAX
         if wants:
-            self._fetch(cache)
+            # It is known by now, and nothing that a source raises ends the thread: a cancelled
+            # task is no Exception, nor is `sys.exit`.
+            with contextlib.suppress(BaseException):
+                self._fetch(cache)
         return 0.0
 
     def _rest(self) -> float:
@@ -289,7 +324,11 @@ class Prefetcher(Generic[K, V]):
         answered = False
         started = time.monotonic()
         try:
-            found = self._source.load_many(keys)
+            self._asks = True
+            try:
+                found = self._source.load_many(keys)
+            finally:
+                self._asks = False
             spent = time.monotonic() - started
             if not isinstance(found, Mapping):
                 raise ConfigurationError(
@@ -298,14 +337,16 @@ class Prefetcher(Generic[K, V]):
                 )
             answered = True
             self._store(cache, batch, found)
-        except Exception as error:
-            self._back_off(cache, f"{type(error).__name__}: {error}", failed=True)
+        except BaseException as error:
+            self._back_off(cache, "%s: %s", type(error).__name__, error, failed=True)
+            if not isinstance(error, Exception):
+                raise
         else:
             with self._lock:
                 load_seconds = self._loads.usual(cache)
                 in_time = self._patience.answered(spent, len(keys), load_seconds)
             if not in_time:
-                self._back_off(cache, f"{len(keys)} keys took {spent:.3g} s", failed=False)
+                self._back_off(cache, "%d keys took %.3g s", len(keys), spent, failed=False)
         finally:
             cache._prefetch_finish(batch, answered)
         return len(keys)
@@ -313,7 +354,9 @@ class Prefetcher(Generic[K, V]):
     def _store(self, cache: Cache[K, V], batch: int, found: Mapping[K, V]) -> None:
         size = 0
         for key, value in found.items():
-            size += self._sizeof(value)
+            if self._closed:
+                return
+            size += self._bytes_of(value)
             try:
                 # Only keys of the batch, which no one has written since, are stored.
                 cache._prefetch_store(batch, key, value, **self._ttl)
@@ -323,12 +366,18 @@ class Prefetcher(Generic[K, V]):
             self._bytes += size
             self._budget.spend(size=size)
 
-    def _back_off(self, cache: Cache[K, V], reason: str, *, failed: bool) -> None:
+    def _bytes_of(self, value: V) -> int:
+        size = index(self._sizeof(value))
+        if not 0 <= size < _MOST_BYTES:
+            raise ConfigurationError(f"sizeof must return bytes from 0 to 2**63 - 1, not {size}")
+        return size
+
+    def _back_off(self, cache: Cache[K, V], why: str, *parts: object, failed: bool) -> None:
         with self._lock:
             if failed:
                 self._patience.failed()
             rest = self._patience.rest()
-        _log.info("nothing is fetched ahead for %.3g s: %s", rest, reason)
+        _log.info(f"nothing is fetched ahead for %.3g s: {why}", rest, *parts)
         if not self._closed and not self._paused:
             cache._prefetch_pause(True)  # drops what waits
             cache._prefetch_pause(False)
@@ -374,7 +423,16 @@ def _serve(gate: threading.Lock, reference: weakref.ref[Prefetcher[Any, Any]]) -
         if pause is None:
             return
         if pause:
-            gate.acquire(timeout=pause)
+            gate.acquire(timeout=min(pause, threading.TIMEOUT_MAX))
+
+
+_with_threads: weakref.WeakSet[Prefetcher[Any, Any]] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    for prefetcher in list(_with_threads):
+        prefetcher._end_with_process()
 
 
 class _Counts(NamedTuple):

@@ -79,6 +79,14 @@ class Adapter(ABC):
     def assemble(self, outputs: Outputs) -> Any:
         """Return outputs as the model itself would."""
 
+    def bare(self, given: Any) -> tuple[Any, int]:
+        """Return what the model returns for these rows, of which nothing is kept, and their number.
+
+        It is what is called where looking rows up does not pay: it should cost what the model does.
+        """
+        outputs = self.run(given, None)
+        return self.assemble(outputs), len(outputs.leaves[0]) if outputs.leaves else 0
+
     @abstractmethod
     def state(self) -> Any:
         """Return what is quickly compared to tell whether the model may have changed.

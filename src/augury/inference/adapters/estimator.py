@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
 from augury.inference.arrays import batch_of, rows_of
-from augury.inference.frames import batch_of_frame, joined
+from augury.inference.frames import batch_of_frame, join, select
 from augury.inference.objects import UNWRITABLE, Attributes, digest_of
 
 RANK = 20
@@ -49,7 +49,7 @@ class Estimator(Adapter):
 
     def join(self, parts: Sequence[Any]) -> Any:
         """Return as one what several calls had passed."""
-        return joined(parts)
+        return join(parts)
 
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
         """Run the model on these rows of what was passed."""
@@ -108,13 +108,6 @@ class Estimator(Adapter):
     def fingerprint(self) -> bytes:
         """Return what stands for all that the output depends on but the row."""
         return fingerprint_of([self.model])
-
-
-def select(given: Any, chosen: NDArray[np.int64]) -> Any:
-    """Return these rows of an array, of what can be made one, or of a frame."""
-    if hasattr(given, "iloc"):  # pandas
-        return given.iloc[chosen]
-    return given[chosen] if hasattr(given, "get_columns") else np.asarray(given)[chosen]
 
 
 def fingerprint_of(models: list[Any]) -> bytes:

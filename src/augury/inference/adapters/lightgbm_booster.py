@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from augury.errors import ConfigurationError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
-from augury.inference.adapters.estimator import select
 from augury.inference.arrays import batch_of, rows_of
-from augury.inference.frames import batch_of_frame, joined
+from augury.inference.frames import batch_of_frame, join, select
 from augury.inference.objects import Attributes
 
 RANK = 10
@@ -50,7 +49,7 @@ class Booster(Adapter):
 
     def join(self, parts: Sequence[Any]) -> Any:
         """Return as one what several calls had passed."""
-        return joined(parts)
+        return join(parts)
 
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
         """Run the model on these rows of what was passed."""

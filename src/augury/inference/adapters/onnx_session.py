@@ -68,19 +68,8 @@ class Session(Adapter):
         self._model = _digest_of_model(session)
 
     def read(self, given: Any) -> Batch:
-        """Return the rows of what the user passed: those of all inputs, joined."""
-        if not isinstance(given, Mapping):
-            if len(self._inputs) != 1:
-                raise InputError(
-                    f"the model has the inputs {', '.join(self._inputs)}; pass a dict of arrays"
-                )
-            given = dict.fromkeys(self._inputs, given)
-        if set(given) != set(self._inputs):
-            raise InputError(
-                f"the model has the inputs {', '.join(self._inputs)}, not "
-                f"{', '.join(map(str, given)) or 'none'}"
-            )
-        arrays = {name: self._array(name, given[name]) for name in self._inputs}
+        """Return the rows of what the user passed: those of all inputs, side by side."""
+        arrays = self._arrays(given)
         counts = {name: len(array) for name, array in arrays.items()}
         if len(set(counts.values())) != 1:
             raise InputError(f"the inputs differ in their number of rows: {counts}")
@@ -94,6 +83,21 @@ class Session(Adapter):
         rows = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
         return Batch(arrays, rows, f"onnx {shapes}".encode(), tuple(floats))
 
+    def _arrays(self, given: Any) -> dict[str, NDArray[Any]]:
+        """Return what the user passed by the names of the inputs, in their order."""
+        if not isinstance(given, Mapping):
+            if len(self._inputs) != 1:
+                raise InputError(
+                    f"the model has the inputs {', '.join(self._inputs)}; pass a dict of arrays"
+                )
+            given = dict.fromkeys(self._inputs, given)
+        if set(given) != set(self._inputs):
+            raise InputError(
+                f"the model has the inputs {', '.join(self._inputs)}, not "
+                f"{', '.join(map(str, given)) or 'none'}"
+            )
+        return {name: self._array(name, given[name]) for name in self._inputs}
+
     def _array(self, name: str, given: Any) -> NDArray[Any]:
         array = rows_of(given, f"input {name!r}")
         dtype = _DTYPES.get(self._inputs[name])
@@ -103,13 +107,14 @@ class Session(Adapter):
 
     def join(self, parts: Sequence[Any]) -> Any:
         """Return as one what several calls had passed."""
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return {name: np.concatenate([part[name] for part in parts]) for name in self._inputs}
 
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
         """Run the model on these rows of what was passed."""
+        arrays = self._arrays(given)
         if chosen is not None:
-            given = {name: array[chosen] for name, array in given.items()}
-        returned = self.model.run(self._outputs, given)
+            arrays = {name: array[chosen] for name, array in arrays.items()}
+        returned = self.model.run(self._outputs, arrays)
         for name, each in zip(self._outputs, returned, strict=True):
             if not isinstance(each, np.ndarray):
                 raise OutputError(

@@ -83,12 +83,23 @@ class TorchModule(Adapter):
         if isinstance(first, Mapping):
             return {name: self._torch.cat([part[name] for part in parts]) for name in first}
         if isinstance(first, tuple | list):
-            return [self._torch.cat(each) for each in zip(*parts, strict=True)]
-        return self._torch.cat(parts)
+            return [self._torch.cat(tensors) for tensors in zip(*parts, strict=True)]
+        return self._torch.cat(list(parts))
 
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
         """Run the module on these rows of what was passed."""
-        return self._structure.take_apart(self._returned(given, chosen))
+        with self._torch.inference_mode():
+            if chosen is not None:
+                given = self._select(given, chosen)
+            return self._structure.take_apart(self._passed(given))
+
+    def bare(self, given: Any) -> tuple[Any, int]:
+        """Return what the module returns, and how many rows there were."""
+        with self._torch.no_grad():  # in inference mode nobody could write to what is returned
+            returned = self._passed(given)
+        if isinstance(given, Mapping):
+            given = list(given.values())
+        return returned, len(given[0] if isinstance(given, tuple | list) else given)
 
     def assemble(self, outputs: Outputs) -> Any:
         """Return outputs as the module itself would."""
@@ -107,16 +118,13 @@ class TorchModule(Adapter):
         """Return what stands for all that the output depends on but the row."""
         return fingerprint(self._weighed)
 
-    def _returned(self, given: Any, chosen: NDArray[np.int64] | None) -> Any:
+    def _passed(self, given: Any) -> Any:
         if self._weighed.training:  # nobody may have looked at its state
             raise _in_training(self._weighed)
         function = self.model if self.method == "__call__" else getattr(self.model, self.method)
-        with self._torch.inference_mode():
-            if chosen is not None:
-                given = self._select(given, chosen)
-            if isinstance(given, Mapping):
-                return function(**given)
-            return function(*given) if isinstance(given, tuple | list) else function(given)
+        if isinstance(given, Mapping):
+            return function(**given)
+        return function(*given) if isinstance(given, tuple | list) else function(given)
 
     def _select(self, given: Any, chosen: NDArray[np.int64]) -> Any:
         index = self._torch.from_numpy(chosen)

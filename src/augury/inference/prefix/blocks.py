@@ -109,10 +109,10 @@ def paste(head: Head, blocks: Sequence[bytes], into: Sequence[Any], column: int,
 
 
 def room(head: Head, prompts: int, columns: int) -> list[Any]:
-    """Return zeros, ``[layer, prompt, head, column, element]`` for each group of like layers."""
+    """Return room, ``[layer, prompt, head, column, element]`` for each group of like layers."""
     torch = importlib.import_module("torch")
     return [
-        torch.zeros((count, prompts, heads, columns, elements), dtype=getattr(torch, head.dtype))
+        torch.empty((count, prompts, heads, columns, elements), dtype=getattr(torch, head.dtype))
         for count, (heads, elements) in head.groups()
     ]
 

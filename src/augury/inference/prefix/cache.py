@@ -82,14 +82,12 @@ class PrefixCache:
 
     Examples
     --------
-    >>> import augury, torch  # doctest: +SKIP
-    >>> from transformers import AutoModelForCausalLM, AutoTokenizer  # doctest: +SKIP
-    >>> cache = augury.Cache(1 << 30, weigher=lambda key, block: len(block))  # doctest: +SKIP
-    >>> model = AutoModelForCausalLM.from_pretrained(path).eval()  # doctest: +SKIP
-    >>> prefix = PrefixCache(model, cache)  # doctest: +SKIP
-    >>> ids = AutoTokenizer.from_pretrained(path)("Once upon a", return_tensors="pt").input_ids
-    ... # doctest: +SKIP
-    >>> output = prefix.generate(ids, max_new_tokens=20)  # doctest: +SKIP
+    ::
+
+        cache = augury.Cache(1 << 30, weigher=lambda _, block: len(block))
+        prefix = PrefixCache(AutoModelForCausalLM.from_pretrained(path).eval(), cache)
+        ids = AutoTokenizer.from_pretrained(path)("Once upon a", return_tensors="pt").input_ids
+        tokens = prefix.generate(ids, max_new_tokens=20)
     """
 
     def __init__(
@@ -221,14 +219,14 @@ class PrefixCache:
 
     def _space(self) -> bytes:
         """Return what the model as it is now, and all that bears on its arithmetic, is called."""
-        seen = Seen(self.model)
-        if seen.training is not None:
-            name = type(seen.training).__name__
-            raise ConfigurationError(
-                f"{name} is in training mode, in which outputs are random; call eval() first"
-            )
         with self._lock:
-            if self._seen is None or self._seen != seen:
+            if self._seen is None or not self._seen.holds():
+                seen = Seen(self.model)
+                if seen.training is not None:
+                    name = type(seen.training).__name__
+                    raise ConfigurationError(
+                        f"{name} is in training mode, where outputs are random; call eval() first"
+                    )
                 self._fingerprint = fingerprint(self.model, frozenset({"generation_config"}))
                 self._seen = seen
             digest = blake2b(self._fingerprint, digest_size=32, key=b"augury prefix")
@@ -262,8 +260,11 @@ class PrefixCache:
         if head is not None and end > min(asked.starts):
             into = blocks.room(head, len(held), end)
             for row, (start, values) in enumerate(zip(asked.starts, held, strict=True)):
+                part = [group[:, row] for group in into]
+                for each in part:
+                    each[:, :, :start] = 0.0  # masked, but what is no number would spread
                 if start < end:
-                    blocks.paste(head, values, [group[:, row] for group in into], start, end)
+                    blocks.paste(head, values, part, start, end)
                     reused += end - start
             layers = blocks.layers(into)
         with self._lock:

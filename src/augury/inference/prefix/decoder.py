@@ -65,7 +65,9 @@ class Decoder:
         past = self._library.DynamicCache(config=self._config)
         device = self.model.device
         for at, (keys, values) in enumerate(layers):
-            past.update(keys.to(device), values.to(device), at)
+            # Nothing is appended, which sets the layer up; so the rest need not be copied.
+            past.update(keys[:, :, :0].to(device), values[:, :, :0].to(device), at)
+            past.layers[at].keys, past.layers[at].values = keys.to(device), values.to(device)
         return past
 
     def tensors(self, past: Any, prompts: int) -> list[Any]:
@@ -121,12 +123,13 @@ class Decoder:
     def run(self, prompts: Prompts, past: Any, **options: Any) -> Any:
         """Run the model on the columns that are not in `past`, and return what it returns."""
         column = past.get_seq_length()
-        if prompts.padded and "position_ids" in self._parameters:
-            positions = (prompts.mask.long().cumsum(1) - 1).clamp(min=0)
-            options["position_ids"] = positions[:, column:]
+        if prompts.padded:
+            options["attention_mask"] = prompts.mask
+            if "position_ids" in self._parameters:
+                positions = (prompts.mask.long().cumsum(1) - 1).clamp(min=0)
+                options["position_ids"] = positions[:, column:]
         return self.model(
             input_ids=prompts.ids[:, column:],
-            attention_mask=prompts.mask,
             past_key_values=past,
             use_cache=True,
             **options,

@@ -95,7 +95,7 @@ def calibrate(
     down to the least whose bound for the share of false hits is within it. The other half measures
     them in this order, and the last one before the bound of one exceeds the rate is taken; none, if
     already the first does. So one that does not keep the rate is returned with a probability of at
-    most ``1 - confidence``: fixed-sequence testing, see A. Angelopoulos and others, "Learn then
+    most ``1 - confidence``. This is fixed-sequence testing: A. Angelopoulos and others, "Learn then
     Test" (2021).
 
     Parameters
