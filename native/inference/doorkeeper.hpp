@@ -70,9 +70,8 @@ class Doorkeeper {
   }
   [[nodiscard]] bool has(const std::vector<std::uint64_t>& in, std::uint64_t print) const {
     const auto bits = bits_of(print);
-    return std::all_of(bits.begin(), bits.end(), [&](std::uint64_t bit) {
-      return (in[bit / 64] >> bit % 64 & 1) != 0;
-    });
+    return std::all_of(bits.begin(), bits.end(),
+                       [&](std::uint64_t bit) { return (in[bit / 64] >> bit % 64 & 1) != 0; });
   }
 
   std::size_t most_;

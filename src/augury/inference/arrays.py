@@ -26,8 +26,6 @@ def rows_of(given: Any, what: str = "the input") -> NDArray[Any]:
         array = np.asarray(given)
     except ValueError as error:
         raise InputError(f"{what} is ragged: its rows are not equally long") from error
-    if isinstance(given, np.ma.MaskedArray):
-        raise InputError(f"{what} is masked; fill it first, as with filled(numpy.nan)")
     if array.dtype.hasobject:
         raise InputError(
             f"{what} holds Python objects (dtype {array.dtype}), whose bytes say nothing about "

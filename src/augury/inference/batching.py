@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from augury.errors import ConfigurationError, OverloadError
 from augury.forks import renew_in_child
-from augury.inference.found import Computed, Form, Found
+from augury.inference.lookup import Computed, Form, Found
 from augury.inference.model import CachedModel
 from augury.parameters import check_instance, check_integer
 

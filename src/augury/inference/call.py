@@ -18,7 +18,7 @@ from augury.errors import ConfigurationError, InputError, OutputError
 from augury.inference.adapters import Adapter, Batch, Outputs
 from augury.inference.arrays import leaves_of, pack, rounded, unpack, width_of
 from augury.inference.bypass import Bypass
-from augury.inference.found import Computed, Form, Found
+from augury.inference.lookup import Computed, Form, Found
 from augury.inference.rounding import RoundingError, rounding_error
 from augury.inference.stats import InferenceStats
 from augury.inference.store import Store

@@ -76,21 +76,20 @@ def select(given: Any, chosen: NDArray[np.int64]) -> Any:
 
 
 def join(parts: Sequence[Any]) -> Any:
-    """Return as one frames with the same columns, or what can be made arrays.
+    """Return as one the rows of frames, or of arrays, all of one signature.
 
     Raises
     ------
     InputError
         If columns of pandas differ in their categories: those of all might have other places.
     """
-    if not hasattr(parts[0], "columns"):
-        return np.concatenate([np.asarray(part) for part in parts])
-    library = sys.modules[type(parts[0]).__module__.partition(".")[0]]
-    if library.__name__ == "pandas":
+    if hasattr(parts[0], "iloc"):
         if not all(part.dtypes.equals(parts[0].dtypes) for part in parts):
             raise InputError("frames with other categories are no rows of one batch")
-        return library.concat(parts, ignore_index=True)
-    return library.concat(parts)
+        return sys.modules["pandas"].concat(parts, ignore_index=True)
+    if hasattr(parts[0], "get_columns"):
+        return sys.modules["polars"].concat(parts)
+    return np.concatenate([np.asarray(part) for part in parts])
 
 
 def _batch_of_one_dtype(frame: Any, names: list[Any], dtype: np.dtype[Any]) -> Batch:

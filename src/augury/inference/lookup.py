@@ -1,4 +1,4 @@
-"""What is known of the rows of a batch: what was found, and what was computed."""
+"""What comes of looking rows up, and of running the model on those that were not there."""
 
 from __future__ import annotations
 
