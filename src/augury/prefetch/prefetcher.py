@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
 import sys
@@ -12,7 +11,7 @@ import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from operator import index
 from types import TracebackType
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from augury.cache import Cache
 from augury.errors import ConfigurationError
@@ -20,9 +19,11 @@ from augury.forks import renew_in_child
 from augury.loading import DEFAULT, Default, Ttl, check_ttl
 from augury.parameters import check_function, check_integer
 from augury.prefetch.budget import Budget, Patience
+from augury.prefetch.counts import Counts, Loads
 from augury.prefetch.options import PrefetchOptions
 from augury.prefetch.predictors import predictors
 from augury.prefetch.report import PredictorReport, PrefetchReport
+from augury.prefetch.thread import JOIN_SECONDS, start_thread
 from augury.sources import Loader, Source
 
 K = TypeVar("K", bound=Hashable)
@@ -33,8 +34,6 @@ _log = logging.getLogger("augury.prefetch")
 _QUEUE = 4  # batches that wait, at most
 _MOST_BATCH = 1 << 20
 _MOST_ENTRIES = 1 << 18  # assumed of a cache whose capacity may be in bytes
-_JOIN_SECONDS = 5.0
-_MEMORY = 1 / 8  # of how long loads take
 _MICROSECOND = 1e-6
 _MOST_BYTES = 1 << 63  # of one value
 
@@ -153,7 +152,7 @@ class Prefetcher(Generic[K, V]):
         self._closed = False
         self._asks = False  # its thread waits for the source
         self._bytes = 0
-        self._loads = _Loads(cache)
+        self._loads = Loads(cache)
         self._thread: threading.Thread | None = None
         self._begin()
         if not cache._prefetch_begin(
@@ -166,7 +165,7 @@ class Prefetcher(Generic[K, V]):
             self._gate.release,
         ):
             raise ConfigurationError("this cache has a prefetcher already; close that first")
-        self._counts = self._before = _Counts(*cache._prefetch_counts())
+        self._counts = self._before = Counts(*cache._prefetch_counts())
         cache._prefetcher = self
         renew_in_child(self)
         self._start()
@@ -185,21 +184,7 @@ class Prefetcher(Generic[K, V]):
         self._gate.acquire()
 
     def _start(self) -> None:
-        if not self._background:
-            return
-        thread = threading.Thread(
-            target=_serve,
-            args=(self._gate, weakref.ref(self)),
-            name="augury-prefetch",
-            daemon=True,
-        )
-        try:
-            thread.start()
-        except RuntimeError as error:
-            _log.warning("nothing is fetched ahead, as there can be no thread: %s", error)
-            return
-        self._thread = thread
-        _with_threads.add(self)
+        self._thread = start_thread(self, self._gate) if self._background else None
 
     def begin_anew(self) -> None:
         """Go on in a thread of its own: this is a forked child, where the parent's does not run."""
@@ -225,7 +210,7 @@ class Prefetcher(Generic[K, V]):
             return
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
-            thread.join(_JOIN_SECONDS)
+            thread.join(JOIN_SECONDS)
         if self._owns_source:
             self._source.close()
 
@@ -241,20 +226,6 @@ class Prefetcher(Generic[K, V]):
             cache._prefetch_end()
             cache._prefetcher = None
         return True
-
-    def _end_with_process(self) -> None:
-        """End, and wait for the thread unless it waits for the source itself.
-
-        Python ends threads where they are. That aborts the process if it is in a listener, weigher
-        or finalizer that native code has called.
-        """
-        self._end()
-        deadline = time.monotonic() + _JOIN_SECONDS
-        thread = self._thread
-        while thread is not None and thread.is_alive() and not self._asks:
-            if time.monotonic() > deadline:
-                return
-            thread.join(0.01)
 
     def __enter__(self) -> Self:
         return self
@@ -390,7 +361,7 @@ class Prefetcher(Generic[K, V]):
     def _look(self, cache: Cache[K, V]) -> None:
         counts = cache._prefetch_counts()
         if counts:
-            self._counts = _Counts(*counts)
+            self._counts = Counts(*counts)
 
     def report(self) -> PrefetchReport:
         """Return what was fetched so far, and what came of it."""
@@ -415,71 +386,6 @@ class Prefetcher(Generic[K, V]):
                 )
             ),
         )
-
-
-def _serve(gate: threading.Lock, reference: weakref.ref[Prefetcher[Any, Any]]) -> None:
-    """Be the thread, which refers to nothing but the gate while it waits."""
-    while True:
-        prefetcher = reference()
-        pause = prefetcher._turn() if prefetcher is not None else None
-        del prefetcher
-        if pause is None:
-            return
-        if pause:
-            gate.acquire(timeout=min(pause, threading.TIMEOUT_MAX))
-
-
-_with_threads: weakref.WeakSet[Prefetcher[Any, Any]] = weakref.WeakSet()
-
-
-@atexit.register
-def _end_all() -> None:
-    for prefetcher in list(_with_threads):
-        prefetcher._end_with_process()
-
-
-class _Counts(NamedTuple):
-    """What the cache has counted."""
-
-    requests: int
-    misses: int
-    fetched: int
-    late: int
-    revoked: int
-    """Written while they were wanted or under way."""
-    waiting: int
-    """To be fetched."""
-    stored: int
-    """By all prefetchers of the cache so far, as the next two."""
-    used: int
-    unused: int
-    lag: float
-    """Requests that pass while a batch is fetched."""
-    fetched_by: list[int]
-    used_by: list[int]
-    waited: list[int]
-
-
-class _Loads:
-    """How long loads of a cache take, of late."""
-
-    def __init__(self, cache: Cache[Any, Any]) -> None:
-        self._loads, self._seconds = self._now(cache)
-        self._usual = 0.0
-
-    @staticmethod
-    def _now(cache: Cache[Any, Any]) -> tuple[int, float]:
-        stats = cache.stats()
-        return stats.loads, stats.load_seconds
-
-    def usual(self, cache: Cache[Any, Any]) -> float:
-        """Return the seconds that one takes; 0.0 while that is not known."""
-        before, seconds_before = self._loads, self._seconds
-        self._loads, self._seconds = self._now(cache)
-        if self._loads > before:  # else there was none, or the statistics were reset
-            mean = (self._seconds - seconds_before) / (self._loads - before)
-            self._usual += (_MEMORY if self._usual else 1.0) * (mean - self._usual)
-        return self._usual
 
 
 def _loader(function: Any) -> Source[Any, Any]:
