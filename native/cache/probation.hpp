@@ -144,7 +144,7 @@ class Probation {
   static constexpr double kInertia = 0.02;
   static constexpr double kLowest = 0.2;
   static constexpr std::uint64_t kLongest = 1 << 20;  // requests that an entry waits
-  static constexpr double kHeaviest = 9e18;         // below 2^63
+  static constexpr double kHeaviest = 9e18;           // below 2^63
   static constexpr double kHighest = 0.95;
 
   struct Node {

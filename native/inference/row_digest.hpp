@@ -17,8 +17,9 @@ struct Digest {
 
 // Long rows in eight lanes of 64 bits, as XXH3 does (Y. Collet, 2019; the finish and the short rows
 // are our own), which need no carry among them. Two rows that differ have one digest with
-// probability 2^-128 as long as nobody chooses rows in knowledge of the seed. The same on every
-// machine that is little-endian.
+// probability 2^-128, or about 2^-64 if all that differs goes into one lane, as when two words are
+// exchanged; as long as nobody chooses rows in knowledge of the seed. The same on every machine
+// that is little-endian.
 class RowDigest {
  public:
   explicit RowDigest(std::uint64_t seed) {

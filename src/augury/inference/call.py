@@ -294,6 +294,8 @@ class Call:
         for leaf in outputs.leaves:
             if leaf.dtype.hasobject:
                 raise OutputError("the model returns Python objects, which cannot be cached")
+            if leaf.dtype.names is not None:
+                raise OutputError("the model returns records of named fields, not plain rows")
             if leaf.ndim == 0 or len(leaf) != size:
                 returned = "a single value" if leaf.ndim == 0 else f"{len(leaf)} rows"
                 raise OutputError(f"the model returned {returned} for {size} rows of input")
