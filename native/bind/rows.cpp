@@ -94,14 +94,15 @@ void check_space(const nb::bytes& space) {
 
 // See find_rows() in _native.pyi.
 std::tuple<NewArray<std::int64_t>, NewArray<std::int64_t>> find_rows(
-    nb::handle object, const nb::bytes& space, const Array<std::uint64_t>& words, NewRows out,
-    const std::optional<Rows>& rows) {
+    nb::handle object, const nb::bytes& space, const Array<std::uint64_t>& words,
+    const NewRows& out, const std::optional<Rows>& rows) {
   CacheObject* cache = cache_of(object);
   check_space(space);
   const std::span<const Digest> digests = digests_of(words);
   const std::size_t count = digests.size();
   const std::size_t width = out.shape(1);
   const std::size_t verified = rows ? rows->shape(1) : 0;
+  const std::uint8_t* const whole = rows ? rows->data() : nullptr;
   if (out.shape(0) != count || (rows && rows->shape(0) != count)) {
     throw nb::value_error("as many rows as digests");
   }
@@ -112,7 +113,7 @@ std::tuple<NewArray<std::int64_t>, NewArray<std::int64_t>> find_rows(
   const auto equal = [&](std::size_t a, std::size_t b) {
     return digests[a] == digests[b] &&
            (verified == 0 ||
-            std::memcmp(rows->data() + a * verified, rows->data() + b * verified, verified) == 0);
+            std::memcmp(whole + a * verified, whole + b * verified, verified) == 0);
   };
   std::vector<SoughtRow> sought;
   sought.reserve(count);
@@ -133,7 +134,7 @@ std::tuple<NewArray<std::int64_t>, NewArray<std::int64_t>> find_rows(
     if (value.is_valid() && PyBytes_CheckExact(value.ptr()) &&
         static_cast<std::size_t>(PyBytes_GET_SIZE(value.ptr())) == width + verified) {
       const char* const held = PyBytes_AS_STRING(value.ptr());
-      if (verified == 0 || std::memcmp(held + width, rows->data() + i * verified, verified) == 0) {
+      if (verified == 0 || std::memcmp(held + width, whole + i * verified, verified) == 0) {
         std::memcpy(out.data() + i * width, held, width);
         source[i] = -1;
         continue;
@@ -147,12 +148,13 @@ std::tuple<NewArray<std::int64_t>, NewArray<std::int64_t>> find_rows(
 
 void store_rows(nb::handle object, const nb::bytes& space, const Array<std::uint64_t>& words,
                 const Indices& missing, const Rows& outputs, const std::optional<Rows>& rows,
-                nb::object ttl, float cost) {
+                const nb::object& ttl, float cost) {
   CacheObject* cache = cache_of(object);
   check_space(space);
   const std::span<const Digest> digests = digests_of(words);
   const std::size_t width = outputs.shape(1);
   const std::size_t verified = rows ? rows->shape(1) : 0;
+  const std::uint8_t* const whole = rows ? rows->data() : nullptr;
   if (outputs.shape(0) != missing.size() || (rows && rows->shape(0) != digests.size())) {
     throw nb::value_error("as many outputs as missing rows");
   }
@@ -168,7 +170,7 @@ void store_rows(nb::handle object, const nb::bytes& space, const Array<std::uint
     if (!value.is_valid()) throw nb::python_error();
     char* const bytes = PyBytes_AS_STRING(value.ptr());
     std::memcpy(bytes, outputs.data() + i * width, width);
-    if (verified != 0) std::memcpy(bytes + width, rows->data() + row * verified, verified);
+    if (verified != 0) std::memcpy(bytes + width, whole + row * verified, verified);
     if (store(cache, {.key = key.ptr(),
                       .value = value.ptr(),
                       .ttl = ttl.is_none() ? nullptr : ttl.ptr(),

@@ -52,7 +52,7 @@ class Doorkeeper {
     if (has(young_, print)) return;
     if (++count_ > most_) {
       old_.swap(young_);
-      std::fill(young_.begin(), young_.end(), 0);
+      std::ranges::fill(young_, 0);
       count_ = 1;
     }
     for (const std::uint64_t bit : bits_of(print)) young_[bit / 64] |= std::uint64_t{1} << bit % 64;
@@ -70,8 +70,8 @@ class Doorkeeper {
   }
   [[nodiscard]] bool has(const std::vector<std::uint64_t>& in, std::uint64_t print) const {
     const auto bits = bits_of(print);
-    return std::all_of(bits.begin(), bits.end(),
-                       [&](std::uint64_t bit) { return (in[bit / 64] >> bit % 64 & 1) != 0; });
+    return std::ranges::all_of(
+        bits, [&](std::uint64_t bit) { return (in[bit / 64] >> bit % 64 & 1) != 0; });
   }
 
   std::size_t most_;
