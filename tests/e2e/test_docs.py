@@ -5,7 +5,8 @@ In a Markdown file a block marked
   is what it prints;
 - ``console`` holds commands after ``$``, which are run one after the other, and what they print;
   ``...`` stands for anything;
-- ``sh`` holds commands that take long, or need what a test has not got: only checked to exist.
+- ``sh`` holds commands that take long, or need what a test has not got: only checked to exist;
+- ``py`` is Python that needs such a thing, a model or a server: only compiled.
 Commands are run in a folder that has a trace, ``requests.csv``.
 """
 
@@ -99,6 +100,13 @@ def test_console_runs_and_prints_what_is_shown(page: Path, folder: Path) -> None
                 assert matches(shown, done.stdout + done.stderr), (where, done.stdout, done.stderr)
             if not re.search(r"^augury: ", shown, re.MULTILINE):  # a mistake shown as such
                 assert done.returncode == 0, (where, done.stderr)
+
+
+@every_page
+def test_python_that_needs_more_compiles(page: Path) -> None:
+    for block in blocks(page):
+        if block.language == "py":
+            compile("\n" * block.line + block.text, str(page), "exec")
 
 
 @every_page
