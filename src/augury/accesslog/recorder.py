@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from augury import _native
 from augury.accesslog.log_thread import Listener, LogThread
 from augury.accesslog.record import Losses
 from augury.accesslog.rotation import Rotation
 from augury.accesslog.rows import Attribute, Rows
+from augury.closing import Closing
 from augury.errors import ConfigurationError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -46,7 +46,7 @@ class RecorderStats:
     """Finished files."""
 
 
-class Recorder:
+class Recorder(Closing):
     """Records the accesses of caches into a folder: `Cache(..., record=recorder)`.
 
     It costs a request whose key is not in the sample about a nanosecond. The others go to a bounded
@@ -189,12 +189,6 @@ class Recorder:
             failed=total.failed,
             files=sum(each.file.files for each in files),
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<Recorder to {str(self._folder)!r}>"

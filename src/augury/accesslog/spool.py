@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Generic, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
 from augury import _native
 from augury.accesslog.chunk import NOBODY
+from augury.closing import Closing
 from augury.errors import TraceError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class SpooledChunk:
     of which it is not known are one session."""
 
 
-class Spool:
+class Spool(Closing):
     """The requests of a trace, with keys numbered in order of first appearance.
 
     Reading a trace a second time costs as much as the first. A spool is read once, written to an
@@ -205,12 +206,6 @@ class Spool:
         for column in (self._ids, self._sizes, self._next, self._times, self._sessions):
             if column is not None:
                 column.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _firsts(ids: NDArray[np.uint32], before: int) -> NDArray[np.bool_]:

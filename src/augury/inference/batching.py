@@ -7,12 +7,12 @@ import concurrent.futures
 import threading
 from collections.abc import Mapping
 from time import monotonic
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from augury.closing import AsyncClosing
 from augury.errors import ConfigurationError, OverloadError
 from augury.forks import renew_in_child
 from augury.inference.lookup import Computed, Form, Found
@@ -20,7 +20,7 @@ from augury.inference.model import CachedModel
 from augury.parameters import check_instance, check_integer
 
 
-class Batcher:
+class Batcher(AsyncClosing):
     """Asks a cached model about rows that come one by one, in small batches.
 
     Rows in the cache are answered at once. The others wait until there are `max_batch` of them, or
@@ -151,28 +151,6 @@ class Batcher:
     async def aclose(self) -> None:
         """Do what `close` does, in a coroutine."""
         await asyncio.to_thread(self.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def _ask(self, rows: Any) -> _Asked:
         """Look rows up, and have those computed that are not there."""

@@ -10,10 +10,10 @@ import time
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from operator import index
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 from augury.cache import Cache
+from augury.closing import Closing
 from augury.errors import ConfigurationError
 from augury.forks import renew_in_child
 from augury.loading import DEFAULT, Default, Ttl, check_ttl
@@ -38,7 +38,7 @@ _MICROSECOND = 1e-6
 _MOST_BYTES = 1 << 63  # of one value
 
 
-class Prefetcher(Generic[K, V]):
+class Prefetcher(Closing, Generic[K, V]):
     """Learns what is asked for after what, and fetches it before it is asked for.
 
     Every read of the cache is a request: `get`, ``cache[key]``, `get_or_load`, a call of a function
@@ -226,17 +226,6 @@ class Prefetcher(Generic[K, V]):
             cache._prefetch_end()
             cache._prefetcher = None
         return True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def paused(self) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
+from augury.closing import AsyncClosing
 from augury.errors import ConfigurationError
 from augury.sources.threads import complete_in_thread
 
@@ -14,7 +14,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Source(ABC, Generic[K, V]):
+class Source(AsyncClosing, Generic[K, V]):
     """Answers what a cache has not got. Batch-first; a key that is not there is left out.
 
     An implementation has to write `load_many`, which every thread may call, and if it is `writable`
@@ -78,28 +78,6 @@ class Source(ABC, Generic[K, V]):
     async def aclose(self) -> None:
         """Let go of connections and threads that the source has made itself. May be repeated."""
         await complete_in_thread(self.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
 
 def not_writable(source: Source[K, V]) -> ConfigurationError:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeVar, cast, overload
+from typing import Any, Generic, Literal, TypeVar, cast, overload
 
+from augury.closing import AsyncClosing
 from augury.events import Fault, TiersStats
 from augury.loading import DEFAULT, NOTHING, Default, Ttl
 from augury.sources import Source
@@ -24,7 +24,7 @@ V = TypeVar("V")
 T = TypeVar("T")
 
 
-class Tiers(Generic[K, V]):
+class Tiers(AsyncClosing, Generic[K, V]):
     """Several levels of storage that look like one cache, in front of a source.
 
     A read goes from the first tier to the last and then to the source. However many ask at once,
@@ -356,28 +356,6 @@ class Tiers(Generic[K, V]):
     async def aclose(self) -> None:
         """Do what `close` does."""
         await self._operations.close(AWAITING)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def health(self) -> dict[str, Health]:
         """Ask every tier how it is."""
