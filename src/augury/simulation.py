@@ -6,12 +6,13 @@ import math
 import os
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from augury import _native
 from augury.accesslog import InMemoryTrace, Spool, Trace, requests_of
@@ -210,15 +211,15 @@ def simulate_many(
         if by_bytes and not spool.sized:
             raise ConfigurationError("the trace has no sizes; simulate by entries, not by bytes")
         runs = [
-            _Run(policy, capacity_of(size, whole, by_bytes=by_bytes), by_bytes, seed, model)
+            _Alone(policy, capacity_of(size, whole, by_bytes=by_bytes), by_bytes, seed, model)
             for policy in chosen
             for size in capacities
         ]
-        _replay(
+        replay(
             spool,
             runs,
             warm,
-            jobs or os.cpu_count() or 1,
+            jobs,
             lambda share: tell(_READING + (1 - _READING) * share),
         )
     return [run.result() for run in runs]
@@ -239,24 +240,18 @@ def spooled(
     return Spool(trace, progress=progress)
 
 
-class _Run:
-    """One policy at one size."""
+S = TypeVar("S", bound=_native.Simulation | _native.PrefetchSimulation)
 
-    def __init__(
-        self, policy: Policy, capacity: int, by_bytes: bool, seed: int, model: Artefact | None
-    ) -> None:
+
+class Run(ABC, Generic[S]):
+    """One policy at one size, replayed a chunk at a time."""
+
+    def __init__(self, policy: Policy, capacity: int, simulation: S) -> None:
         self._policy = policy
         self._capacity = capacity
+        self._simulation = simulation
         self._seconds = 0.0
         self.offline = describe(policy.name).offline
-        self._simulation = _native.Simulation(
-            policy.name,
-            capacity,
-            weighed=by_bytes,
-            seed=seed,
-            parameters=dict(policy.parameters),
-            model=model.native if model is not None else None,
-        )
 
     def feed(self, chunk: SpooledChunk, spool: Spool, warm: int) -> None:
         """Replay a chunk, of which the first `warm` requests do not count."""
@@ -266,6 +261,27 @@ class _Run:
             self._simulation.reset_counts()
         self._feed(chunk, spool, slice(warm, None))
         self._seconds += time.perf_counter() - started
+
+    @abstractmethod
+    def _feed(self, chunk: SpooledChunk, spool: Spool, part: slice) -> None:
+        """Replay a part of a chunk."""
+
+
+class _Alone(Run[_native.Simulation]):
+    """A policy by itself."""
+
+    def __init__(
+        self, policy: Policy, capacity: int, by_bytes: bool, seed: int, model: Artefact | None
+    ) -> None:
+        simulation = _native.Simulation(
+            policy.name,
+            capacity,
+            weighed=by_bytes,
+            seed=seed,
+            parameters=dict(policy.parameters),
+            model=model.native if model is not None else None,
+        )
+        super().__init__(policy, capacity, simulation)
 
     def _feed(self, chunk: SpooledChunk, spool: Spool, part: slice) -> None:
         self._simulation.feed(
@@ -291,25 +307,23 @@ class _Run:
         )
 
 
-def _replay(
+def replay(
     spool: Spool,
-    runs: Sequence[_Run],
+    runs: Sequence[Run[Any]],
     warm: float,
     jobs: int | None,
     progress: Callable[[float], object],
 ) -> None:
+    """Feed the requests to all runs side by side; parameters are as of `simulate_many`."""
+    jobs = jobs or os.cpu_count() or 1
     warming = int(spool.requests * warm)
     done = 0
     with ExitStack() as stack:
         # One job is done in the caller's thread, so that its processor time is that thread's.
-        each = (
-            map
-            if jobs == 1
-            else stack.enter_context(ThreadPoolExecutor(jobs or os.cpu_count())).map
-        )
+        each = map if jobs == 1 else stack.enter_context(ThreadPoolExecutor(jobs)).map
         for chunk in spool.chunks(next_access=any(run.offline for run in runs)):
             uncounted = min(max(warming - done, 0), len(chunk.ids))
-            for _ in each(partial(_Run.feed, chunk=chunk, spool=spool, warm=uncounted), runs):
+            for _ in each(partial(Run.feed, chunk=chunk, spool=spool, warm=uncounted), runs):
                 pass  # until all are done, or one has failed
             done += len(chunk.ids)
             progress(done / spool.requests)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +14,14 @@ from augury.policies import Policy, describe, parse
 from augury.prefetch.options import PrefetchOptions
 from augury.prefetch.predictors import predictors
 from augury.prefetch.report import PredictorReport, PrefetchReport
-from augury.simulation import SimulationResult, capacity_of, simulate_many, spooled
+from augury.simulation import (
+    Run,
+    SimulationResult,
+    capacity_of,
+    replay,
+    simulate_many,
+    spooled,
+)
 
 if TYPE_CHECKING:
     from augury.accesslog.spool import SpooledChunk
@@ -137,7 +143,7 @@ def simulate_prefetch(
         entries = spool.footprint / max(spool.distinct, 1) if by_bytes else 1.0
         whole = spool.footprint if by_bytes else spool.distinct
         runs = [
-            _Run(
+            _Ahead(
                 policy,
                 capacity := capacity_of(size, whole, by_bytes=by_bytes),
                 by_bytes,
@@ -150,18 +156,12 @@ def simulate_prefetch(
             for policy in chosen
             for size in capacities
         ]
-        warming = int(spool.requests * warm)
-        done = 0
-        for chunk in spool.chunks():
-            uncounted = min(max(warming - done, 0), len(chunk.ids))
-            for run in runs:
-                run.feed(chunk, spool, uncounted)
-            done += len(chunk.ids)
-            tell(_READING + _WITHOUT + (1 - _READING - _WITHOUT) * done / spool.requests)
+        done = _READING + _WITHOUT
+        replay(spool, runs, warm, jobs, lambda share: tell(done + (1 - done) * share))
     return [PrefetchResult(alone, *run.result()) for alone, run in zip(without, runs, strict=True)]
 
 
-class _Run:
+class _Ahead(Run[_native.PrefetchSimulation]):
     """One policy at one size, with prefetch."""
 
     def __init__(
@@ -175,10 +175,7 @@ class _Run:
         keys: int,
         delay: int,
     ) -> None:
-        self._policy = policy
-        self._capacity = capacity
-        self._seconds = 0.0
-        self._simulation = _native.PrefetchSimulation(
+        simulation = _native.PrefetchSimulation(
             policy.name,
             capacity,
             weighed=by_bytes,
@@ -193,15 +190,7 @@ class _Run:
             precision=options.precision,
             delay=delay,
         )
-
-    def feed(self, chunk: SpooledChunk, spool: Spool, warm: int) -> None:
-        """Replay a chunk, of which the first `warm` requests do not count."""
-        started = time.perf_counter()
-        if warm:
-            self._feed(chunk, spool, slice(0, warm))
-            self._simulation.reset_counts()
-        self._feed(chunk, spool, slice(warm, None))
-        self._seconds += time.perf_counter() - started
+        super().__init__(policy, capacity, simulation)
 
     def _feed(self, chunk: SpooledChunk, spool: Spool, part: slice) -> None:
         self._simulation.feed(
