@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from augury import _native
 from augury.errors import ConfigurationError, InputError, OutputError
 from augury.inference.adapters import Adapter, Batch, Outputs
-from augury.inference.arrays import leaves_of, pack, rounded, unpack, width_of
+from augury.inference.arrays import pack, rounded, unpack, width_of
 from augury.inference.bypass import Bypass
 from augury.inference.lookup import Computed, Form, Found
 from augury.inference.rounding import RoundingError, rounding_error
@@ -30,7 +30,7 @@ class Call:
     def __init__(
         self,
         adapter: Adapter,
-        store: Store,
+        store: Store[Any],
         stats: InferenceStats,
         *,
         version: str,
@@ -77,7 +77,7 @@ class Call:
                 return self._glanced(batch, worth, space, form, glance)
             started = perf_counter()
         lines, form = self._looked_up(batch, space, form, started)
-        return self._adapter.assemble(unpack(lines, form.leaves, form.form))
+        return self.assemble(lines, form)
 
     def error(self, given: Any) -> RoundingError:
         """Return how far answers for these rows are from the model's own."""
@@ -100,7 +100,7 @@ class Call:
         space, form = self._space(batch.signature)
         if not len(batch.rows):
             outputs = self._adapter.run(batch.given, None)  # it may refuse none at all
-            form = Form(leaves_of(outputs), outputs.form)
+            form = Form.of(outputs)
         found = self._found(batch, space, form)
         self._count(0, search=perf_counter() - started)
         return found
@@ -194,7 +194,7 @@ class Call:
         started = perf_counter()
         if self._changed_since(space, batch.signature):
             lines, form = self._anew(batch)
-            return self._adapter.assemble(unpack(lines, form.leaves, form.form))
+            return self.assemble(lines, form)
         cost = self._cost(model, len(computed))
         self._store.put(space, digests, missing, lines[worth[missing]], verified, cost)
         search += perf_counter() - started
@@ -208,7 +208,7 @@ class Call:
             model=model,
             glance=took,
         )
-        return self._adapter.assemble(unpack(lines, form.leaves, form.form))
+        return self.assemble(lines, form)
 
     def _looked_up(
         self, batch: Batch, space: bytes, form: Form | None, started: float
@@ -251,7 +251,7 @@ class Call:
         outputs = self._ran(batch, chosen, len(missing))
         model = perf_counter() - started
         if self._changed_since(found.space, batch.signature):
-            return Computed(pack(outputs), Form(leaves_of(outputs), outputs.form), model, None)
+            return Computed(pack(outputs), Form.of(outputs), model, None)
         if form is None:
             form = self._settle(found.space, batch.signature, outputs)
         lines = self._lines(outputs, form)
@@ -281,7 +281,7 @@ class Call:
         outputs = self._ran(batch, None, len(batch.rows))
         model, count = perf_counter() - started, len(batch.rows)
         self._count(count, searched=count, computed=count, model=model)
-        return pack(outputs), Form(leaves_of(outputs), outputs.form)
+        return pack(outputs), Form.of(outputs)
 
     def _ran(self, batch: Batch, chosen: NDArray[np.int64] | None, count: int) -> Outputs:
         """Run the model, and see that it returned what can be cached."""
@@ -347,7 +347,7 @@ class Call:
 
     def _settle(self, space: bytes, signature: bytes, outputs: Outputs) -> Form:
         """Take note of what outputs of this space look like."""
-        form = Form(leaves_of(outputs), outputs.form)
+        form = Form.of(outputs)
         with self._lock:
             known = self._spaces.get(signature)
             if known is not None and known[0] == space:

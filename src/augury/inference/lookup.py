@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from augury.inference.adapters import Batch
+from augury.inference.adapters import Batch, Outputs
 from augury.inference.adapters.contract import Leaf
+from augury.inference.arrays import leaves_of
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -18,6 +19,11 @@ class Form(msgspec.Struct, frozen=True):
 
     leaves: tuple[Leaf, ...]
     form: Any = None
+
+    @classmethod
+    def of(cls, outputs: Outputs) -> Self:
+        """Return what these look like."""
+        return cls(leaves_of(outputs), outputs.form)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,20 @@ from augury.tiers import Tiers
 Found = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
-class Store(Protocol):
+C = TypeVar("C", bound=Cache[Any, Any] | Tiers[Any, Any])
+
+
+class Store(ABC, Generic[C]):
     """Finds and stores outputs of rows by the digests of these."""
 
     remote: bool
     """Whether that may take as long as asking a server."""
 
+    def __init__(self, cache: C, ttl: float | None) -> None:
+        self._cache = cache
+        self._options: dict[str, Any] = {} if ttl is None else {"ttl": ttl}
+
+    @abstractmethod
     def find(
         self,
         space: bytes,
@@ -39,6 +48,7 @@ class Store(Protocol):
             For each row its place in `missing`, or -1 if its line has been filled.
         """
 
+    @abstractmethod
     def put(
         self,
         space: bytes,
@@ -52,19 +62,18 @@ class Store(Protocol):
 
     def form(self, space: bytes) -> bytes | None:
         """Return what outputs of this space look like, if that is there."""
+        held = self._cache.get(space)
+        return held if isinstance(held, bytes) else None
 
     def put_form(self, space: bytes, form: bytes) -> None:
         """Store what outputs of this space look like."""
+        self._cache.set(space, form, **self._options)
 
 
-class CacheStore:
+class CacheStore(Store[Cache[Any, Any]]):
     """A `Cache` of this process: rows are found natively, a batch at a time."""
 
     remote = False
-
-    def __init__(self, cache: Cache[Any, Any], ttl: float | None) -> None:
-        self._cache = cache
-        self._ttl = ttl
 
     def find(
         self,
@@ -87,30 +96,14 @@ class CacheStore:
     ) -> None:
         """Store the outputs of the missing rows, each of which took so many milliseconds."""
         _native.store_rows(
-            self._cache, space, digests, missing, outputs, rows, ttl=self._ttl, cost=cost
+            self._cache, space, digests, missing, outputs, rows, cost=cost, **self._options
         )
 
-    def form(self, space: bytes) -> bytes | None:
-        """Return what outputs of this space look like, if that is there."""
-        held = self._cache.get(space)
-        return held if isinstance(held, bytes) else None
 
-    def put_form(self, space: bytes, form: bytes) -> None:
-        """Store what outputs of this space look like."""
-        if self._ttl is None:
-            self._cache.set(space, form)
-        else:
-            self._cache.set(space, form, ttl=self._ttl)
-
-
-class TiersStore:
+class TiersStore(Store[Tiers[Any, Any]]):
     """`Tiers`, which other processes may share."""
 
     remote = True
-
-    def __init__(self, tiers: Tiers[Any, Any], ttl: float | None) -> None:
-        self._tiers = tiers
-        self._options: dict[str, Any] = {} if ttl is None else {"ttl": ttl}
 
     def find(
         self,
@@ -121,7 +114,7 @@ class TiersStore:
     ) -> Found:
         """Fill lines of `out` with what is found; tell what is missing."""
         keys = _keys(space, digests)
-        held = self._tiers.get_many(list(dict.fromkeys(keys)))
+        held = self._cache.get_many(list(dict.fromkeys(keys)))
         place: dict[tuple[bytes, bytes], int] = {}
         missing: list[int] = []
         source = np.full(len(keys), -1, np.int64)
@@ -149,7 +142,7 @@ class TiersStore:
     ) -> None:
         """Store the outputs of the missing rows, each of which took so many milliseconds."""
         keys = _keys(space, digests)
-        self._tiers.set_many(
+        self._cache.set_many(
             {
                 keys[at]: line.tobytes() + (b"" if rows is None else rows[at].tobytes())
                 for at, line in zip(missing.tolist(), outputs, strict=True)
@@ -157,31 +150,35 @@ class TiersStore:
             **self._options,
         )
 
-    def form(self, space: bytes) -> bytes | None:
-        """Return what outputs of this space look like, if that is there."""
-        held = self._tiers.get(space)
-        return held if isinstance(held, bytes) else None
-
-    def put_form(self, space: bytes, form: bytes) -> None:
-        """Store what outputs of this space look like."""
-        self._tiers.set(space, form, **self._options)
-
 
 def _keys(space: bytes, digests: NDArray[np.uint64]) -> Sequence[bytes]:
     raw = digests.tobytes()
     return [space + raw[at : at + 16] for at in range(0, len(raw), 16)]
 
 
-def store_in(cache: Any, ttl: float | None) -> Store:
-    """Return where outputs lie in a cache.
+T = TypeVar("T")
+
+
+def by_kind(
+    cache: Any,
+    ttl: float | None,
+    of_cache: Callable[[Any, float | None], T],
+    of_tiers: Callable[[Any, float | None], T],
+) -> T:
+    """Return what keeps things in a `Cache`, or what keeps them in `Tiers`.
 
     Raises
     ------
     ConfigurationError
-        If it is neither a `Cache` nor `Tiers`.
+        If it is neither.
     """
     if isinstance(cache, Cache):
-        return CacheStore(cache, ttl)
+        return of_cache(cache, ttl)
     if isinstance(cache, Tiers):
-        return TiersStore(cache, ttl)
+        return of_tiers(cache, ttl)
     raise ConfigurationError(f"cache must be a Cache or Tiers, not {type(cache).__name__}")
+
+
+def store_in(cache: Any, ttl: float | None) -> Store[Any]:
+    """Return where outputs lie in a cache, or raise a `ConfigurationError` if it is none."""
+    return by_kind(cache, ttl, CacheStore, TiersStore)

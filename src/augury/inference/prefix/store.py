@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from augury.cache import Cache
-from augury.errors import ConfigurationError
+from augury.inference.store import by_kind
 from augury.tiers import Tiers
 
 
@@ -24,7 +24,7 @@ class Store(Protocol):
         """Store blocks, in the order of their prompt."""
 
 
-class CacheStore:
+class CacheStore(Store):
     """A `Cache` of this process."""
 
     def __init__(self, cache: Cache[Any, Any], ttl: float | None) -> None:
@@ -44,7 +44,7 @@ class CacheStore:
             self._cache.set(key, block, **self._options)
 
 
-class TiersStore:
+class TiersStore(Store):
     """`Tiers`, which other processes may share."""
 
     def __init__(self, tiers: Tiers[Any, Any], ttl: float | None) -> None:
@@ -71,15 +71,5 @@ def _beginning(keys: Sequence[bytes], found: Mapping[bytes, Any]) -> list[Any]:
 
 
 def store_in(cache: Any, ttl: float | None) -> Store:
-    """Return where blocks lie in a cache.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is neither a `Cache` nor `Tiers`.
-    """
-    if isinstance(cache, Cache):
-        return CacheStore(cache, ttl)
-    if isinstance(cache, Tiers):
-        return TiersStore(cache, ttl)
-    raise ConfigurationError(f"cache must be a Cache or Tiers, not {type(cache).__name__}")
+    """Return where blocks lie in a cache, or raise a `ConfigurationError` if it is none."""
+    return by_kind(cache, ttl, CacheStore, TiersStore)
