@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "bind/cache_object.hpp"
 #include "bind/saved_error.hpp"
 #include "bind/session.hpp"
 #include "core/clock.hpp"
@@ -58,11 +59,6 @@ std::uint64_t session_number() {
   return number;
 }
 
-bool is_passed(std::int64_t deadline, std::int64_t now) {
-  if (deadline == TimerWheel::kForever) return false;
-  return now >= 0 ? deadline <= now : has_passed(deadline);
-}
-
 }  // namespace
 
 Prefetch::Prefetch(const Options& options, PyObject* wake)
@@ -109,7 +105,7 @@ void Prefetch::see(const Cache& cache, std::uint64_t hash, PyObject* key, bool h
   const auto has = [&](std::uint64_t sought) {
     if (!under_way_.empty() && under_way_.contains(sought)) return true;
     const Slot slot = cache.find(sought, [&](Slot at) { return cache.hash(at) == sought; });
-    return slot != kNone && !is_passed(cache.wheel().deadline(slot), now);
+    return slot != kNone && !is_expired(cache, slot, now);
   };
   try {
     mixture_.horizon(probation.horizon());

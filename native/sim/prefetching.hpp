@@ -97,8 +97,6 @@ class PrefetchSimulation {
     counts_ = {};
     before_ = cache_.probation()->counts();
   }
-  void use_model(std::shared_ptr<const Model> model) { cache_.use_model(std::move(model)); }
-  [[nodiscard]] std::size_t entries() const { return cache_.size(); }
   // Of the predictors.
   [[nodiscard]] std::size_t predictor_bytes() const { return mixture_.bytes(); }
   [[nodiscard]] Weight room() const { return cache_.probation()->room(); }
