@@ -11,13 +11,13 @@ encoder-decoder for statistical machine translation", EMNLP 2014 (the GRU).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from augury.errors import ConfigurationError, LearningError, MissingExtraError
+from augury.learning.torch_threads import one_thread
 from augury.parameters import check_integer
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class NeuralPredictor:
         guessed = np.full((len(ids), most), NOTHING)
         probabilities = np.zeros((len(ids), most), np.float32)
         shown = min(most, len(self._frequent))
-        with _one_thread(), torch.no_grad():
+        with one_thread(), torch.no_grad():
             for rows, fresh in _windows(order):
                 asked = torch.from_numpy(np.where(rows < 0, 0, inputs[rows]))
                 logits = self._network(asked)[torch.from_numpy(fresh)]
@@ -159,7 +159,7 @@ def fit_neural(
     frequency = np.bincount(ids)
     chosen = np.argsort(-frequency, kind="stable")[:keys]
     frequent = chosen[frequency[chosen] > 0].astype(np.uint32)
-    with torch.random.fork_rng(devices=[]), _one_thread():  # nobody else's random numbers change
+    with torch.random.fork_rng(devices=[]), one_thread():  # nobody else's random numbers change
         torch.manual_seed(seed)
         network = _network(len(frequent), hidden)
         predictor = NeuralPredictor(network, frequent, len(frequency))
@@ -270,16 +270,3 @@ def _train(
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             schedule.step()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """More would spend their time waiting for one another: the layers are small."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from augury.learning.fitting import Fitted, standard
+from augury.learning.torch_threads import one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +27,7 @@ def fit(training: Training, seed: int) -> Fitted:
 
     mean, scale = standard(training.rows)
     hidden = int(_PARAMETERS["hidden"])
-    with torch.random.fork_rng(devices=[]), _one_thread():  # nobody else's random numbers change
+    with torch.random.fork_rng(devices=[]), one_thread():  # nobody else's random numbers change
         torch.manual_seed(seed)
         network = torch.nn.Sequential(
             torch.nn.Linear(training.rows.shape[1], hidden),
@@ -54,19 +53,6 @@ def fit(training: Training, seed: int) -> Fitted:
         return np.asarray(scores.numpy())
 
     return Fitted("mlp", arrays, predict, _PARAMETERS)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """More would spend their time waiting for one another: the layers are small."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _train(network: Any, training: Training, standardised: NDArray[np.float32]) -> None:
