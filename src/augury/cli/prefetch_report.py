@@ -9,6 +9,7 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
+from augury.cli.ratio_plot import plot_ratios
 from augury.cli.terminal import console
 from augury.prefetch import PrefetchResult
 
@@ -73,30 +74,9 @@ def _table(*names: str) -> Table:
 
 def plot_prefetch(results: Sequence[PrefetchResult], by_bytes: bool, path: Path) -> None:
     """Write miss ratios by capacity with and without fetching ahead as a PNG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
+    lines = []
     for policy in dict.fromkeys(each.result.policy for each in results):
-        mine = sorted(
-            (each for each in results if each.result.policy == policy),
-            key=lambda each: each.result.capacity,
-        )
-        sizes = [each.result.capacity for each in mine]
-        for alone, style in ((True, "--"), (False, "-")):
-            runs = [each.without if alone else each.result for each in mine]
-            axes.plot(
-                sizes,
-                [run.byte_miss_ratio if by_bytes else run.miss_ratio for run in runs],
-                style,
-                marker="o",
-                markersize=3,
-                label=policy if alone else f"{policy}, fetching ahead",
-            )
-    axes.set_xscale("log")
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("capacity in bytes" if by_bytes else "capacity in entries")
-    axes.set_ylabel("byte miss ratio" if by_bytes else "miss ratio")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=120)
+        mine = [each for each in results if each.result.policy == policy]
+        lines.append((policy, "--", [each.without for each in mine]))
+        lines.append((f"{policy}, fetching ahead", "-", [each.result for each in mine]))
+    plot_ratios(path, lines, by_bytes)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from augury import policies
 from augury.cli.prefetch_report import plot_prefetch, print_prefetch
+from augury.cli.ratio_plot import plot_ratios, ratio_of
 from augury.cli.terminal import console, print_json, progress, writable
 from augury.cli.trace import (
     ColumnOption,
@@ -153,7 +154,9 @@ def command(
         )
     report_malformed(opened.malformed)
     if png is not None:
-        _plot(results, by_bytes, png)
+        named = dict.fromkeys(each.policy for each in results)
+        lines = [(name, "-", [each for each in results if each.policy == name]) for name in named]
+        plot_ratios(png, lines, by_bytes)
     if json:
         print_json([result.as_dict() for result in results])
     else:
@@ -172,9 +175,9 @@ def _table(results: list[SimulationResult], sizes: list[str], by_bytes: bool) ->
     for column in table.columns[1:]:
         column.justify = "right"
     rows = [results[at : at + len(sizes)] for at in range(0, len(results), len(sizes))]
-    least = [min(_ratio(row[at], by_bytes) for row in rows) for at in range(len(sizes))]
+    least = [min(ratio_of(row[at], by_bytes) for row in rows) for at in range(len(sizes))]
     for row in rows:
-        ratios = [_ratio(result, by_bytes) for result in row]
+        ratios = [ratio_of(result, by_bytes) for result in row]
         table.add_row(
             row[0].policy,
             *(
@@ -183,28 +186,3 @@ def _table(results: list[SimulationResult], sizes: list[str], by_bytes: bool) ->
             ),
         )
     return table
-
-
-def _ratio(result: SimulationResult, by_bytes: bool) -> float:
-    return result.byte_miss_ratio if by_bytes else result.miss_ratio
-
-
-def _plot(results: list[SimulationResult], by_bytes: bool, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    for policy in dict.fromkeys(result.policy for result in results):
-        points = sorted(
-            (result.capacity, _ratio(result, by_bytes))
-            for result in results
-            if result.policy == policy
-        )
-        axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=policy)
-    axes.set_xscale("log")
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("capacity in bytes" if by_bytes else "capacity in entries")
-    axes.set_ylabel("byte miss ratio" if by_bytes else "miss ratio")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=120)
