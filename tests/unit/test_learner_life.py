@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 import weakref
@@ -20,6 +17,7 @@ from augury.events import Learned, Step
 from augury.learning import Learner, learner
 from augury.learning.background import Background, background
 from augury.learning.training import train
+from tests.unit import own_process
 from tests.unit.learnable import asked_four_times
 
 PATIENCE = 60.0  # seconds, for machines that are busy; no test takes that long otherwise
@@ -47,16 +45,7 @@ def run(program: str) -> str:
         from tests.unit.test_learner_life import serve
         cache = augury.Cache(250, policy="learned", learn=False)
         """
-    process = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(start) + textwrap.dedent(program)],
-        capture_output=True,
-        text=True,
-        timeout=2 * PATIENCE,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    assert not process.stderr
-    return process.stdout
+    return own_process.run(start, program, 2 * PATIENCE)
 
 
 def test_a_cache_learns_while_threads_use_it() -> None:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import random
-import subprocess
-import sys
-import textwrap
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -21,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from augury import Cache, Prefetcher
 from augury.prefetch import PrefetchOptions
+from tests.unit import own_process
 from tests.unit.test_prefetcher import PAGES, PATIENCE, RUNS, Store, by_hand, read_run, until
 
 ALL = PrefetchOptions(precision=0.1)
@@ -491,16 +489,7 @@ def run(program: str) -> str:
         from tests.unit.test_prefetcher import RUNS, Store, read_run, until
         cache = Cache(200, policy="lru")
         """
-    process = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(start) + textwrap.dedent(program)],
-        capture_output=True,
-        text=True,
-        timeout=2 * PATIENCE,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    assert not process.stderr
-    return process.stdout
+    return own_process.run(start, program, 2 * PATIENCE)
 
 
 def test_a_process_ends_though_a_prefetcher_is_open() -> None:
