@@ -64,6 +64,10 @@ class OutputError(AuguryError, ValueError):
     """A model returned what cannot be cached: not a row for each row, or rows of Python objects."""
 
 
+class QueryError(AuguryError, ValueError):
+    """A query is not registered, or a parameter is unknown, missing, or of another type."""
+
+
 class OverloadError(AuguryError, RuntimeError):
     """More rows wait for a model than are allowed to; the text says how many."""
 

@@ -60,6 +60,15 @@ def engine_of(address: str | URL, *, read_only: bool, timeout: float | None) -> 
     return engine
 
 
+def can_restrict(address: str | URL) -> bool:
+    """Return whether connections to a database can be made such as only read."""
+    try:
+        dialect = make_url(address).get_backend_name()
+    except (ArgumentError, ValueError):
+        return False  # `engine_of` says what is wrong with it
+    return _DRIVERS.get(dialect, dialect).split("+")[0] in ("postgresql", "sqlite")
+
+
 def _settings(dialect: str, *, read_only: bool, timeout: float | None) -> list[str]:
     """Return the statements that prepare a new connection."""
     milliseconds = 0 if timeout is None else max(1, round(timeout * 1000))

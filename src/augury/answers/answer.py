@@ -1,0 +1,95 @@
+"""What is returned for a query: a value, how far it may be off, and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from augury.errors import ConfigurationError
+from augury.parameters import check_number
+
+CACHE = "cache"
+ROLLUP = "rollup"
+INFERRED = "inferred"
+DATABASE = "database"
+ORIGINS = (CACHE, ROLLUP, INFERRED, DATABASE)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer, which always says where it comes from.
+
+    Of a query that groups, `value`, `low` and `high` are dicts with an item a group, by the value
+    of its column, or a tuple of the values of several.
+    """
+
+    value: Any
+    low: Any
+    """The answer lies between this and `high`, as often as `confidence` says; of an exact answer
+    both are the value."""
+    high: Any
+    confidence: float
+    """How often at least: 1.0 if it is exact."""
+    origin: str
+    """``cache`` (the database's, kept), ``rollup`` (added up from kept ones), ``inferred`` (a
+    model's), or ``database``."""
+    age: float
+    """Seconds since the database was read; of an inferred answer, since its model was fitted."""
+    reasons: Any
+    """What `explain` makes its text of."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is the database's own answer, or what that adds up to."""
+        return self.origin != INFERRED
+
+    def explain(self) -> str:
+        """Return, in a few lines, what this answer is and why it was given and no other."""
+        return str(self.reasons(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far an answer may be off: no further than either of these.
+
+    Parameters
+    ----------
+    absolute
+        In the unit of the answer; None (the default) if that does not matter.
+    relative
+        As a share of the answer; None (the default) if that does not matter.
+
+    Raises
+    ------
+    ConfigurationError
+        If neither is given, or one is not above 0.
+
+    Examples
+    --------
+    >>> Tolerance(relative=0.05).allows(value=200.0, half_width=9.0)
+    True
+    >>> Tolerance(absolute=2).allows(value=200.0, half_width=9.0)
+    False
+    """
+
+    absolute: float | None = None
+    relative: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.absolute is None and self.relative is None:
+            raise ConfigurationError("a tolerance is absolute, relative, or both")
+        for name in ("absolute", "relative"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), unit="the answer's unit")
+
+    @classmethod
+    def of(cls, given: Tolerance | float | None) -> Tolerance | None:
+        """Return a tolerance of what stands for one: a number is an absolute one."""
+        return given if given is None or isinstance(given, Tolerance) else cls(absolute=given)
+
+    def allows(self, value: float, half_width: float) -> bool:
+        """Return whether an interval of so much to either side is narrow enough."""
+        return (self.absolute is not None and half_width <= self.absolute) or (
+            self.relative is not None and half_width <= self.relative * abs(value)
+        )

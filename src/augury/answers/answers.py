@@ -1,0 +1,256 @@
+"""Answers in front of a database: kept, inferred within a stated error, or asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from augury.answers.answer import Answer, Tolerance
+from augury.answers.database import Database
+from augury.answers.family import Family
+from augury.answers.parameter import Parameter
+from augury.answers.query import Query
+from augury.answers.region import Binding
+from augury.answers.results import results_in
+from augury.answers.statement import Condition, Statement, read_statement
+from augury.answers.target import Target
+from augury.cache import Cache
+from augury.closing import Closing
+from augury.errors import ConfigurationError, QueryError
+from augury.parameters import check_instance
+from augury.tiers import Tiers
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Engine
+
+_RESERVED = {"exact", "tolerance", "name", "tenant", "confidence"}
+
+
+class Answers(Closing):
+    """Answers registered queries from a cache, a model or the database.
+
+    Parameters
+    ----------
+    source
+        A database: its URL, or an SQLAlchemy ``Engine``. None (the default) if all queries are
+        functions.
+    cache
+        Where the database's answers are kept: a `Cache` or `Tiers`. By default a cache of 100,000
+        results of its own.
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter makes no sense.
+    MissingExtraError
+        If SQLAlchemy, sqlglot or a driver is not installed.
+
+    Examples
+    --------
+    >>> from sqlalchemy import StaticPool, create_engine, text
+    >>> engine = create_engine("sqlite://", poolclass=StaticPool)
+    >>> with engine.begin() as connection:
+    ...     _ = connection.execute(text("CREATE TABLE flights (month INTEGER, delay REAL)"))
+    ...     _ = connection.execute(text("INSERT INTO flights VALUES (1, 5), (1, 7), (2, 9)"))
+    >>> answers = Answers(engine)
+    >>> answers.register(
+    ...     "delay",
+    ...     "SELECT avg(delay) FROM flights WHERE month BETWEEN :first AND :last",
+    ...     {"first": int, "last": int},
+    ... )
+    >>> answer = answers.ask("delay", first=1, last=1)
+    >>> answer.value, answer.origin
+    (6.0, 'database')
+    >>> answers.ask("delay", first=1, last=1).origin
+    'cache'
+    """
+
+    def __init__(
+        self,
+        source: str | URL | Engine | None = None,
+        cache: Cache[Any, Any] | Tiers[Any, Any] | None = None,
+    ) -> None:
+        self._database = None if source is None else Database(source)
+        self._results = results_in(Cache(100_000) if cache is None else cache)
+        self._queries: dict[str, Query] = {}
+        self._families: dict[str, Family] = {}
+
+    def register(
+        self,
+        name: str,
+        query: str | Callable[..., Any],
+        parameters: Mapping[str, Any],
+        *,
+        tolerance: Tolerance | float | None = None,
+        confidence: float = 0.95,
+        labels: bool = False,
+    ) -> None:
+        """Allow a query to be asked; nothing else is ever executed.
+
+        Parameters
+        ----------
+        name
+            What it is asked by.
+        query
+            A SELECT of one value, and of the columns by which it groups, with parameters such as
+            ``:month``; or a function of the parameters.
+        parameters
+            The type of each parameter, such as ``int`` or ``list[str]``, or an
+            `augury.answers.Parameter`.
+        tolerance
+            How far an inferred answer may be off: a `Tolerance`, or a number in the answer's unit.
+            None (the default): answers are never inferred.
+        confidence
+            How often at least inferred answers are to be within their interval. By default 0.95.
+        labels
+            Whether a query that does not aggregate returns names of classes rather than
+            quantities. False by default.
+
+        Raises
+        ------
+        ConfigurationError
+            If it is there already, would write, or does not fit its parameters.
+        """
+        check_instance("name", name, str)
+        if name in self._queries:
+            raise ConfigurationError(f"there is a query {name!r} already")
+        types = {each: Parameter.of(given) for each, given in parameters.items()}
+        if reserved := sorted(_RESERVED & types.keys()):
+            raise ConfigurationError(f"no parameter can be called {reserved[0]!r}")
+        if not 0.5 <= confidence < 1:
+            raise ConfigurationError(f"confidence must be from 0.5 up to 1, not {confidence!r}")
+        if isinstance(query, str):
+            statement, run = self._of_statement(name, query, types)
+        else:
+            statement, run = _of_function(name, query, types)
+        conditions = statement.conditions or tuple(
+            Condition(each, "in" if kind.several else "=", each) for each, kind in types.items()
+        )
+        binding = Binding(conditions, statement.groups, types)
+        family = self._families.setdefault(
+            statement.family, Family(statement.family, binding.dimensions)
+        )
+        if family.dimensions != binding.dimensions:
+            raise ConfigurationError(
+                f"query {name!r} compares the same columns as another one, by parameters of "
+                "other types"
+            )
+        self._queries[name] = Query(
+            name,
+            statement,
+            types,
+            binding,
+            family,
+            _target(statement, labels=labels),
+            run=run,
+            results=self._results,
+            generation=lambda: 0,
+            tolerance=Tolerance.of(tolerance),
+            confidence=confidence,
+        )
+
+    def ask(
+        self,
+        name: str,
+        /,
+        *,
+        exact: bool = False,
+        tolerance: Tolerance | float | None = None,
+        **parameters: Any,
+    ) -> Answer:
+        """Answer a query.
+
+        Parameters
+        ----------
+        name
+            Of the query.
+        exact
+            Whether the database has to answer. False by default.
+        tolerance
+            In place of the one it was registered with.
+        parameters
+            Values of all its parameters.
+
+        Raises
+        ------
+        QueryError
+            If there is no such query or parameter, or a value is of another type.
+        SourceError
+            If the database does not answer.
+        """
+        return self.query(name).ask(parameters, exact=exact, tolerance=Tolerance.of(tolerance))
+
+    def query(self, name: str) -> Query:
+        """Return a registered query."""
+        try:
+            return self._queries[name]
+        except KeyError:
+            known = ", ".join(sorted(self._queries)) or "none"
+            raise QueryError(f"no query {name!r} is registered; there are: {known}") from None
+
+    def close(self) -> None:
+        """Close the connections that it has made itself."""
+        if self._database is not None:
+            self._database.close()
+
+    def _of_statement(
+        self, name: str, sql: str, types: Mapping[str, Parameter]
+    ) -> tuple[Statement, Any]:
+        database = self._database
+        if database is None:
+            raise ConfigurationError(f"query {name!r} is SQL: give Answers a database")
+        statement = read_statement(sql, database.dialect)
+        if statement.parameters != types.keys():
+            odd = sorted(statement.parameters ^ types.keys())[0]
+            raise ConfigurationError(
+                f"query {name!r}: parameter {odd!r} is "
+                + ("not in the statement" if odd in types else "of no type")
+            )
+        for each, kind in types.items():
+            if kind.several != (each in statement.several):
+                raise ConfigurationError(
+                    f"query {name!r}: parameter {each!r} is {'a' if kind.several else 'no'} list, "
+                    f"but {'not ' if kind.several else ''}compared as one, by IN :{each}"
+                )
+        return statement, lambda values: database.run(name, statement, values)
+
+
+def _of_function(
+    name: str, function: Callable[..., Any], types: Mapping[str, Parameter]
+) -> tuple[Statement, Any]:
+    from time import perf_counter
+
+    if not callable(function):
+        raise ConfigurationError(f"query {name!r} must be SQL or a function, not {function!r}")
+
+    def run(values: Mapping[str, Any]) -> tuple[list[tuple[Any, ...]], float]:
+        started = perf_counter()
+        value = function(**values)
+        return [(value,)], perf_counter() - started
+
+    parameters = frozenset(types)
+    statement = Statement(
+        text="",
+        constants={},
+        parameters=parameters,
+        several=tuple(sorted(each for each, kind in types.items() if kind.several)),
+        tables=frozenset(),
+        kind="value",
+        column="",
+        groups=(),
+        conditions=(),
+        family=f"function {name}",
+        fetched=("value",),
+    )
+    return statement, run
+
+
+def _target(statement: Statement, *, labels: bool) -> Target:
+    column = statement.column
+    if statement.kind == "value":
+        return Target("label" if labels else "value", "value")
+    if statement.kind == "count":
+        return Target("count", "rows" if column == "*" else f"count:{column}")
+    if statement.kind == "sum":
+        return Target("sum", f"sum:{column}")
+    return Target("avg", f"sum:{column}", f"count:{column}")

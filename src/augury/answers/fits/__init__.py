@@ -1,0 +1,81 @@
+"""The models of answers, one file each, found by discovery.
+
+A module here has a `TITLE`, the `PACKAGE` that fits it and the `EXTRA` that installs that, the
+`KINDS` of targets that it can estimate, and a function ``fit(examples, target, seed) ->
+Estimator``; nothing else has to know that it is there. The package is imported inside `fit`.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augury.answers.examples import Examples
+from augury.answers.region import Box
+from augury.answers.target import Target
+from augury.errors import ConfigurationError, MissingExtraError
+
+
+class Estimator(Protocol):
+    """What was fitted: estimates answers, and says of which it is less sure."""
+
+    def estimate(self, boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        """Return estimates and spreads of boxes, shape (boxes, dimensions, 2).
+
+        A spread is above 0 and grows with the error to be expected; calibration gives it its
+        unit. Both are NaN where there is nothing to go by.
+        """
+
+    def estimate_one(self, box: Box) -> tuple[float, float]:
+        """Return the estimate and the spread of one box."""
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Return what the module's ``restore(arrays, target)`` makes it of again."""
+
+
+class Fit(Protocol):
+    """One kind of model."""
+
+    TITLE: str
+    """As people call it."""
+    PACKAGE: str
+    """What fits it."""
+    EXTRA: str
+    """What installs that: ``pip install 'augury[EXTRA]'``."""
+    KINDS: tuple[str, ...]
+    """The kinds of targets that it can estimate."""
+
+    def fit(self, examples: Examples, target: Target, seed: int) -> Estimator:
+        """Fit the model to executed queries, all of which say something of the target."""
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], target: Target) -> Estimator:
+        """Make of its arrays what was fitted."""
+
+
+def fit_names() -> list[str]:
+    """Return the names of all models, in alphabetical order."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load_fit(name: str) -> Fit:
+    """Return a model's module by its name.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no model of that name.
+    MissingExtraError
+        If the package that fits it is not installed.
+    """
+    if name not in fit_names():
+        raise ConfigurationError(f"unknown model {name!r}; there are: {', '.join(fit_names())}")
+    fit = cast("Fit", import_module(f"{__name__}.{name}"))
+    if find_spec(fit.PACKAGE) is None:
+        raise MissingExtraError(fit.PACKAGE, fit.EXTRA)
+    return fit

@@ -1,0 +1,30 @@
+"""A fitted and calibrated model of a query's answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from augury.answers.calibration import Calibration
+from augury.answers.fits import Estimator
+from augury.answers.region import Box
+from augury.answers.target import Target
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """What infers the answers of one query. Replaced as a whole."""
+
+    fit: str
+    """Name of the kind of model, such as ``cube``."""
+    target: Target
+    estimator: Estimator
+    calibration: Calibration
+    time: float
+    """Seconds since 1970 at which it was fitted."""
+    examples: int
+    """How many executed queries it was fitted and calibrated with."""
+
+    def infer(self, box: Box, confidence: float) -> tuple[float, float, float]:
+        """Return the estimate, how far the answer may be from it, and the spread."""
+        estimate, spread = self.estimator.estimate_one(box)
+        return estimate, self.calibration.half_width(estimate, spread, confidence), spread

@@ -1,0 +1,148 @@
+"""A registered query: what is asked, and the choice of what answers it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from augury.answers.answer import CACHE, DATABASE, INFERRED, Answer, Tolerance
+from augury.answers.family import Family
+from augury.answers.model import Model
+from augury.answers.parameter import Parameter
+from augury.answers.region import Binding, Region
+from augury.answers.result import Result, read_result
+from augury.answers.results import Key, Results
+from augury.answers.statement import Statement
+from augury.answers.target import Target
+from augury.errors import QueryError
+
+Run = Callable[[Mapping[str, Any]], tuple[Sequence[tuple[Any, ...]], float]]
+"""Executes a query with checked parameters: its rows, and the seconds that took."""
+
+
+class Query:
+    """One query that can be asked. Made by `Answers.register`."""
+
+    def __init__(
+        self,
+        name: str,
+        statement: Statement,
+        parameters: Mapping[str, Parameter],
+        binding: Binding,
+        family: Family,
+        target: Target,
+        *,
+        run: Run,
+        results: Results,
+        generation: Callable[[], Any],
+        tolerance: Tolerance | None,
+        confidence: float,
+    ) -> None:
+        self.name = name
+        self.statement = statement
+        self.parameters = dict(parameters)
+        self.binding = binding
+        self.family = family
+        self.target = target
+        self.tolerance = tolerance
+        self.confidence = confidence
+        self.model: Model | None = None
+        """What infers answers; None as long as nothing has been learned, or it is not trusted."""
+        self.seconds = 0.0
+        """What the database takes, on the mean of late."""
+        self._run = run
+        self._results = results
+        self._generation = generation
+        self._names = tuple(self.parameters)
+        self._space = f"{family.name} | {target.kind} {statement.column}"
+
+    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return checked values of all parameters.
+
+        Raises
+        ------
+        QueryError
+            If one is unknown, missing or of another type.
+        """
+        if len(given) != len(self.parameters) or given.keys() != self.parameters.keys():
+            raise QueryError(self._other_names(given))
+        return {name: each.checked(name, given[name]) for name, each in self.parameters.items()}
+
+    def _other_names(self, given: Mapping[str, Any]) -> str:
+        wanted = ", ".join(self.parameters) or "none"
+        for name in given:
+            if name not in self.parameters:
+                return f"query {self.name!r} has no parameter {name!r}; it has {wanted}"
+        absent = next(name for name in self.parameters if name not in given)
+        return f"query {self.name!r} needs the parameter {absent!r}"
+
+    def ask(
+        self, given: Mapping[str, Any], *, exact: bool = False, tolerance: Tolerance | None = None
+    ) -> Answer:
+        """Return an answer, from wherever that costs least within the tolerance."""
+        values = self.values(given)
+        region = self.binding.region(values)
+        key = self.key(region)
+        if exact:
+            result = self.execute(values, region)
+            self._results.put(key, result, tuple(self.statement.tables))
+            return self._exact(result, DATABASE)
+        held = self._results.get(key)
+        if held is not None:
+            return self._exact(held, CACHE)
+        inferred = self.infer(region, self.tolerance if tolerance is None else tolerance)
+        if inferred is not None:
+            return inferred
+        result = self._results.load(
+            key, lambda: self.execute(values, region), tuple(self.statement.tables)
+        )
+        return self._exact(result, DATABASE)
+
+    def key(self, region: Region) -> Key:
+        """Return what only equal queries, of data of the same generation, have."""
+        return ("augury.answers", self._space, self._generation(), region)
+
+    def infer(self, region: Region, tolerance: Tolerance | None) -> Answer | None:
+        """Return an inferred answer, if there is one that is sure enough."""
+        model = self.model
+        if model is None or tolerance is None or self.statement.groups:
+            return None
+        box = self.family.vocabulary.box(region)
+        if box is None:
+            return None
+        estimate, half, _ = model.infer(box, self.confidence)
+        if not (math.isfinite(half) and tolerance.allows(estimate, half)):
+            return None
+        return Answer(
+            estimate,
+            estimate - half,
+            estimate + half,
+            self.confidence,
+            INFERRED,
+            time.time() - model.time,
+            self._reasons,
+        )
+
+    def execute(self, values: Mapping[str, Any], region: Region) -> Result:
+        """Ask the database, and learn from what it returns."""
+        rows, took = self._run(values)
+        self.seconds = took if self.seconds == 0.0 else 0.9 * self.seconds + 0.1 * took
+        result = read_result(self.name, self.statement, rows, time.time())
+        self.family.note(region, self.binding.groups, result)
+        return result
+
+    def _exact(self, result: Result, origin: str) -> Answer:
+        if self.statement.groups:
+            value: Any = {
+                found if len(found) > 1 else found[0]: each
+                for found, each in zip(result.groups, result.values, strict=True)
+            }
+        else:
+            value = result.values[0]
+        age = max(0.0, time.time() - result.time)
+        return Answer(value, value, value, 1.0, origin, age, self._reasons)
+
+    def _reasons(self, answer: Answer) -> str:
+        return f"{self.name}: {answer.origin}"

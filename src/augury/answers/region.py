@@ -1,0 +1,202 @@
+"""What a query chooses, as a region of the space that its columns span.
+
+A region has a *side* for each dimension, in the order of the dimensions. The side of a category is
+a tuple of its values; that of an ordered dimension is a flat tuple of closed intervals, ``(low,
+high)``, as numbers. None stands for each value on its own: a group. Equal queries have equal
+regions, however they were written.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augury.answers.parameter import Parameter, next_number, number_of
+from augury.answers.statement import Condition
+from augury.errors import ConfigurationError
+
+Side: TypeAlias = tuple[Any, ...] | None
+Region: TypeAlias = tuple[Side, ...]
+Box: TypeAlias = tuple[tuple[float, float], ...]
+"""A closed interval for each dimension; of a category, twice its number in a `Vocabulary`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """A column by which queries of a family choose, or a parameter of any other query."""
+
+    name: str
+    ordered: bool
+    """Whether it is of numbers or points in time, rather than categories."""
+    whole: bool = False
+    """Whether it holds whole numbers only."""
+
+
+class Vocabulary:
+    """Numbers the values of a family's categories, a dimension each, from 0 as they come.
+
+    Examples
+    --------
+    >>> vocabulary = Vocabulary([Dimension("origin", ordered=False)])
+    >>> vocabulary.number(0, "JFK"), vocabulary.number(0, "LGA"), vocabulary.number(0, "JFK")
+    (0, 1, 0)
+    >>> vocabulary.known(0, "EWR") is None
+    True
+    """
+
+    def __init__(self, dimensions: Sequence[Dimension]) -> None:
+        self.dimensions = tuple(dimensions)
+        self.values: tuple[dict[Any, int], ...] = tuple({} for _ in dimensions)
+        """Of each dimension, the number of each value; empty if it is ordered."""
+
+    def number(self, dimension: int, value: Any) -> int:
+        """Return a value's number, a new one if it has none."""
+        values = self.values[dimension]
+        return values.setdefault(value, len(values))
+
+    def known(self, dimension: int, value: Any) -> int | None:
+        """Return a value's number, if it has one."""
+        return self.values[dimension].get(value)
+
+    def box(self, region: Region) -> Box | None:
+        """Return a region as a box, if it is one of values that are known."""
+        boxes = self.boxes(region)
+        return boxes[0] if boxes is not None and len(boxes) == 1 else None
+
+    def boxes(self, region: Region, *, new: bool = False) -> list[Box] | None:
+        """Return the disjoint boxes that make up a region; None if a value is unknown.
+
+        Parameters
+        ----------
+        region
+            No side of it may be a group.
+        new
+            Whether to number values that are unknown.
+        """
+        sides: list[list[tuple[float, float]]] = []
+        for at, (dimension, side) in enumerate(zip(self.dimensions, region, strict=True)):
+            assert side is not None
+            if dimension.ordered:
+                sides.append(list(zip(side[::2], side[1::2], strict=True)))
+                continue
+            numbers = [self.number(at, v) if new else self.known(at, v) for v in side]
+            known = [(float(each), float(each)) for each in numbers if each is not None]
+            if len(known) < len(numbers):
+                return None
+            sides.append(known)
+        return list(product(*sides))
+
+
+class Binding:
+    """Makes regions of a template's parameters."""
+
+    def __init__(
+        self,
+        conditions: Sequence[Condition],
+        groups: Sequence[str],
+        parameters: Mapping[str, Parameter],
+    ) -> None:
+        columns = sorted({condition.column for condition in conditions} | set(groups))
+        self.dimensions = tuple(
+            _dimension(column, conditions, groups, parameters) for column in columns
+        )
+        """What regions have sides of, in their order."""
+        self.groups = tuple(columns.index(group) for group in groups)
+        """Places of the columns by which the statement groups, in the statement's order."""
+        self._sides = tuple(
+            (
+                dimension,
+                tuple(each for each in conditions if each.column == dimension.name),
+            )
+            for dimension in self.dimensions
+        )
+
+    def region(self, values: Mapping[str, Any]) -> Region:
+        """Return what these values, which have been checked, choose."""
+        return tuple([_side(dimension, those, values) for dimension, those in self._sides])
+
+
+def _dimension(
+    column: str,
+    conditions: Sequence[Condition],
+    groups: Sequence[str],
+    parameters: Mapping[str, Parameter],
+) -> Dimension:
+    those = [each for each in conditions if each.column == column]
+    kinds = {parameters[each.parameter].kind for each in those}
+    if len(kinds) > 1:
+        raise ConfigurationError(
+            f"parameters compared with {column} are of several types: "
+            f"{', '.join(sorted(kind.__name__ for kind in kinds))}"
+        )
+    ordered = bool(those) and column not in groups and parameters[those[0].parameter].ordered
+    if not ordered and any(each.operator not in ("=", "in") for each in those):
+        raise ConfigurationError(
+            f"{column} is compared by more and less, and so its parameters must be numbers or dates"
+        )
+    return Dimension(column, ordered, ordered and kinds <= {int, bool})
+
+
+def _side(dimension: Dimension, conditions: Iterable[Condition], values: Mapping[str, Any]) -> Side:
+    if not dimension.ordered:
+        chosen: set[Any] | None = None
+        for condition in conditions:
+            value = values[condition.parameter]
+            these = set(value) if condition.operator == "in" else {value}
+            chosen = these if chosen is None else chosen & these
+        return None if chosen is None else tuple(sorted(chosen))
+    low, high = -math.inf, math.inf
+    points: list[float] | None = None
+    for condition in conditions:
+        value = values[condition.parameter]
+        operator = condition.operator
+        if operator == "in":
+            points = [number_of(each) for each in value]
+            continue
+        number = number_of(value)
+        if operator in ("=", ">="):
+            low = max(low, number)
+        elif operator == ">":
+            low = max(low, next_number(number, whole=dimension.whole))
+        if operator in ("=", "<="):
+            high = min(high, number)
+        elif operator == "<":
+            high = min(high, -next_number(-number, whole=dimension.whole))
+    if points is None:
+        return (low, high)
+    return tuple(edge for each in points if low <= each <= high for edge in (each, each))
+
+
+def boxes_array(boxes: Sequence[Box], dimensions: int) -> NDArray[np.float64]:
+    """Return boxes as an array of shape (boxes, dimensions, 2)."""
+    return np.array(boxes, np.float64).reshape(len(boxes), dimensions, 2)
+
+
+def points_of(region: Region, groups: Sequence[int], found: Sequence[Any]) -> Region:
+    """Return the region of one group: where the sides that stand for each value have this one."""
+    sides = list(region)
+    for place, value in zip(groups, found, strict=True):
+        sides[place] = (value,)
+    return tuple(sides)
+
+
+def is_empty(region: Region) -> bool:
+    """Return whether no row can be in a region."""
+    return any(
+        side is not None and (not side or (isinstance(side[0], float) and _all_empty(side)))
+        for side in region
+    )
+
+
+def _all_empty(side: tuple[Any, ...]) -> bool:
+    return all(low > high for low, high in _intervals(side))
+
+
+def _intervals(side: tuple[Any, ...]) -> Iterator[tuple[float, float]]:
+    return zip(side[::2], side[1::2], strict=True)

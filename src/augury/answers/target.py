@@ -1,0 +1,52 @@
+"""What a model of a template is to estimate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augury.answers.examples import Examples
+
+COUNT = "count"
+SUM = "sum"
+AVG = "avg"
+VALUE = "value"
+LABEL = "label"
+KINDS = (COUNT, SUM, AVG, VALUE, LABEL)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A measure of a family, or the ratio of two."""
+
+    kind: str
+    """One of `KINDS`. The first three are made of what adds up over disjoint regions."""
+    measure: str
+    """Name of a measure, such as ``sum:delay``."""
+    per: str | None = None
+    """Of an average, the measure it is divided by, such as ``count:delay``."""
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether it is made of measures that add up over disjoint regions."""
+        return self.kind in (COUNT, SUM, AVG)
+
+    def of(self, examples: Examples) -> NDArray[np.float64]:
+        """Return what each example says of it; NaN where that is nothing.
+
+        Examples
+        --------
+        >>> both = {"sum:x": np.array([6.0, 0.0]), "count:x": np.array([3.0, 0.0])}
+        >>> boxes = np.zeros((2, 1, 2))
+        >>> Target("avg", "sum:x", "count:x").of(Examples((), (), boxes, both, np.zeros(2)))
+        array([ 2., nan])
+        """
+        absent = np.full(len(examples), np.nan)
+        values = examples.measures.get(self.measure, absent)
+        if self.per is None:
+            return values
+        over = examples.measures.get(self.per, absent)
+        ratios: NDArray[np.float64] = np.divide(values, over, out=absent, where=over > 0)
+        return ratios
