@@ -109,7 +109,7 @@ class Query:
         model = self.model
         if model is None or tolerance is None or self.statement.groups:
             return None
-        box = self.family.vocabulary.box(region)
+        box = model.vocabulary.box(region)
         if box is None:
             return None
         estimate, half, _ = model.infer(box, self.confidence)
