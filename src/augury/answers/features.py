@@ -110,7 +110,7 @@ class Features:
         A tree goes on beyond its examples as if nothing changed there.
         """
         inside = (self.seen[None, :, :, 0] <= boxes) & (boxes <= self.seen[None, :, :, 1])
-        known: NDArray[np.bool_] = inside.all(axis=(1, 2))
+        known = np.asarray(inside.all(axis=(1, 2)))
         for at in np.flatnonzero(~self.ordered).tolist():
             effects = self._of(self.effects, at)
             numbers = np.clip(boxes[:, at, 0].astype(np.int64), 0, len(effects) - 1)
