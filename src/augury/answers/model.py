@@ -8,6 +8,7 @@ from augury.answers.calibration import Calibration
 from augury.answers.fits import Estimator
 from augury.answers.region import Box
 from augury.answers.target import Target
+from augury.answers.watch import Watch
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +20,8 @@ class Model:
     target: Target
     estimator: Estimator
     calibration: Calibration
+    watch: Watch
+    """What audits have found of it."""
     time: float
     """Seconds since 1970 at which it was fitted."""
     examples: int

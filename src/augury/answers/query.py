@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from augury.answers.answer import CACHE, DATABASE, INFERRED, Answer, Tolerance
+from augury.answers.audit import Auditor
 from augury.answers.family import Family
 from augury.answers.model import Model
 from augury.answers.parameter import Parameter
-from augury.answers.region import Binding, Region
+from augury.answers.region import Binding, Box, Region
 from augury.answers.result import Result, read_result
 from augury.answers.results import Key, Results
 from augury.answers.statement import Statement
 from augury.answers.target import Target
+from augury.answers.watch import Audit
 from augury.errors import QueryError
 
 Run = Callable[[Mapping[str, Any]], tuple[Sequence[tuple[Any, ...]], float]]
@@ -39,6 +42,9 @@ class Query:
         generation: Callable[[], Any],
         tolerance: Tolerance | None,
         confidence: float,
+        auditor: Auditor,
+        audits: float,
+        distrust: Callable[[Query, Model], None],
     ) -> None:
         self.name = name
         self.statement = statement
@@ -55,6 +61,9 @@ class Query:
         self._run = run
         self._results = results
         self._generation = generation
+        self._auditor = auditor
+        self._audits = audits
+        self._distrust = distrust
         self._names = tuple(self.parameters)
         self._space = f"{family.name} | {target.kind} {statement.column}"
 
@@ -92,7 +101,7 @@ class Query:
         held = self._results.get(key)
         if held is not None:
             return self._exact(held, CACHE)
-        inferred = self.infer(region, self.tolerance if tolerance is None else tolerance)
+        inferred = self.infer(values, region, self.tolerance if tolerance is None else tolerance)
         if inferred is not None:
             return inferred
         result = self._results.load(
@@ -104,17 +113,23 @@ class Query:
         """Return what only equal queries, of data of the same generation, have."""
         return ("augury.answers", self._space, self._generation(), region)
 
-    def infer(self, region: Region, tolerance: Tolerance | None) -> Answer | None:
-        """Return an inferred answer, if there is one that is sure enough."""
+    def infer(
+        self, values: Mapping[str, Any], region: Region, tolerance: Tolerance | None
+    ) -> Answer | None:
+        """Return an inferred answer, if there is one that is sure enough; have some verified."""
         model = self.model
         if model is None or tolerance is None or self.statement.groups:
             return None
         box = self.family.vocabulary.box(region)
         if box is None:
             return None
-        estimate, half, _ = model.infer(box, self.confidence)
+        estimate, half, spread = model.infer(box, self.confidence)
         if not (math.isfinite(half) and tolerance.allows(estimate, half)):
             return None
+        if random.random() < self._audits:
+            self._auditor.submit(
+                lambda: self._audit(model, values, region, box, estimate, half, spread)
+            )
         return Answer(
             estimate,
             estimate - half,
@@ -132,6 +147,29 @@ class Query:
         result = read_result(self.name, self.statement, rows, time.time())
         self.family.note(region, self.binding.groups, result)
         return result
+
+    def _audit(
+        self,
+        model: Model,
+        values: Mapping[str, Any],
+        region: Region,
+        box: Box,
+        estimate: float,
+        half: float,
+        spread: float,
+    ) -> None:
+        """Compare an inferred answer with the database's, and keep that."""
+        key = self.key(region)
+        result = self.execute(values, region)
+        truth = result.values[0]
+        truth = math.nan if truth is None else float(truth)
+        if self.model is not model or self.key(region) != key:
+            return  # which of them the truth is of, nobody knows
+        self._results.put(key, result, tuple(self.statement.tables))
+        model.calibration.note(estimate, spread, truth)
+        model.watch.note(Audit(box, estimate, half, truth, result.time))
+        if model.watch.alarm:
+            self._distrust(self, model)
 
     def _exact(self, result: Result, origin: str) -> Answer:
         if self.statement.groups:
