@@ -104,3 +104,15 @@ def test_a_model_that_fails_is_switched_off(answers: Answers, service: Service) 
     # Five misses are enough; what was found wrong is kept right.
     inferred = [x for x in range(50) if answers.ask("ten", x=x).value != 10.0 * x + 100.0]
     assert inferred == []
+
+
+def test_many_are_inferred_together(answers: Answers, service: Service) -> None:
+    found = answers.ask_many("ten", x=np.array([3, 1, 3]))
+    assert found.values.tolist() == [30.0, 10.0, 30.0]
+    assert found.lows.tolist() == [29.5, 9.5, 29.5]
+    assert set(found.origins.tolist()) == {"inferred"}
+    assert service.asked == []
+    found = answers.ask_many("ten", x=[4, 5], tolerance=0.1)
+    assert found.values.tolist() == found.lows.tolist() == [40.0, 50.0]
+    assert found.origins.tolist() == ["database", "database"]
+    assert len(answers.ask_many("ten", x=np.array([], np.int64))) == 0

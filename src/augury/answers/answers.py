@@ -6,10 +6,13 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import ArrayLike
+
 from augury.answers.answer import Answer, Tolerance
 from augury.answers.audit import Auditor
 from augury.answers.database import Database
 from augury.answers.family import Family
+from augury.answers.many import AnswerColumns
 from augury.answers.model import Model
 from augury.answers.parameter import Parameter
 from augury.answers.query import Query
@@ -196,6 +199,37 @@ class Answers(Closing):
             If the database does not answer.
         """
         return self.query(name).ask(parameters, exact=exact, tolerance=Tolerance.of(tolerance))
+
+    def ask_many(
+        self,
+        name: str,
+        /,
+        *,
+        tolerance: Tolerance | float | None = None,
+        **parameters: ArrayLike,
+    ) -> AnswerColumns:
+        """Answer one query for many values of its parameters.
+
+        Those that can be are inferred together, which takes about a microsecond each. None of them
+        is verified; all others are asked one by one, as by `ask`.
+
+        Parameters
+        ----------
+        name
+            Of the query.
+        tolerance
+            In place of the one it was registered with.
+        parameters
+            For each parameter an array, or one value for all.
+
+        Raises
+        ------
+        QueryError
+            If there is no such query or parameter, or a value is of another type.
+        SourceError
+            If the database does not answer.
+        """
+        return self.query(name).ask_many(parameters, tolerance=Tolerance.of(tolerance))
 
     def query(self, name: str) -> Query:
         """Return a registered query."""

@@ -8,9 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from augury.answers.answer import CACHE, DATABASE, INFERRED, Answer, Tolerance
 from augury.answers.audit import Auditor
 from augury.answers.family import Family
+from augury.answers.many import AnswerColumns, Columns
 from augury.answers.model import Model
 from augury.answers.parameter import Parameter
 from augury.answers.region import Binding, Box, Region
@@ -139,6 +143,36 @@ class Query:
             time.time() - model.time,
             self._reasons,
         )
+
+    def ask_many(
+        self, given: Mapping[str, ArrayLike], *, tolerance: Tolerance | None = None
+    ) -> AnswerColumns:
+        """Return answers of many queries: inferred together, and the others one by one."""
+        if given.keys() != self.parameters.keys():
+            raise QueryError(self._other_names(given))
+        if self.statement.groups:
+            raise QueryError(f"query {self.name!r} groups: ask such queries one by one")
+        columns = Columns(self.name, self.parameters, given)
+        tolerance = self.tolerance if tolerance is None else tolerance
+        values = np.full(columns.length, np.nan)
+        halves = np.zeros(columns.length)
+        origins = np.full(columns.length, INFERRED)
+        sure = np.zeros(columns.length, np.bool_)
+        model = self.model
+        if model is not None and tolerance is not None:
+            boxes = columns.boxes(
+                self.binding.dimensions, self.binding.conditions, self.family.vocabulary.values
+            )
+            values, spreads = model.estimator.estimate(boxes)
+            halves = model.calibration.half_widths(values, spreads, self.confidence)
+            sure = tolerance.allow(values, halves)
+        lows, highs = values - halves, values + halves
+        others = np.flatnonzero(~sure)
+        for at, row in zip(others.tolist(), columns.rows(others), strict=True):
+            answer = self.ask(row, tolerance=tolerance)
+            values[at], lows[at], highs[at] = answer.value, answer.low, answer.high
+            origins[at] = answer.origin
+        return AnswerColumns(values, lows, highs, origins, self.confidence)
 
     def execute(self, values: Mapping[str, Any], region: Region) -> Result:
         """Ask the database, and learn from what it returns."""

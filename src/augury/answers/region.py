@@ -121,6 +121,8 @@ class Binding:
             _dimension(column, conditions, groups, parameters) for column in columns
         )
         """What regions have sides of, in their order."""
+        self.conditions = tuple(conditions)
+        """What chooses."""
         self.groups = tuple(columns.index(group) for group in groups)
         """Places of the columns by which the statement groups, in the statement's order."""
         self._sides = tuple(
