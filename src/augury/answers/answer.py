@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from augury.errors import ConfigurationError
 from augury.parameters import check_number
@@ -87,6 +89,15 @@ class Tolerance:
     def of(cls, given: Tolerance | float | None) -> Tolerance | None:
         """Return a tolerance of what stands for one: a number is an absolute one."""
         return given if given is None or isinstance(given, Tolerance) else cls(absolute=given)
+
+    def allow(
+        self, values: NDArray[np.float64], half_widths: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Return the same for many; what is NaN is not allowed."""
+        absolute = -1.0 if self.absolute is None else self.absolute
+        relative = -1.0 if self.relative is None else self.relative
+        allowed: NDArray[np.bool_] = half_widths <= np.maximum(absolute, relative * np.abs(values))
+        return allowed
 
     def allows(self, value: float, half_width: float) -> bool:
         """Return whether an interval of so much to either side is narrow enough."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import ArrayLike
+
 from augury.answers.answer import Answer, Tolerance
+from augury.answers.audit import Auditor
 from augury.answers.database import Database
 from augury.answers.family import Family
+from augury.answers.many import AnswerColumns
+from augury.answers.model import Model
 from augury.answers.parameter import Parameter
 from augury.answers.query import Query
 from augury.answers.region import Binding
@@ -23,6 +29,8 @@ from augury.tiers import Tiers
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
+_log = logging.getLogger("augury.answers")
+
 _RESERVED = {"exact", "tolerance", "name", "tenant", "confidence"}
 
 
@@ -37,6 +45,9 @@ class Answers(Closing):
     cache
         Where the database's answers are kept: a `Cache` or `Tiers`. By default a cache of 100,000
         results of its own.
+    audits
+        Share of the inferred answers that are verified in the background, by asking the database,
+        too. By default 0.05.
 
     Raises
     ------
@@ -69,7 +80,13 @@ class Answers(Closing):
         self,
         source: str | URL | Engine | None = None,
         cache: Cache[Any, Any] | Tiers[Any, Any] | None = None,
+        *,
+        audits: float = 0.05,
     ) -> None:
+        if not isinstance(audits, int | float) or not 0 <= audits <= 1:
+            raise ConfigurationError(f"audits must be a share from 0 to 1, not {audits!r}")
+        self._audits = float(audits)
+        self._auditor = Auditor()
         self._database = None if source is None else Database(source)
         self._results = results_in(Cache(100_000) if cache is None else cache)
         self._queries: dict[str, Query] = {}
@@ -147,6 +164,9 @@ class Answers(Closing):
             generation=lambda: 0,
             tolerance=Tolerance.of(tolerance),
             confidence=confidence,
+            auditor=self._auditor,
+            audits=self._audits,
+            distrust=self._distrust,
         )
 
     def ask(
@@ -180,6 +200,37 @@ class Answers(Closing):
         """
         return self.query(name).ask(parameters, exact=exact, tolerance=Tolerance.of(tolerance))
 
+    def ask_many(
+        self,
+        name: str,
+        /,
+        *,
+        tolerance: Tolerance | float | None = None,
+        **parameters: ArrayLike,
+    ) -> AnswerColumns:
+        """Answer one query for many values of its parameters.
+
+        Those that can be are inferred together, which takes about a microsecond each. None of them
+        is verified; all others are asked one by one, as by `ask`.
+
+        Parameters
+        ----------
+        name
+            Of the query.
+        tolerance
+            In place of the one it was registered with.
+        parameters
+            For each parameter an array, or one value for all.
+
+        Raises
+        ------
+        QueryError
+            If there is no such query or parameter, or a value is of another type.
+        SourceError
+            If the database does not answer.
+        """
+        return self.query(name).ask_many(parameters, tolerance=Tolerance.of(tolerance))
+
     def query(self, name: str) -> Query:
         """Return a registered query."""
         try:
@@ -189,9 +240,24 @@ class Answers(Closing):
             raise QueryError(f"no query {name!r} is registered; there are: {known}") from None
 
     def close(self) -> None:
-        """Close the connections that it has made itself."""
+        """End the threads, and close the connections that it has made itself."""
+        self._auditor.close()
         if self._database is not None:
             self._database.close()
+
+    def _distrust(self, query: Query, model: Model) -> None:
+        """Switch off models whose answers audits have found wrong, and forget what they know."""
+        since = model.watch.since
+        tables = query.statement.tables
+        _log.warning(
+            "answers of query %r are inferred no more until it is learned anew: %s",
+            query.name,
+            model.watch.finding(),
+        )
+        for each in self._queries.values():
+            if each is query or each.statement.tables & tables:
+                each.model = None
+                each.family.log.forget(before=model.time if since is None else since)
 
     def _of_statement(
         self, name: str, sql: str, types: Mapping[str, Parameter]

@@ -162,7 +162,8 @@ class Conformal:
             factor = self._factors[region]
             if factor == np.inf and len(self._scores[region]):
                 factor = float(self._scores[region][0])
-            off = not abs(estimate - truth) <= factor * spread
+            # Sums may be off by rounding, where the interval has no width.
+            off = not abs(estimate - truth) <= factor * spread + 1e-9 * abs(truth)
             missed = self._nominal - off
             self._template = self._within(self._template + _TEMPLATE_RATE * missed)
             self._own[region] = self._within(self._own[region] + _REGION_RATE * missed)

@@ -8,6 +8,7 @@ from augury.answers.calibration import Calibration
 from augury.answers.fits import Estimator
 from augury.answers.region import Box, Vocabulary
 from augury.answers.target import Target
+from augury.answers.watch import Watch
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,8 @@ class Model:
     vocabulary: Vocabulary
     """The numbers that it knows categories by: as they were when it was fitted, maybe by another
     process."""
+    watch: Watch
+    """What audits have found of it."""
     time: float
     """Seconds since 1970 at which it was fitted."""
     examples: int

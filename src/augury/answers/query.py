@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from augury.answers.answer import CACHE, DATABASE, INFERRED, Answer, Tolerance
+from augury.answers.audit import Auditor
 from augury.answers.family import Family
+from augury.answers.many import AnswerColumns, Columns
 from augury.answers.model import Model
 from augury.answers.parameter import Parameter
-from augury.answers.region import Binding, Region
+from augury.answers.region import Binding, Box, Region
 from augury.answers.result import Result, read_result
 from augury.answers.results import Key, Results
 from augury.answers.statement import Statement
 from augury.answers.target import Target
+from augury.answers.watch import Audit
 from augury.errors import QueryError
 
 Run = Callable[[Mapping[str, Any]], tuple[Sequence[tuple[Any, ...]], float]]
@@ -39,6 +46,9 @@ class Query:
         generation: Callable[[], Any],
         tolerance: Tolerance | None,
         confidence: float,
+        auditor: Auditor,
+        audits: float,
+        distrust: Callable[[Query, Model], None],
     ) -> None:
         self.name = name
         self.statement = statement
@@ -55,6 +65,9 @@ class Query:
         self._run = run
         self._results = results
         self._generation = generation
+        self._auditor = auditor
+        self._audits = audits
+        self._distrust = distrust
         self._names = tuple(self.parameters)
         self._space = f"{family.name} | {target.kind} {statement.column}"
 
@@ -92,7 +105,7 @@ class Query:
         held = self._results.get(key)
         if held is not None:
             return self._exact(held, CACHE)
-        inferred = self.infer(region, self.tolerance if tolerance is None else tolerance)
+        inferred = self.infer(values, region, self.tolerance if tolerance is None else tolerance)
         if inferred is not None:
             return inferred
         result = self._results.load(
@@ -104,17 +117,23 @@ class Query:
         """Return what only equal queries, of data of the same generation, have."""
         return ("augury.answers", self._space, self._generation(), region)
 
-    def infer(self, region: Region, tolerance: Tolerance | None) -> Answer | None:
-        """Return an inferred answer, if there is one that is sure enough."""
+    def infer(
+        self, values: Mapping[str, Any], region: Region, tolerance: Tolerance | None
+    ) -> Answer | None:
+        """Return an inferred answer, if there is one that is sure enough; have some verified."""
         model = self.model
         if model is None or tolerance is None or self.statement.groups:
             return None
         box = model.vocabulary.box(region)
         if box is None:
             return None
-        estimate, half, _ = model.infer(box, self.confidence)
+        estimate, half, spread = model.infer(box, self.confidence)
         if not (math.isfinite(half) and tolerance.allows(estimate, half)):
             return None
+        if random.random() < self._audits:
+            self._auditor.submit(
+                lambda: self._audit(model, values, region, box, estimate, half, spread)
+            )
         return Answer(
             estimate,
             estimate - half,
@@ -125,6 +144,36 @@ class Query:
             self._reasons,
         )
 
+    def ask_many(
+        self, given: Mapping[str, ArrayLike], *, tolerance: Tolerance | None = None
+    ) -> AnswerColumns:
+        """Return answers of many queries: inferred together, and the others one by one."""
+        if given.keys() != self.parameters.keys():
+            raise QueryError(self._other_names(given))
+        if self.statement.groups:
+            raise QueryError(f"query {self.name!r} groups: ask such queries one by one")
+        columns = Columns(self.name, self.parameters, given)
+        tolerance = self.tolerance if tolerance is None else tolerance
+        values = np.full(columns.length, np.nan)
+        halves = np.zeros(columns.length)
+        origins = np.full(columns.length, INFERRED)
+        sure = np.zeros(columns.length, np.bool_)
+        model = self.model
+        if model is not None and tolerance is not None:
+            boxes = columns.boxes(
+                self.binding.dimensions, self.binding.conditions, model.vocabulary.values
+            )
+            values, spreads = model.estimator.estimate(boxes)
+            halves = model.calibration.half_widths(values, spreads, self.confidence)
+            sure = tolerance.allow(values, halves)
+        lows, highs = values - halves, values + halves
+        others = np.flatnonzero(~sure)
+        for at, row in zip(others.tolist(), columns.rows(others), strict=True):
+            answer = self.ask(row, tolerance=tolerance)
+            values[at], lows[at], highs[at] = answer.value, answer.low, answer.high
+            origins[at] = answer.origin
+        return AnswerColumns(values, lows, highs, origins, self.confidence)
+
     def execute(self, values: Mapping[str, Any], region: Region) -> Result:
         """Ask the database, and learn from what it returns."""
         rows, took = self._run(values)
@@ -132,6 +181,29 @@ class Query:
         result = read_result(self.name, self.statement, rows, time.time())
         self.family.note(region, self.binding.groups, result)
         return result
+
+    def _audit(
+        self,
+        model: Model,
+        values: Mapping[str, Any],
+        region: Region,
+        box: Box,
+        estimate: float,
+        half: float,
+        spread: float,
+    ) -> None:
+        """Compare an inferred answer with the database's, and keep that."""
+        key = self.key(region)
+        result = self.execute(values, region)
+        truth = result.values[0]
+        truth = math.nan if truth is None else float(truth)
+        if self.model is not model or self.key(region) != key:
+            return  # which of them the truth is of, nobody knows
+        self._results.put(key, result, tuple(self.statement.tables))
+        model.calibration.note(estimate, spread, truth)
+        model.watch.note(Audit(box, estimate, half, truth, result.time))
+        if model.watch.alarm:
+            self._distrust(self, model)
 
     def _exact(self, result: Result, origin: str) -> Answer:
         if self.statement.groups:

@@ -9,8 +9,9 @@ regions, however they were written.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -52,6 +53,7 @@ class Vocabulary:
 
     def __init__(self, dimensions: Sequence[Dimension]) -> None:
         self.dimensions = tuple(dimensions)
+        self._ordered = tuple(dimension.ordered for dimension in dimensions)
         self.values: tuple[dict[Any, int], ...] = tuple({} for _ in dimensions)
         """Of each dimension, the number of each value; empty if it is ordered."""
 
@@ -71,9 +73,21 @@ class Vocabulary:
         return self.values[dimension].get(value)
 
     def box(self, region: Region) -> Box | None:
-        """Return a region as a box, if it is one of values that are known."""
-        boxes = self.boxes(region)
-        return boxes[0] if boxes is not None and len(boxes) == 1 else None
+        """Return a region as a box, if it is one, not empty, and of values that are known."""
+        sides: list[tuple[float, float]] = []
+        for ordered, values, side in zip(self._ordered, self.values, region, strict=True):
+            if side is None:
+                return None
+            if ordered:
+                if len(side) != 2 or side[0] > side[1]:
+                    return None
+                sides.append(side)
+            else:
+                number = values.get(side[0]) if len(side) == 1 else None
+                if number is None:
+                    return None
+                sides.append((number, number))
+        return tuple(sides)
 
     def boxes(self, region: Region, *, new: bool = False) -> list[Box] | None:
         """Return the disjoint boxes that make up a region; None if a value is unknown.
@@ -113,19 +127,22 @@ class Binding:
             _dimension(column, conditions, groups, parameters) for column in columns
         )
         """What regions have sides of, in their order."""
+        self.conditions = tuple(conditions)
+        """What chooses."""
         self.groups = tuple(columns.index(group) for group in groups)
         """Places of the columns by which the statement groups, in the statement's order."""
         self._sides = tuple(
-            (
+            _side_of(
                 dimension,
-                tuple(each for each in conditions if each.column == dimension.name),
+                [each for each in conditions if each.column == dimension.name],
+                parameters,
             )
             for dimension in self.dimensions
         )
 
     def region(self, values: Mapping[str, Any]) -> Region:
         """Return what these values, which have been checked, choose."""
-        return tuple([_side(dimension, those, values) for dimension, those in self._sides])
+        return tuple([side(values) for side in self._sides])
 
 
 def _dimension(
@@ -147,6 +164,19 @@ def _dimension(
             f"{column} is compared by more and less, and so its parameters must be numbers or dates"
         )
     return Dimension(column, ordered, ordered and kinds <= {int, bool})
+
+
+def _side_of(
+    dimension: Dimension, conditions: Sequence[Condition], parameters: Mapping[str, Parameter]
+) -> Callable[[Mapping[str, Any]], Side]:
+    """Return what makes a side of values; of the usual ones, in as few steps as can be."""
+    numbers = all(parameters[each.parameter].kind in (int, float) for each in conditions)
+    match [(each.operator, each.parameter) for each in conditions]:
+        case [("=", name)] if not dimension.ordered:
+            return lambda values: (values[name],)
+        case [(">=", low), ("<=", high)] if dimension.ordered and numbers:
+            return lambda values: (float(values[low]), float(values[high]))
+    return partial(_side, dimension, conditions)
 
 
 def _side(dimension: Dimension, conditions: Iterable[Condition], values: Mapping[str, Any]) -> Side:
@@ -190,19 +220,3 @@ def points_of(region: Region, groups: Sequence[int], found: Sequence[Any]) -> Re
     for place, value in zip(groups, found, strict=True):
         sides[place] = (value,)
     return tuple(sides)
-
-
-def is_empty(region: Region) -> bool:
-    """Return whether no row can be in a region."""
-    return any(
-        side is not None and (not side or (isinstance(side[0], float) and _all_empty(side)))
-        for side in region
-    )
-
-
-def _all_empty(side: tuple[Any, ...]) -> bool:
-    return all(low > high for low, high in _intervals(side))
-
-
-def _intervals(side: tuple[Any, ...]) -> Iterator[tuple[float, float]]:
-    return zip(side[::2], side[1::2], strict=True)

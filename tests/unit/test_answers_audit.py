@@ -1,0 +1,119 @@
+"""Inferred answers are verified against the database, and models that fail are switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from augury.answers import Answers
+from augury.answers.model import Model
+from augury.answers.watch import Watch
+
+
+class Fixed:
+    """Estimates 10 times the parameter, and is always as sure."""
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[float, float, float]] = []
+
+    def estimate(self, boxes: Any) -> tuple[Any, Any]:
+        return 10 * boxes[:, 0, 0], np.ones(len(boxes))
+
+    def estimate_one(self, box: Any) -> tuple[float, float]:
+        return 10 * box[0][0], 1.0
+
+    def arrays(self) -> dict[str, Any]:
+        return {}
+
+    def half_width(self, estimate: float, spread: float, confidence: float) -> float:
+        return 0.5
+
+    def half_widths(self, estimates: Any, spreads: Any, confidence: float) -> Any:
+        return np.full(len(estimates), 0.5)
+
+    def note(self, estimate: float, spread: float, truth: float) -> None:
+        self.noted.append((estimate, spread, truth))
+
+
+class Service:
+    """A function that answers 10 times its parameter, until it is wrong by `off`."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.off = 0.0
+
+    def __call__(self, *, x: int) -> float:
+        self.asked.append(x)
+        return 10.0 * x + self.off
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+def answers(service: Service) -> Iterator[Answers]:
+    with Answers(audits=1.0) as made:
+        made.register("ten", service, {"x": int}, tolerance=1.0)
+        fixed = Fixed()
+        ten = made.query("ten")
+        ten.model = Model(
+            "fixed", ten.target, fixed, fixed, ten.family.vocabulary, Watch(0.95), 0.0, 0
+        )
+        yield made
+
+
+def test_inferred_answers_say_so_and_are_verified(answers: Answers, service: Service) -> None:
+    answer = answers.ask("ten", x=3)
+    assert (answer.value, answer.low, answer.high) == (30.0, 29.5, 30.5)
+    assert (answer.origin, answer.confidence, answer.exact) == ("inferred", 0.95, False)
+    assert answers._auditor.wait(10)
+    assert service.asked == [3]
+    # What the audit has found is kept: it is exact, and costs no more.
+    again = answers.ask("ten", x=3)
+    assert (again.value, again.origin) == (30.0, "cache")
+    model = answers.query("ten").model
+    assert model is not None
+    finding = model.watch.finding()
+    assert finding is not None
+    assert (finding.audits, finding.coverage) == (1, 1.0)
+    assert model.calibration.noted == [(30.0, 1.0, 30.0)]  # type: ignore[attr-defined]
+
+
+def test_exact_is_never_inferred(answers: Answers, service: Service) -> None:
+    service.off = 7.0
+    answer = answers.ask("ten", x=3, exact=True)
+    assert (answer.value, answer.origin) == (37.0, "database")
+
+
+def test_too_wide_an_interval_is_not_given(answers: Answers) -> None:
+    answer = answers.ask("ten", x=3, tolerance=0.1)
+    assert answer.origin == "database"
+
+
+def test_a_model_that_fails_is_switched_off(answers: Answers, service: Service) -> None:
+    service.off = 100.0
+    for x in range(50):
+        answers.ask("ten", x=x)
+        assert answers._auditor.wait(10)
+    assert answers.query("ten").model is None
+    assert answers.ask("ten", x=100).origin == "database"
+    # Five misses are enough; what was found wrong is kept right.
+    inferred = [x for x in range(50) if answers.ask("ten", x=x).value != 10.0 * x + 100.0]
+    assert inferred == []
+
+
+def test_many_are_inferred_together(answers: Answers, service: Service) -> None:
+    found = answers.ask_many("ten", x=np.array([3, 1, 3]))
+    assert found.values.tolist() == [30.0, 10.0, 30.0]
+    assert found.lows.tolist() == [29.5, 9.5, 29.5]
+    assert set(found.origins.tolist()) == {"inferred"}
+    assert service.asked == []
+    found = answers.ask_many("ten", x=[4, 5], tolerance=0.1)
+    assert found.values.tolist() == found.lows.tolist() == [40.0, 50.0]
+    assert found.origins.tolist() == ["database", "database"]
+    assert len(answers.ask_many("ten", x=np.array([], np.int64))) == 0
