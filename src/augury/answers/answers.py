@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
@@ -12,12 +12,14 @@ from augury.answers.answer import Answer, Tolerance
 from augury.answers.audit import Auditor
 from augury.answers.database import Database
 from augury.answers.family import Family
+from augury.answers.learner import Learner
 from augury.answers.many import AnswerColumns
 from augury.answers.model import Model
 from augury.answers.parameter import Parameter
 from augury.answers.query import Query
 from augury.answers.region import Binding
 from augury.answers.results import results_in
+from augury.answers.selection import Selection
 from augury.answers.statement import Condition, Statement, read_statement
 from augury.answers.target import Target
 from augury.cache import Cache
@@ -48,6 +50,9 @@ class Answers(Closing):
     audits
         Share of the inferred answers that are verified in the background, by asking the database,
         too. By default 0.05.
+    learns
+        Whether models are made in the background, as more queries are executed; see
+        `augury.answers.learner.Learner`. True by default; else `learn` makes them.
 
     Raises
     ------
@@ -82,6 +87,7 @@ class Answers(Closing):
         cache: Cache[Any, Any] | Tiers[Any, Any] | None = None,
         *,
         audits: float = 0.05,
+        learns: bool = True,
     ) -> None:
         if not isinstance(audits, int | float) or not 0 <= audits <= 1:
             raise ConfigurationError(f"audits must be a share from 0 to 1, not {audits!r}")
@@ -90,6 +96,8 @@ class Answers(Closing):
         self._database = None if source is None else Database(source)
         self._results = results_in(Cache(100_000) if cache is None else cache)
         self._queries: dict[str, Query] = {}
+        self._learner = Learner(self._queries)
+        self._learns = learns
         self._families: dict[str, Family] = {}
 
     def register(
@@ -168,6 +176,8 @@ class Answers(Closing):
             audits=self._audits,
             distrust=self._distrust,
         )
+        if self._learns and tolerance is not None:
+            self._learner.start()
 
     def ask(
         self,
@@ -231,6 +241,38 @@ class Answers(Closing):
         """
         return self.query(name).ask_many(parameters, tolerance=Tolerance.of(tolerance))
 
+    def learn(
+        self, names: Sequence[str] | None = None, *, models: Sequence[str] | None = None
+    ) -> list[Selection]:
+        """Learn from all that has been executed, now and here.
+
+        Parameters
+        ----------
+        names
+            Of queries. By default all that have a tolerance.
+        models
+            Kinds of models that may be used, such as ``["cube", "gbm"]``. By default all that are
+            installed.
+
+        Returns
+        -------
+        list of Selection
+            Of each query, how all models did on the newest of its executed queries, and which of
+            them answers from now on.
+
+        Raises
+        ------
+        QueryError
+            If there is no such query.
+        ConfigurationError
+            If there is no such kind of model.
+        MissingExtraError
+            If what fits it is not installed.
+        """
+        for name in names or ():
+            self.query(name)
+        return self._learner.learn(names, models)
+
     def query(self, name: str) -> Query:
         """Return a registered query."""
         try:
@@ -241,6 +283,7 @@ class Answers(Closing):
 
     def close(self) -> None:
         """End the threads, and close the connections that it has made itself."""
+        self._learner.close()
         self._auditor.close()
         if self._database is not None:
             self._database.close()
