@@ -47,7 +47,7 @@ def _regress(
     from threadpoolctl import threadpool_limits
 
     mean, scale = standard(rows)
-    centre, deviation = float(values.mean()), float(values.std()) or 1.0
+    centre, deviation = float(values.mean()), float(values.std()) or 1e-9
     network = MLPRegressor(**_PARAMETERS, random_state=seed)
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)  # the best that it can in this time
