@@ -24,6 +24,8 @@ from augury.answers import Answers, Tolerance
 from augury.answers.learner import Learner
 from augury.answers.selection import select
 from augury.errors import ConfigurationError, QueryError
+from augury.models import Registry
+from tests.unit.own_process import run
 
 WHERE = "FROM flights WHERE origin = :origin AND month BETWEEN :first AND :last"
 TYPES = {"origin": str, "first": int, "last": int}
@@ -60,8 +62,8 @@ def questions(count: int, seed: int = 2) -> list[dict[str, Any]]:
     return [every[at] for at in order[:count]]
 
 
-def made(path: Path, *, learns: bool = False) -> Answers:
-    answers = Answers(f"sqlite:///{path}", audits=0.0, learns=learns)
+def made(path: Path, *, learns: bool = False, registry: Registry | None = None) -> Answers:
+    answers = Answers(f"sqlite:///{path}", audits=0.0, learns=learns, registry=registry)
     answers.register("count", f"SELECT count(*) {WHERE}", TYPES, tolerance=Tolerance(relative=0.3))
     answers.register("delay", f"SELECT avg(delay) {WHERE}", TYPES, tolerance=2.0)
     answers.register("total", f"SELECT sum(delay) {WHERE}", TYPES)
@@ -218,8 +220,6 @@ def test_ends_with_its_answers(path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_child_learns_by_itself(path: Path) -> None:
-    from tests.unit.own_process import run
-
     code = f"""
 import os, time
 from pathlib import Path

@@ -25,6 +25,7 @@ from augury.answers.target import Target
 from augury.cache import Cache
 from augury.closing import Closing
 from augury.errors import ConfigurationError, QueryError
+from augury.models import Registry
 from augury.parameters import check_instance
 from augury.tiers import Tiers
 
@@ -53,6 +54,9 @@ class Answers(Closing):
     learns
         Whether models are made in the background, as more queries are executed; see
         `augury.answers.learner.Learner`. True by default; else `learn` makes them.
+    registry
+        Where models are published as they are made, and from where newer ones are taken that
+        another process has published; None (the default) for neither.
 
     Raises
     ------
@@ -88,16 +92,18 @@ class Answers(Closing):
         *,
         audits: float = 0.05,
         learns: bool = True,
+        registry: Registry | None = None,
     ) -> None:
         if not isinstance(audits, int | float) or not 0 <= audits <= 1:
             raise ConfigurationError(f"audits must be a share from 0 to 1, not {audits!r}")
+        if registry is not None:
+            check_instance("registry", registry, Registry)
         self._audits = float(audits)
         self._auditor = Auditor()
         self._database = None if source is None else Database(source)
         self._results = results_in(Cache(100_000) if cache is None else cache)
         self._queries: dict[str, Query] = {}
-        self._learner = Learner(self._queries)
-        self._learns = learns
+        self._learner = Learner(self._queries, registry, learns=learns)
         self._families: dict[str, Family] = {}
 
     def register(
@@ -176,8 +182,7 @@ class Answers(Closing):
             audits=self._audits,
             distrust=self._distrust,
         )
-        if self._learns and tolerance is not None:
-            self._learner.start()
+        self._learner.add(self._queries[name])
 
     def ask(
         self,
