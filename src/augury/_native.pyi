@@ -321,6 +321,25 @@ class Doorkeeper:
     @property
     def bytes(self) -> int: ...
 
+class TreeEnsemble:
+    def __init__(
+        self,
+        features: int,
+        *,
+        left: NDArray[np.int64],
+        right: NDArray[np.int64],
+        feature: NDArray[np.int64],
+        threshold: NDArray[np.float64],
+        nan_to_left: NDArray[np.uint8],
+        values: NDArray[np.float64],
+        roots: NDArray[np.int64],
+    ) -> None: ...
+    def add(self, rows: NDArray[np.float32], sums: NDArray[np.float64]) -> None: ...
+
+def unchanged(
+    containers: list[tuple[Mapping[Any, Any] | list[Any] | tuple[Any, ...], tuple[Any, ...]]],
+) -> bool: ...
+
 class Simulation:
     def __init__(
         self,

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from types import FunctionType
 from typing import Any
 
+from augury import _native
 from augury.inference.code import add_function
 
 UNWRITABLE = (pickle.PicklingError, TypeError, AttributeError)
@@ -75,35 +76,47 @@ class Attributes:
     that none can come back at the address of another. Of `others` no attributes are compared.
     """
 
-    __slots__ = ("_seen",)
+    __slots__ = ("_containers", "_models")
 
     def __init__(
         self, models: list[Any], deep: int = _DEEPEST, *, others: Sequence[Any] = ()
     ) -> None:
-        self._seen: list[Any] = [*models, *others]
+        self._models: tuple[Any, ...] = (*models, *others)
+        self._containers: list[tuple[Any, tuple[Any, ...]]] = []
         for model in models:
             if hasattr(model, "__dict__"):  # else it is a step to be passed through
                 self._walk(model, deep)
 
     def _walk(self, value: Any, deep: int) -> None:
-        seen = self._seen
-        for each in list(vars(value).values()):  # a fit in another thread may add some
-            seen.append(each)
+        # A fit in another thread may add some.
+        for each in self._noted(vars(value)):
             if isinstance(each, list | tuple):
-                for element in each:
-                    seen.append(element)
-                    if isinstance(element, tuple):  # a named step
-                        seen.extend(element)
-                        if deep and hasattr(element[-1], "get_params"):
-                            self._walk(element[-1], deep - 1)
+                for element in self._noted(each):
+                    if not deep or not isinstance(element, tuple):
+                        continue
+                    if element and hasattr(element[-1], "get_params"):  # a named step
+                        self._walk(element[-1], deep - 1)
             elif isinstance(each, dict):
-                seen.extend(each.values())
+                self._noted(each)
             elif deep and hasattr(each, "get_params"):
                 self._walk(each, deep - 1)
 
+    def _noted(self, container: Any) -> tuple[Any, ...]:
+        held = tuple(container.values() if isinstance(container, dict) else container)
+        self._containers.append((container, held))
+        return held
+
+    def holds(self) -> bool:
+        """Return whether all is as it was."""
+        return _native.unchanged(self._containers)
+
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Attributes) or len(self._seen) != len(other._seen):
+        if self is other:
+            return True
+        if not isinstance(other, Attributes) or len(self._containers) != len(other._containers):
             return False
-        return all(mine is its for mine, its in zip(self._seen, other._seen, strict=True))
+        mine = [self._models, *(held for _, held in self._containers)]
+        its = [other._models, *(held for _, held in other._containers)]
+        return _native.unchanged(list(zip(mine, its, strict=True)))
 
     __hash__ = None  # type: ignore[assignment]

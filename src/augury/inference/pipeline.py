@@ -186,7 +186,7 @@ class _Stage(Estimator):
                 raise
             raise OutputError(f"after step {self._step!r}, {error}") from error
 
-    def state(self) -> Any:
+    def state(self) -> Attributes:
         """Return what is compared to tell whether a step up to this one may have changed."""
         return Attributes(self._steps())
 

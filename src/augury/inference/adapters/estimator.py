@@ -14,6 +14,7 @@ from augury.inference.adapters.contract import Adapter, Batch, Outputs
 from augury.inference.arrays import batch_of, rows_of
 from augury.inference.frames import batch_of_frame, join, select
 from augury.inference.objects import UNWRITABLE, Attributes, digest_of
+from augury.inference.trees import Trees
 
 RANK = 20
 _LABELS = (str, bytes, int, float, bool)  # that MessagePack returns as they were
@@ -42,6 +43,8 @@ class Estimator(Adapter):
     def __init__(self, model: Any, method: str) -> None:
         self.model = model
         self.method = method
+        self._seen: Attributes | None = None
+        self._trees: tuple[Attributes | None, Trees | None] = None, None
 
     def read(self, given: Any) -> Batch:
         """Return the rows of what the user passed."""
@@ -57,7 +60,12 @@ class Estimator(Adapter):
 
     def returned(self, rows: Any) -> Any:
         """Return what the model returns for these rows."""
-        return getattr(self.model, self.method)(rows)
+        state = self.state()
+        of, trees = self._trees
+        if of is not state:
+            trees = Trees.of(self.model, self.method)
+            self._trees = state, trees
+        return getattr(self.model, self.method)(rows) if trees is None else trees(rows)
 
     def outputs(self, returned: Any) -> Outputs:
         """Return what the model returned as arrays."""
@@ -101,9 +109,12 @@ class Estimator(Adapter):
             ) from None
         return Outputs((places,), labels)
 
-    def state(self) -> Any:
+    def state(self) -> Attributes:
         """Return what is compared to tell whether the model may have changed."""
-        return Attributes([self.model])
+        seen = self._seen
+        if seen is None or not seen.holds():
+            seen = self._seen = Attributes([self.model])
+        return seen
 
     def fingerprint(self) -> bytes:
         """Return what stands for all that the output depends on but the row."""

@@ -1,0 +1,55 @@
+// Whether containers still hold the very objects that they held before.
+#include <Python.h>
+#include <nanobind/stl/pair.h>
+
+#include "bind/bind.hpp"
+
+namespace nb = nanobind;
+
+namespace augury {
+namespace {
+
+// No code of the user's runs, so nothing can change meanwhile.
+bool same_values(PyObject* dict, PyObject* const* before, Py_ssize_t count) {
+  if (PyDict_GET_SIZE(dict) != count) return false;
+  PyObject* value = nullptr;
+  for (Py_ssize_t at = 0, i = 0; PyDict_Next(dict, &at, nullptr, &value) != 0; ++i) {
+    if (value != before[i]) return false;
+  }
+  return true;
+}
+
+bool same_elements(PyObject* sequence, PyObject* const* before, Py_ssize_t count) {
+  if (PySequence_Fast_GET_SIZE(sequence) != count) return false;
+  PyObject* const* const elements = PySequence_Fast_ITEMS(sequence);
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    if (elements[i] != before[i]) return false;
+  }
+  return true;
+}
+
+// See unchanged() in _native.pyi: pairs of a dict, list or tuple, and a tuple of what it held. A
+// mapping of another kind, such as an OrderedDict, may have an order of its own.
+bool unchanged(const nb::list& containers) {
+  for (const nb::handle pair : containers) {
+    const auto [container, tuple] = nb::cast<std::pair<nb::object, nb::tuple>>(pair);
+    PyObject* const* const before = PySequence_Fast_ITEMS(tuple.ptr());
+    const Py_ssize_t count = PyTuple_GET_SIZE(tuple.ptr());
+    if (PyDict_CheckExact(container.ptr())) {
+      if (!same_values(container.ptr(), before, count)) return false;
+    } else if (PyList_Check(container.ptr()) || PyTuple_Check(container.ptr())) {
+      if (!same_elements(container.ptr(), before, count)) return false;
+    } else if (!same_elements(nb::tuple(container.attr("values")()).ptr(), before, count)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+void bind_unchanged(nb::module_& module) {
+  module.def("unchanged", &unchanged, nb::arg("containers"));
+}
+
+}  // namespace augury
