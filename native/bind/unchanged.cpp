@@ -1,6 +1,6 @@
 // Whether containers still hold the very objects that they held before.
 #include <Python.h>
-#include <nanobind/stl/pair.h>
+#include <nanobind/nanobind.h>
 
 #include "bind/bind.hpp"
 
@@ -32,9 +32,14 @@ bool same_elements(PyObject* sequence, PyObject* const* before, Py_ssize_t count
 // mapping of another kind, such as an OrderedDict, may have an order of its own.
 bool unchanged(const nb::list& containers) {
   for (const nb::handle pair : containers) {
-    const auto [container, tuple] = nb::cast<std::pair<nb::object, nb::tuple>>(pair);
-    PyObject* const* const before = PySequence_Fast_ITEMS(tuple.ptr());
-    const Py_ssize_t count = PyTuple_GET_SIZE(tuple.ptr());
+    if (PyTuple_Check(pair.ptr()) == 0 || PyTuple_GET_SIZE(pair.ptr()) != 2 ||
+        PyTuple_Check(PyTuple_GET_ITEM(pair.ptr(), 1)) == 0) {
+      throw nb::type_error("expected pairs of a container and a tuple");
+    }
+    const nb::handle container = PyTuple_GET_ITEM(pair.ptr(), 0);
+    const nb::handle held = PyTuple_GET_ITEM(pair.ptr(), 1);
+    PyObject* const* const before = PySequence_Fast_ITEMS(held.ptr());
+    const Py_ssize_t count = PyTuple_GET_SIZE(held.ptr());
     if (PyDict_CheckExact(container.ptr())) {
       if (!same_values(container.ptr(), before, count)) return false;
     } else if (PyList_Check(container.ptr()) || PyTuple_Check(container.ptr())) {

@@ -314,6 +314,9 @@ def store_rows(
     ttl: float | None = None,
     cost: float = 1.0,
 ) -> None: ...
+def fill_rows(
+    out: NDArray[np.uint8], source: NDArray[np.int64], outputs: NDArray[np.uint8]
+) -> None: ...
 
 class Doorkeeper:
     def __init__(self, rows: int) -> None: ...

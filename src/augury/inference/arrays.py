@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augury.errors import InputError
-from augury.inference.adapters.contract import Batch, Leaf, Outputs
+from augury.inference.adapters.contract import Batch, Outputs
 
 
 def rows_of(given: Any, what: str = "the input") -> NDArray[Any]:
@@ -72,25 +71,3 @@ def pack(outputs: Outputs) -> NDArray[np.uint8]:
     """Return outputs as one line of bytes a row."""
     parts = [bytes_of(leaf) for leaf in outputs.leaves]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-
-
-def leaves_of(outputs: Outputs) -> tuple[Leaf, ...]:
-    """Return what `unpack` has to know."""
-    return tuple(Leaf(leaf.dtype.str, leaf.shape[1:]) for leaf in outputs.leaves)
-
-
-def width_of(leaves: tuple[Leaf, ...]) -> int:
-    """Return how many bytes a row of these takes."""
-    return sum(np.dtype(leaf.dtype).itemsize * prod(leaf.shape) for leaf in leaves)
-
-
-def unpack(lines: NDArray[np.uint8], leaves: tuple[Leaf, ...], form: Any) -> Outputs:
-    """Return what `pack` was given."""
-    arrays, start = [], 0
-    for leaf in leaves:
-        dtype = np.dtype(leaf.dtype)
-        width = dtype.itemsize * prod(leaf.shape)
-        part = lines if len(leaves) == 1 else np.ascontiguousarray(lines[:, start : start + width])
-        arrays.append(part.reshape(-1).view(dtype).reshape(len(lines), *leaf.shape))
-        start += width
-    return Outputs(tuple(arrays), form)

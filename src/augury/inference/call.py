@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from time import perf_counter
 from typing import Any
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from augury import _native
 from augury.errors import ConfigurationError, InputError, OutputError
 from augury.inference.adapters import Adapter, Batch, Outputs
-from augury.inference.arrays import pack, rounded, unpack, width_of
+from augury.inference.arrays import pack, rounded
 from augury.inference.bypass import Bypass
 from augury.inference.lookup import Computed, Form, Found
 from augury.inference.rounding import RoundingError, rounding_error
@@ -86,7 +85,7 @@ class Call:
             raise InputError("there are no rows to compare answers for")
         own = self._ran(batch, None, len(batch.rows))
         lines, form = self._looked_up(batch, *self._space(batch.signature), perf_counter())
-        return rounding_error(own.leaves, unpack(lines, form.leaves, form.form).leaves)
+        return rounding_error(own.leaves, form.unpack(lines).leaves)
 
     @property
     def remote(self) -> bool:
@@ -123,22 +122,24 @@ class Call:
             rows += len(found.batch.rows)
         missing = np.array([start[found] + row for found, row in asked], np.int64)
         space, form = self._space(joined.batch.signature)
-        computed = self._computed(replace(joined, space=space, form=form, missing=missing))
+        computed = self._computed(
+            msgspec.structs.replace(joined, space=space, form=form, missing=missing)
+        )
         self._count(0, computed=len(missing), model=computed.model_seconds)
         # A model may reuse the memory of its outputs, and others read these lines later.
-        return replace(computed, lines=computed.lines.copy())
+        return msgspec.structs.replace(computed, lines=computed.lines.copy())
 
     def _joined(self, calls: Sequence[Found]) -> Found:
         """Return what the rows of several calls are together; not what was found of them."""
         first = calls[0]
-        batch = replace(
+        batch = msgspec.structs.replace(
             first.batch,
             given=self._adapter.join([found.batch.given for found in calls]),
             rows=np.concatenate([found.batch.rows for found in calls]),
         )
         digests = np.concatenate([found.digests for found in calls])
         verified = [found.verified for found in calls if found.verified is not None]
-        return replace(
+        return msgspec.structs.replace(
             first,
             batch=batch,
             digests=digests,
@@ -147,7 +148,7 @@ class Call:
 
     def assemble(self, lines: NDArray[np.uint8], form: Form) -> Any:
         """Return outputs as the model itself would."""
-        return self._adapter.assemble(unpack(lines, form.leaves, form.form))
+        return self._adapter.assemble(form.unpack(lines))
 
     def _bare(self, given: Any) -> Any:
         """Run the model on a batch at which nobody looks."""
@@ -177,7 +178,7 @@ class Call:
         started = perf_counter()
         keyed = self._keyed(batch, worth)
         digests = _native.digest_rows(keyed)
-        out = np.empty((len(worth), width_of(form.leaves)), np.uint8)
+        out = np.empty((len(worth), form.width), np.uint8)
         verified = keyed if self._verify else None
         missing, source = self._store.find(space, digests, out, verified)
         found = source < 0
@@ -239,7 +240,7 @@ class Call:
         keyed = self._keyed(batch, None)
         digests = _native.digest_rows(keyed)
         verified = keyed if self._verify else None
-        lines = np.empty((len(batch.rows), 0 if form is None else width_of(form.leaves)), np.uint8)
+        lines = np.empty((len(batch.rows), 0 if form is None else form.width), np.uint8)
         missing, source = self._store.find(space, digests, lines, verified)
         return Found(batch, space, form, digests, verified, lines, missing, source)
 
@@ -305,11 +306,7 @@ class Call:
 
     def _lines(self, outputs: Outputs, form: Form) -> NDArray[np.uint8]:
         """Return outputs as bytes, if they look as outputs of this model did before."""
-        alike = len(outputs.leaves) == len(form.leaves) and all(
-            leaf.dtype.str == known.dtype and leaf.shape[1:] == known.shape
-            for leaf, known in zip(outputs.leaves, form.leaves, strict=True)
-        )
-        if not alike or outputs.form != form.form:
+        if Form.of(outputs) != form:
             raise OutputError(
                 "the model returns rows of another shape or type than before for the same kind of "
                 "input; such outputs cannot be cached"

@@ -6,10 +6,8 @@ import importlib
 import os
 import sys
 from collections import OrderedDict
-from collections.abc import Collection
 from functools import cache
 from hashlib import blake2b
-from operator import is_
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
@@ -36,15 +34,14 @@ class Seen:
     lie at an address that is compared.
     """
 
-    __slots__ = ("_containers", "_contents", "_empty", "_scripts", "_tensors", "training")
+    __slots__ = ("_containers", "_contents", "_scripts", "_tensors", "training")
 
     training: Any
     """A module that is in training mode, or None."""
 
     def __init__(self, module: Any) -> None:
         self.training = None
-        self._containers: list[tuple[Collection[Any], tuple[Any, ...]]] = []
-        self._empty: list[Collection[Any]] = []  # containers, of which modules have many
+        self._containers: list[tuple[Any, tuple[Any, ...]]] = []
         self._tensors: list[tuple[Any, int, int, Any]] = []
         self._contents: list[tuple[Any, bytes]] = []  # of tensors that keep no versions
         self._scripts: list[Any] = []
@@ -52,11 +49,8 @@ class Seen:
 
     def holds(self) -> bool:
         """Return whether all is as it was."""
-        if any(self._empty):
+        if not _native.unchanged(self._containers):
             return False
-        for container, before in self._containers:
-            if len(container) != len(before) or not all(map(is_, container, before)):
-                return False
         for tensor, version, address, _ in self._tensors:
             if tensor._version != version or tensor.data_ptr() != address:
                 return False
@@ -75,19 +69,17 @@ class Seen:
             for tensor in (*module.parameters(), *module.buffers()):
                 self._tensor(tensor)
         else:
-            self._values(vars(module).values(), torch, known)
+            self._container(vars(module), torch, known)
 
-    def _values(self, values: Collection[Any], torch: Any, known: set[int]) -> None:
-        self._containers.append((values, tuple(values)))
+    def _container(self, container: Any, torch: Any, known: set[int]) -> None:
+        values = tuple(container.values() if isinstance(container, dict) else container)
+        self._containers.append((container, values))
         for value in values:
             kind = type(value)
             if kind in _CONTAINERS:
-                if not value:
-                    self._empty.append(value)
-                elif len(value) <= _MOST and id(value) not in known:
+                if len(value) <= _MOST and id(value) not in known:
                     known.add(id(value))
-                    held = value.values() if isinstance(value, dict) else value
-                    self._values(held, torch, known)
+                    self._container(value, torch, known)
             elif kind not in _PLAIN:
                 if isinstance(value, torch.Tensor):
                     self._tensor(value)
