@@ -167,7 +167,7 @@ void store_rows(nb::handle object, const nb::bytes& space, const Array<std::uint
     keys.push_back(nb::steal(PyBytes_FromStringAndSize(bytes.data(), bytes.size())));
     if (!keys.back().is_valid()) throw nb::python_error();
     const Py_hash_t hash = PyObject_Hash(keys.back().ptr());
-    if (cache->cache != nullptr) cache->cache->prefetch_home(table_hash(hash));
+    if (cache->cache != nullptr) cache->cache->prefetch_store(table_hash(hash));
   }
   for (std::size_t i = 0; i < missing.size(); ++i) {
     const auto row = static_cast<std::size_t>(missing.data()[i]);
