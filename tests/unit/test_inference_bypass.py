@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from augury import Cache
+from augury.errors import InputError, OutputError
 from augury.inference import CachedModel
 from augury.inference.bypass import Bypass
 
@@ -121,6 +122,30 @@ def test_it_never_costs_much_more_than_the_dearer_way(
 
 
 Array = NDArray[Any]
+
+
+def unseen(model: Any) -> CachedModel:
+    """Return a cached model that does not even glance at its next batch."""
+    cached = CachedModel(model, Cache(500))
+    bypass = cached._main._bypass
+    assert bypass is not None
+    bypass.looks_up, bypass._every = False, 256
+    return cached
+
+
+def test_functions_get_arrays_also_where_nobody_looks() -> None:
+    assert unseen(lambda rows: rows.sum(axis=1))([[1.0, 2.0]]).tolist() == [3.0]
+    assert unseen(lambda texts: [len(each) for each in texts])(["a", "bc"]).tolist() == [1, 2]
+    with pytest.raises(InputError, match="ragged"):
+        unseen(np.negative)([[1], [2, 3]])
+
+
+@pytest.mark.parametrize(
+    ("function", "said"), [(np.sum, "a single value for 2"), (lambda rows: rows[1:], "1 rows")]
+)
+def test_wrong_outputs_are_told_also_where_nobody_looks(function: Any, said: str) -> None:
+    with pytest.raises(OutputError, match=said):
+        unseen(function)(np.ones((2, 2)))
 
 
 @settings(max_examples=40, deadline=None)

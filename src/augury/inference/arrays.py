@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augury.errors import InputError
+from augury.errors import InputError, OutputError
 from augury.inference.adapters.contract import Batch, Leaf, Outputs
 
 
@@ -66,6 +66,18 @@ def rounded(
         values = np.round(values, decimals) + 0.0  # of -0.0 it makes 0.0
         result[:, start:end] = values.view(np.uint8)
     return result
+
+
+def check_outputs(outputs: Outputs, rows: int) -> None:
+    """Raise an `OutputError` if these are not arrays of plain rows, so many of them."""
+    for leaf in outputs.leaves:
+        if leaf.dtype.hasobject:
+            raise OutputError("the model returns Python objects, which cannot be cached")
+        if leaf.dtype.names is not None:
+            raise OutputError("the model returns records of named fields, not plain rows")
+        if leaf.ndim == 0 or len(leaf) != rows:
+            returned = "a single value" if leaf.ndim == 0 else f"{len(leaf)} rows"
+            raise OutputError(f"the model returned {returned} for {rows} rows of input")
 
 
 def pack(outputs: Outputs) -> NDArray[np.uint8]:

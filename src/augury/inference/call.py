@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from augury import _native
 from augury.errors import ConfigurationError, InputError, OutputError
 from augury.inference.adapters import Adapter, Batch, Outputs
-from augury.inference.arrays import pack, rounded, unpack, width_of
+from augury.inference.arrays import check_outputs, pack, rounded, unpack, width_of
 from augury.inference.bypass import Bypass
 from augury.inference.lookup import Computed, Form, Found
 from augury.inference.rounding import RoundingError, rounding_error
@@ -291,14 +291,7 @@ class Call:
             filled[:count] = np.arange(count)
             chosen = filled if chosen is None else chosen[filled]
         outputs = self._adapter.run(batch.given, chosen)
-        for leaf in outputs.leaves:
-            if leaf.dtype.hasobject:
-                raise OutputError("the model returns Python objects, which cannot be cached")
-            if leaf.dtype.names is not None:
-                raise OutputError("the model returns records of named fields, not plain rows")
-            if leaf.ndim == 0 or len(leaf) != size:
-                returned = "a single value" if leaf.ndim == 0 else f"{len(leaf)} rows"
-                raise OutputError(f"the model returned {returned} for {size} rows of input")
+        check_outputs(outputs, size)
         if size == count:
             return outputs
         return Outputs(tuple(leaf[:count] for leaf in outputs.leaves), outputs.form)
