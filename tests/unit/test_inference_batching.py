@@ -334,6 +334,21 @@ def test_nothing_of_a_former_model_is_served() -> None:
         np.testing.assert_array_equal(ask.call_many([[1], [3]]), [2, 6])
 
 
+@pytest.mark.parametrize("max_batch", [1, 8])
+def test_a_model_that_changes_with_every_call_answers(max_batch: int) -> None:
+    calls = 0
+
+    def counting(rows: Array) -> Array:
+        nonlocal calls
+        calls += 1
+        return rows[:, 0] * 2
+
+    with batcher(counting, max_wait=0, max_batch=max_batch) as ask:
+        for _ in range(3):
+            np.testing.assert_array_equal(ask.call_many([[1], [2], [1]]), [2, 4, 2])
+    assert calls <= 12
+
+
 def test_outputs_of_several_arrays_are_taken_apart() -> None:
     with batcher(Several(), max_wait=0) as ask:
         one, two = ask.call([1, 2])

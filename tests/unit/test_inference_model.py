@@ -282,6 +282,22 @@ def test_functions_of_other_code_share_nothing_and_of_equal_code_all() -> None:
     assert len(cache) == 6  # with what outputs look like
 
 
+def test_a_model_that_changes_with_every_call_runs_once_for_each() -> None:
+    calls = 0
+
+    def doubling(rows: Array) -> Array:
+        nonlocal calls
+        calls += 1
+        rows *= 2
+        return rows
+
+    cached = CachedModel(doubling, Cache(100), bypass=False)
+    for count in range(1, 4):
+        np.testing.assert_array_equal(cached(np.array([[1], [2]])), [[2], [4]])
+        assert calls == count
+    np.testing.assert_array_equal(cached(np.array([[1], [1]])), [[2], [2]])
+
+
 FACTOR = 2.0
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augury.closing import AsyncClosing
-from augury.errors import ConfigurationError, OverloadError
+from augury.errors import ConfigurationError, OutputError, OverloadError
 from augury.forks import renew_in_child
 from augury.inference.lookup import Computed, Form, Found
 from augury.inference.model import CachedModel
@@ -27,6 +27,9 @@ class Batcher(AsyncClosing):
     the first has waited for `max_wait`; then the model is run on all, in a thread. However many
     tasks and threads ask about equal rows meanwhile, the model sees one. Whoever is cancelled
     leaves the others their answer.
+
+    Rows of one call are answered by the model as it was at one time, unless it changes again and
+    again while they are computed; then each by what it was at some time during the call.
 
     An error of the model is raised by all who asked about a row of its batch, and nothing of it is
     kept. A single row that makes the model fail does not harm the others: such a batch is run again
@@ -115,7 +118,7 @@ class Batcher(AsyncClosing):
         ConfigurationError
             If this is closed.
         """
-        while True:
+        for mixed in (False, True):
             if self._call.remote:
                 asked = await asyncio.to_thread(self._ask, rows)
             else:
@@ -123,9 +126,10 @@ class Batcher(AsyncClosing):
             for batch in asked.batches:
                 # Cancelling ends this wait only: the future is running, which none can cancel.
                 await asyncio.wrap_future(batch.ended)
-            outputs = asked.outputs()
+            outputs = asked.outputs(mixed)
             if outputs is not None:
                 return self._call.assemble(*outputs)
+        raise _unsteady()
 
     def call(self, row: Any) -> Any:
         """Do in a thread what calling this does in a coroutine."""
@@ -133,13 +137,14 @@ class Batcher(AsyncClosing):
 
     def call_many(self, rows: Any) -> Any:
         """Do in a thread what `many` does in a coroutine."""
-        while True:
+        for mixed in (False, True):
             asked = self._ask(rows)
             for batch in asked.batches:
                 batch.ended.result()
-            outputs = asked.outputs()
+            outputs = asked.outputs(mixed)
             if outputs is not None:
                 return self._call.assemble(*outputs)
+        raise _unsteady()
 
     def close(self) -> None:
         """Refuse further rows, and wait until those that were asked about are computed."""
@@ -274,20 +279,36 @@ class _Asked:
         self._places = places
         self.batches = list(dict.fromkeys(batch for batch, _ in places))
 
-    def outputs(self) -> tuple[NDArray[np.uint8], Form] | None:
-        """Return all outputs, once the batches have ended; None: the model changed meanwhile."""
-        lines, form = [], self._found.form
+    def outputs(self, mixed: bool) -> tuple[NDArray[np.uint8], Form] | None:
+        """Return all outputs, once the batches have ended; None: the model changed meanwhile.
+
+        They may be of the model before and after a change if `mixed`, and only look alike.
+        """
+        found, lines = self._found, []
+        runs: dict[Computed, None] = {}
         for batch, place in self._places:
             outcome = batch.outcomes[place]
             if isinstance(outcome, BaseException):
                 raise outcome
             computed, line = outcome
-            if computed.space != self._found.space:
-                return None
             lines.append(computed.lines[line])
-            form = computed.form
-        assert form is not None
-        return (self._found.filled(np.stack(lines)) if lines else self._found.lines), form
+            runs[computed] = None
+        if not runs:
+            assert found.form is not None
+            return found.lines, found.form
+        form = next(iter(runs)).form
+        alike = all(run.form == form for run in runs) and (not found.hits or found.form == form)
+        alone = len(runs) == 1 and not found.hits
+        if not alike or not (mixed or alone or all(run.space == found.space for run in runs)):
+            return None
+        return found.filled(np.stack(lines)), form
+
+
+def _unsteady() -> OutputError:
+    return OutputError(
+        "the model changed again and again while it computed, and then returned rows of another "
+        "shape or type; ask again"
+    )
 
 
 def _alone(row: Any) -> Any:

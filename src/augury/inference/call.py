@@ -186,19 +186,19 @@ class Call:
         chosen[worth[found]] = False
         computed = np.flatnonzero(chosen)
         started = perf_counter()
-        lines = np.empty((len(rows), out.shape[1]), np.uint8)
-        lines[worth[found]] = out[found]
-        if len(computed):
-            lines[computed] = self._lines(self._ran(batch, computed, len(computed)), form)
+        own = self._ran(batch, computed, len(computed)) if len(computed) else None
         model = perf_counter() - started
         started = perf_counter()
         if self._changed_since(space, batch.signature):
-            lines, form = self._anew(batch)
-            return self.assemble(lines, form)
+            return self.assemble(*self._anew(batch, started - search - model, model))
+        lines = np.empty((len(rows), out.shape[1]), np.uint8)
+        lines[worth[found]] = out[found]
+        if own is not None:
+            lines[computed] = self._lines(own, form)
         cost = self._cost(model, len(computed))
         self._store.put(space, digests, missing, lines[worth[missing]], verified, cost)
-        search += perf_counter() - started
         hits = int(found.sum())
+        search += perf_counter() - started
         self._count(
             len(rows),
             searched=len(worth),
@@ -219,8 +219,8 @@ class Call:
         lines, model = found.lines, 0.0
         if missing:
             computed = self._computed(found)
-            if computed.space is None:
-                return self._anew(batch)
+            if computed.space is None and hits:
+                return self._anew(batch, started, computed.model_seconds)
             lines, form, model = found.filled(computed.lines), computed.form, computed.model_seconds
         assert form is not None
         self._count(
@@ -275,12 +275,13 @@ class Call:
         """
         return self._space(signature)[0] != space
 
-    def _anew(self, batch: Batch) -> tuple[NDArray[np.uint8], Form]:
-        """Compute all rows by the model as it is now."""
-        started = perf_counter()
-        outputs = self._ran(batch, None, len(batch.rows))
-        model, count = perf_counter() - started, len(batch.rows)
-        self._count(count, searched=count, computed=count, model=model)
+    def _anew(self, batch: Batch, started: float, model: float) -> tuple[NDArray[np.uint8], Form]:
+        """Compute all rows, as what was found of them is of another model than the rest."""
+        count, again = len(batch.rows), perf_counter()
+        outputs = self._ran(batch, None, count)
+        model += perf_counter() - again
+        search = perf_counter() - started - model
+        self._count(count, searched=count, computed=count, search=search, model=model)
         return pack(outputs), Form.of(outputs)
 
     def _ran(self, batch: Batch, chosen: NDArray[np.int64] | None, count: int) -> Outputs:
