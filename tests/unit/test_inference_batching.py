@@ -19,6 +19,7 @@ from augury import Cache
 from augury.errors import ConfigurationError, InputError, OutputError, OverloadError
 from augury.inference import Batcher, CachedModel
 from augury.inference.frames import join
+from augury.tiers import Memory, Tiers
 
 LONG = 60.0
 Array = NDArray[Any]
@@ -188,6 +189,42 @@ def test_what_nobody_waits_for_any_more_is_kept() -> None:
 
     asyncio.run(ask())
     assert model.batches == [[7]]
+
+
+@pytest.mark.parametrize("tiers", [False, True])
+@pytest.mark.parametrize("verify", ["digest", "row"])
+def test_who_gives_up_may_reuse_the_memory(verify: str, tiers: bool) -> None:
+    model = Model(open=False)
+    store: Any = Tiers([Memory(100)]) if tiers else Cache(100)
+    cached = CachedModel(model, store, verify=verify)
+
+    async def ask() -> None:
+        async with Batcher(cached, max_wait=0) as ask:
+            first = asyncio.ensure_future(ask([0]))
+            await wait_for(lambda: len(model.batches) == 1)
+            rows = np.array([[7], [8]])
+            second = asyncio.ensure_future(ask.many(rows))
+            await wait_for(lambda: ask._waiting == 2)
+            second.cancel()
+            rows[:] = 50
+            model.go.set()
+            assert await first == 0
+            np.testing.assert_array_equal(await ask.many([[7], [8], [50]]), [-7, -8, -50])
+
+    asyncio.run(ask())
+
+
+def test_a_model_that_writes_to_its_input_and_fails_is_run_on_the_rows_again() -> None:
+    def model(rows: Array) -> Array:
+        rows *= 2
+        if (rows == -26).any():
+            raise ZeroDivisionError
+        return rows[:, 0]
+
+    with batcher(model, max_wait=0) as ask:
+        with pytest.raises(ZeroDivisionError):
+            ask.call_many([[1], [-13], [3], [4]])
+        np.testing.assert_array_equal(ask.call_many([[1], [3], [4]]), [2, 6, 8])
 
 
 def test_a_row_that_makes_the_model_fail_harms_no_other() -> None:

@@ -94,14 +94,22 @@ class Call:
         return self._store.remote
 
     def find(self, given: Any) -> Found:
-        """Look rows up, and count nothing but the time."""
+        """Look rows up, and count nothing but the time.
+
+        What comes of it has memory of its own if rows are missing: whoever asked may give up, and
+        write other rows into theirs, before the model is run.
+        """
         started = perf_counter()
         batch = self._adapter.read(given)
+        if self._store.remote:  # others write to it while this waits
+            batch = self._adapter.read(self._adapter.join([batch.given]))
         space, form = self._space(batch.signature)
         if not len(batch.rows):
             outputs = self._adapter.run(batch.given, None)  # it may refuse none at all
             form = Form.of(outputs)
         found = self._found(batch, space, form)
+        if len(found.missing) and not self._store.remote:
+            found = self._joined([found])
         self._count(0, search=perf_counter() - started)
         return found
 
@@ -116,7 +124,7 @@ class Call:
         Rows of one call follow each other, in their order.
         """
         calls = list(dict.fromkeys(found for found, _ in asked))
-        joined = calls[0] if len(calls) == 1 else self._joined(calls)
+        joined = self._joined(calls)  # a copy: the model may write to it, fail, and be run again
         start, rows = {}, 0
         for found in calls:
             start[found] = rows
@@ -129,7 +137,7 @@ class Call:
         return replace(computed, lines=computed.lines.copy())
 
     def _joined(self, calls: Sequence[Found]) -> Found:
-        """Return what the rows of several calls are together; not what was found of them."""
+        """Return a copy of the rows of calls, all together; what was found is of the first."""
         first = calls[0]
         batch = replace(
             first.batch,
