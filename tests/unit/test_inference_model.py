@@ -390,6 +390,17 @@ def test_rounding_shares_outputs_and_tells_how_wrong_they_are() -> None:
         cached.error(rows[:0])
 
 
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", ">f8"])
+@pytest.mark.parametrize("decimals", [3, 300, -300])
+def test_rounding_makes_one_of_no_numbers_that_are_far_apart(dtype: str, decimals: int) -> None:
+    cached = CachedModel(lambda rows: rows[:, 0], Cache(100), decimals=decimals, bypass=False)
+    great = np.finfo(dtype).max
+    rows = np.array([[0], [70], [500], [great / 2], [great], [np.inf], [-np.inf], [np.nan]], dtype)
+    if decimals < 0:
+        rows = rows[[0, -3, -2, -1]]
+    check_same(cached(rows), rows[:, 0])
+
+
 def test_rounding_and_whole_rows_go_together() -> None:
     cached = CachedModel(np.square, Cache(100), decimals=1, verify="row", bypass=False)
     cached(np.array([[1.0]]))

@@ -59,12 +59,17 @@ def batch_of(array: NDArray[Any], given: Any | None = None, kind: str = "array")
 def rounded(
     rows: NDArray[np.uint8], floats: tuple[tuple[int, int, str], ...], decimals: int
 ) -> NDArray[np.uint8]:
-    """Return rows of bytes in which floating-point numbers are rounded."""
+    """Return rows of bytes in which floating-point numbers are rounded.
+
+    Those too great to be rounded in their own dtype stay as they are.
+    """
     result = rows.copy()
     for start, end, dtype in floats:
         values = np.ascontiguousarray(rows[:, start:end]).view(dtype)
-        values = np.round(values, decimals) + 0.0  # of -0.0 it makes 0.0
-        result[:, start:end] = values.view(np.uint8)
+        with np.errstate(over="ignore", invalid="ignore"):
+            near = np.round(values, decimals) + 0.0  # of -0.0 it makes 0.0
+        near = np.where(np.isfinite(near), near, values).astype(dtype, copy=False)
+        result[:, start:end] = near.view(np.uint8)
     return result
 
 
