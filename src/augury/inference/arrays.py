@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -47,12 +48,24 @@ def bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
     return whole.reshape(len(whole), -1).view(np.uint8).reshape(len(whole), width)
 
 
+def side_by_side(
+    arrays: Sequence[NDArray[Any]],
+) -> tuple[NDArray[np.uint8], tuple[tuple[int, int, str], ...]]:
+    """Return arrays as one line of bytes a row, and where floating-point numbers lie in it."""
+    parts = [bytes_of(array) for array in arrays]
+    floats, start = [], 0
+    for array, part in zip(arrays, parts, strict=True):
+        if array.dtype.kind == "f":
+            floats.append((start, start + part.shape[1], array.dtype.str))
+        start += part.shape[1]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1), tuple(floats)
+
+
 def batch_of(array: NDArray[Any], given: Any | None = None, kind: str = "array") -> Batch:
     """Return the rows of an array as a batch."""
     dtype = array.dtype.str if array.dtype.names is None else str(array.dtype)
     signature = f"{kind} {dtype} {array.shape[1:]}".encode()
-    rows = bytes_of(array)
-    floats = ((0, rows.shape[1], array.dtype.str),) if array.dtype.kind == "f" else ()
+    rows, floats = side_by_side([array])
     return Batch(array if given is None else given, rows, signature, floats)
 
 
@@ -75,6 +88,8 @@ def rounded(
 
 def check_outputs(outputs: Outputs, rows: int) -> None:
     """Raise an `OutputError` if these are not arrays of plain rows, so many of them."""
+    if not outputs.leaves:
+        raise OutputError("the model returned nothing that has rows")
     for leaf in outputs.leaves:
         if leaf.dtype.hasobject:
             raise OutputError("the model returns Python objects, which cannot be cached")
@@ -87,8 +102,7 @@ def check_outputs(outputs: Outputs, rows: int) -> None:
 
 def pack(outputs: Outputs) -> NDArray[np.uint8]:
     """Return outputs as one line of bytes a row."""
-    parts = [bytes_of(leaf) for leaf in outputs.leaves]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    return side_by_side(outputs.leaves)[0]
 
 
 def leaves_of(outputs: Outputs) -> tuple[Leaf, ...]:

@@ -49,7 +49,8 @@ class CachedModel:
         people who might construct two with one digest.
     decimals
         Round floating-point input to so many decimals for the key: near-equal rows then share an
-        output, that of the first. None (the default): never.
+        output, that of the first. bfloat16, which NumPy lacks, stays as it is. None (the default):
+        never.
     ttl
         Time to live of outputs; by default the cache's.
     bypass
