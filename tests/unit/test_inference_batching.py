@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import collections
+import dataclasses
 import os
 import threading
 from collections.abc import Callable
@@ -448,6 +450,32 @@ def test_tensors_are_joined() -> None:
 
 def test_texts_are_joined() -> None:
     check_joined(lambda texts: np.array([len(each) for each in texts]), [["a"], ["bcd"]], [1, 3])
+
+
+def test_a_text_is_a_row() -> None:
+    with batcher(lambda texts: np.array([len(each) for each in [*texts, ""]][:-1])) as ask:
+        assert ask.call("four\0") == 5
+
+
+def test_what_modules_return_is_taken_apart() -> None:
+    torch: Any = pytest.importorskip("torch")
+
+    @dataclasses.dataclass
+    class Answer:
+        logits: Any
+        hidden: Any = None
+
+    Pair = collections.namedtuple("Pair", "first second")
+
+    class Shaped(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, rows: Any) -> Any:
+            return [Pair(rows, (rows * 2,)), {"a": Answer(rows)}]
+
+    with batcher(Shaped().eval(), max_wait=0) as ask:
+        pair, named = ask.call(torch.tensor([1.0, 2.0]))
+    assert type(pair) is Pair
+    assert (pair.first.tolist(), pair.second[0].tolist()) == ([1.0, 2.0], [2.0, 4.0])
+    assert (named["a"].logits.tolist(), named["a"].hidden) == ([1.0, 2.0], None)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

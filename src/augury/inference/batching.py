@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import threading
 from collections.abc import Mapping
 from time import monotonic
@@ -105,7 +106,7 @@ class Batcher(AsyncClosing):
         )
 
     async def __call__(self, row: Any) -> Any:
-        """Return the output for one row: an array or tensor, or what can be made an array."""
+        """Return the output for one row: a text, array, tensor, or what can be made an array."""
         return _only(await self.many(_alone(row)))
 
     async def many(self, rows: Any) -> Any:
@@ -313,6 +314,8 @@ def _unsteady() -> OutputError:
 
 def _alone(row: Any) -> Any:
     """Return one row as rows."""
+    if isinstance(row, str):
+        return [row]
     return row[None] if hasattr(row, "__array__") else np.asarray(row)[None]
 
 
@@ -321,5 +324,9 @@ def _only(output: Any) -> Any:
     if isinstance(output, Mapping):
         return {name: _only(each) for name, each in output.items()}
     if isinstance(output, list | tuple):
-        return type(output)(_only(each) for each in output)
-    return output[0]
+        return getattr(type(output), "_make", type(output))(map(_only, output))
+    if dataclasses.is_dataclass(output) and not isinstance(output, type):
+        names = [field.name for field in dataclasses.fields(output) if field.init]
+        parts = {name: _only(getattr(output, name)) for name in names}
+        return dataclasses.replace(output, **parts)
+    return None if output is None else output[0]
