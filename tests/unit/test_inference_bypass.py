@@ -148,6 +148,31 @@ def test_wrong_outputs_are_told_also_where_nobody_looks(function: Any, said: str
         unseen(function)(np.ones((2, 2)))
 
 
+@pytest.mark.parametrize("decimals", [None, 1])
+def test_a_glance_remembers_what_it_saw(
+    decimals: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = CachedModel(np.negative, Cache(500), decimals=decimals)
+    bypass = cached._main._bypass
+    assert bypass is not None
+    rows, screened = np.arange(30.0)[:, None], []
+    original = bypass.doorkeeper
+
+    class Counting:
+        def screen(self, rows: Array) -> Array:
+            screened.append(len(rows))
+            return original.screen(rows)
+
+    monkeypatch.setattr(bypass, "_doorkeeper", Counting())
+    near = 0.0 if decimals is None else 0.01
+    for step in range(4):
+        bypass.looks_up = False
+        cached(rows + step * near)
+    # What comes again is looked up at the second glance, and is there at the next.
+    assert screened == [30] * 4
+    assert cached.stats.computed == 60
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 40)), max_size=60), st.booleans())
 def test_answers_are_right_in_every_state(steps: list[tuple[bool, int]], verify: bool) -> None:

@@ -142,6 +142,19 @@ def test_colliding_digests_are_told_apart_by_the_rows(
     assert fooled(rows[[0, 1]]).tolist() == [[0, 2], [0, 2]]
 
 
+@pytest.mark.parametrize("verify", ["digest", "row"])
+def test_a_model_may_write_to_the_rows_that_it_is_given(verify: str) -> None:
+    def model(rows: Array) -> Array:
+        rows *= 2
+        return rows[:, 0]
+
+    cached = CachedModel(model, Cache(100), verify=verify)
+    for _ in range(2):
+        assert cached(np.array([[1], [2]])).tolist() == [2, 4]
+    assert cached.stats.hits == 2
+    assert cached(np.array([[4], [2], [2]])).tolist() == [8, 4, 4]
+
+
 def test_zeros_and_nans_are_told_apart_by_their_bits() -> None:
     model = Model(np.signbit)
     cached = CachedModel(model, Cache(100))

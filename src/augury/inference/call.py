@@ -70,13 +70,14 @@ class Call:
         if not len(batch.rows):
             return self._adapter.assemble(self._adapter.run(batch.given, None))
         space, form = self._space(batch.signature)
-        if bypass is not None and not bypass.looks_up:
-            worth = bypass.doorkeeper.screen(batch.rows)
+        glanced = bypass is not None and not bypass.looks_up
+        if bypass is not None and glanced:
+            worth = bypass.doorkeeper.screen(self._keyed(batch, None))
             glance = perf_counter() - started
             if 2 * len(worth) < len(batch.rows):
                 return self._glanced(batch, worth, space, form, glance)
             started = perf_counter()
-        lines, form = self._looked_up(batch, space, form, started)
+        lines, form = self._looked_up(batch, space, form, started, screened=glanced)
         return self.assemble(lines, form)
 
     def error(self, given: Any) -> RoundingError:
@@ -219,14 +220,20 @@ class Call:
         return self.assemble(lines, form)
 
     def _looked_up(
-        self, batch: Batch, space: bytes, form: Form | None, started: float
+        self,
+        batch: Batch,
+        space: bytes,
+        form: Form | None,
+        started: float,
+        *,
+        screened: bool = False,
     ) -> tuple[NDArray[np.uint8], Form]:
         """Look all rows up; compute and store those that are not there."""
         found = self._found(batch, space, form)
         count, missing, hits = len(batch.rows), len(found.missing), found.hits
         lines, model = found.lines, 0.0
         if missing:
-            computed = self._computed(found)
+            computed = self._computed(found, screened=screened)
             if computed.space is None and hits:
                 return self._anew(batch, started, computed.model_seconds)
             lines, form, model = found.filled(computed.lines), computed.form, computed.model_seconds
@@ -251,10 +258,15 @@ class Call:
         missing, source = self._store.find(space, digests, lines, verified)
         return Found(batch, space, form, digests, verified, lines, missing, source)
 
-    def _computed(self, found: Found) -> Computed:
+    def _computed(self, found: Found, *, screened: bool = False) -> Computed:
         """Run the model on the missing rows; store that, unless it has changed meanwhile."""
         batch, missing, form = found.batch, found.missing, found.form
         chosen = None if len(missing) == len(batch.rows) else missing
+        verified = found.verified
+        if verified is not None and chosen is None:
+            verified = verified.copy()  # the model is given the rows themselves, and may write
+        if self._bypass is not None and not screened:  # a glance shall know what is there
+            self._bypass.doorkeeper.screen(self._keyed(batch, chosen))
         started = perf_counter()
         outputs = self._ran(batch, chosen, len(missing))
         model = perf_counter() - started
@@ -264,9 +276,7 @@ class Call:
             form = self._settle(found.space, batch.signature, outputs)
         lines = self._lines(outputs, form)
         cost = self._cost(model, len(missing))
-        self._store.put(found.space, found.digests, missing, lines, found.verified, cost)
-        if self._bypass is not None:  # a glance shall know what is there
-            self._bypass.doorkeeper.screen(batch.rows if chosen is None else batch.rows[missing])
+        self._store.put(found.space, found.digests, missing, lines, verified, cost)
         return Computed(lines, form, model, found.space)
 
     def _cost(self, seconds: float, rows: int) -> float:
