@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -379,6 +380,35 @@ def test_a_forked_child_shares_nothing_but_what_was_there() -> None:
     child = os.fork()
     if not child:
         os._exit(0 if (cached(rows) == rows * 2).all() and cached.stats.hits == 4 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_forked_while_a_thread_looks_at_the_model_answers() -> None:
+    reading, go = threading.Event(), threading.Event()
+
+    class Read:
+        def __call__(self, rows: Array) -> Array:
+            return rows * 2
+
+        def __getstate__(self) -> int:
+            reading.set()
+            assert go.wait(LONG)
+            return 1
+
+    cached = CachedModel(Read(), Cache(100))
+    rows = np.array([[1], [2]])
+    thread = threading.Thread(target=cached, args=(rows,))
+    thread.start()
+    assert reading.wait(LONG)
+    child = os.fork()
+    if not child:
+        signal.alarm(int(LONG))  # which ends a child that waits for ever
+        go.set()
+        os._exit(0 if (cached(rows) == rows * 2).all() else 1)
+    go.set()
+    thread.join(LONG)
     assert os.waitpid(child, 0)[1] == 0
 
 

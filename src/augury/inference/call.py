@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from augury import _native
 from augury.errors import ConfigurationError, InputError, OutputError
+from augury.forks import renew_in_child
 from augury.inference.adapters import Adapter, Batch, Outputs
 from augury.inference.arrays import check_outputs, pack, rounded, unpack, width_of
 from augury.inference.bypass import Bypass
@@ -48,12 +49,18 @@ class Call:
         self._decimals = decimals
         self._bypass = bypass
         self._pad = pad
-        self._lock = threading.Lock()
+        self.begin_anew()
+        renew_in_child(self)
         self._state: Any = _UNKNOWN  # of the model when it was looked at last
         self._fingerprint = b""
         self._ran_seconds = 0.0
         self._ran_rows = 0
         self._spaces: dict[bytes, tuple[bytes, Form | None]] = {}
+
+    def begin_anew(self) -> None:
+        """In a forked child, where a thread of the parent may have held the locks."""
+        self._lock = threading.Lock()
+        self._stats.begin_anew()
 
     def forget(self) -> None:
         """Have the model looked at anew."""
