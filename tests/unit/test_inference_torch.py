@@ -433,3 +433,27 @@ def test_a_module_that_returns_no_tensor_is_refused() -> None:
     cached = CachedModel(Shaped(lambda rows: None).eval(), Cache(100))
     with pytest.raises(OutputError, match="nothing that has rows"):
         cached(torch.zeros(2, 4))
+
+
+def test_nothing_is_kept_of_weights_that_were_there_during_a_call_only() -> None:
+    model = network()
+    own = copy.deepcopy(model.state_dict())
+    other = network(seed=3).state_dict()
+    swap = True
+
+    def swapped(module: Any, *_: Any) -> None:
+        if swap:
+            module.load_state_dict(other)
+
+    def restored(module: Any, *_: Any) -> None:
+        if swap:
+            module.load_state_dict(own)
+
+    model.register_forward_pre_hook(swapped)
+    model.register_forward_hook(restored)
+    cached = CachedModel(model, Cache(100), bypass=False)
+    first = cached(rows())
+    swap = False
+    second = cached(rows())
+    assert not torch.equal(first, second)
+    assert torch.equal(second, bare(model, rows()))

@@ -294,11 +294,12 @@ class Call:
             return max(1e3 * self._ran_seconds / max(self._ran_rows, 1), 1e-6)
 
     def _changed_since(self, space: bytes, signature: bytes) -> bool:
-        """Return whether the model is another one than when this space was looked up.
+        """Return whether the model has changed since this space was looked up.
 
-        What it has computed since is then stored nowhere: it may be of either.
+        What it has computed since is then stored nowhere: it may be of either. That holds, too, if
+        it has changed back, so it is not enough that the bytes are equal.
         """
-        return self._space(signature)[0] != space
+        return self._space(signature)[0] is not space
 
     def _anew(self, batch: Batch, started: float, model: float) -> tuple[NDArray[np.uint8], Form]:
         """Compute all rows, as what was found of them is of another model than the rest."""
@@ -341,7 +342,10 @@ class Call:
         return rows if self._decimals is None else rounded(rows, batch.floats, self._decimals)
 
     def _space(self, signature: bytes) -> tuple[bytes, Form | None]:
-        """Return the namespace of rows of this signature, and what outputs look like, if known."""
+        """Return the namespace of rows of this signature, and what outputs look like, if known.
+
+        It is the same object until the model changes, and another one then.
+        """
         state = self._adapter.state()
         with self._lock:
             if self._state is _UNKNOWN or self._state != state:
@@ -369,7 +373,7 @@ class Call:
         form = Form.of(outputs)
         with self._lock:
             known = self._spaces.get(signature)
-            if known is not None and known[0] == space:
+            if known is not None and known[0] is space:
                 self._spaces[signature] = (space, form)
         self._store.put_form(space, msgspec.msgpack.encode(form))
         return form
