@@ -376,6 +376,13 @@ def test_objects_are_told_apart_by_what_they_hold(lock: Any) -> None:
         assert two.stats.hits == three.stats.hits == 2
 
 
+def test_a_model_is_not_exchanged_unnoticed() -> None:
+    cached = CachedModel(np.negative, Cache(100))
+    assert cached.model is np.negative
+    with pytest.raises(AttributeError):
+        cached.model = np.square  # type: ignore[misc]
+
+
 def test_versions_share_nothing() -> None:
     cache: Cache[Any, Any] = Cache(100)
     for version in ("1", "2", "1"):
