@@ -92,10 +92,11 @@ class Attributes:
             if isinstance(each, list | tuple):
                 for element in each:
                     seen.append(element)
-                    if isinstance(element, tuple):  # a named step
+                    if isinstance(element, tuple):  # a named step, perhaps with its columns
                         seen.extend(element)
-                        if deep and hasattr(element[-1], "get_params"):
-                            self._walk(element[-1], deep - 1)
+                        for part in element:
+                            if deep and hasattr(part, "get_params"):
+                                self._walk(part, deep - 1)
             elif isinstance(each, dict):
                 seen.extend(each.values())
             elif deep and hasattr(each, "get_params"):
