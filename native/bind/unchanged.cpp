@@ -9,9 +9,9 @@ namespace nb = nanobind;
 namespace augury {
 namespace {
 
-// No code of the user's runs, so nothing can change meanwhile.
-bool same_values(PyObject* dict, PyObject* const* before, Py_ssize_t count) {
-  if (PyDict_GET_SIZE(dict) != count) return false;
+// Of a dict with as many values as before. No code of the user's runs, so nothing can change
+// meanwhile.
+bool same_values(PyObject* dict, PyObject* const* before) {
   PyObject* value = nullptr;
   for (Py_ssize_t at = 0, i = 0; PyDict_Next(dict, &at, nullptr, &value) != 0; ++i) {
     if (value != before[i]) return false;
@@ -40,8 +40,9 @@ bool unchanged(const nb::list& containers) {
     const nb::handle held = PyTuple_GET_ITEM(pair.ptr(), 1);
     PyObject* const* const before = PySequence_Fast_ITEMS(held.ptr());
     const Py_ssize_t count = PyTuple_GET_SIZE(held.ptr());
-    if (PyDict_CheckExact(container.ptr())) {
-      if (!same_values(container.ptr(), before, count)) return false;
+    if (PyDict_Check(container.ptr()) && PyDict_GET_SIZE(container.ptr()) != count) return false;
+    if (PyDict_CheckExact(container.ptr()) || (PyDict_Check(container.ptr()) && count == 0)) {
+      if (!same_values(container.ptr(), before)) return false;
     } else if (PyList_Check(container.ptr()) || PyTuple_Check(container.ptr())) {
       if (!same_elements(container.ptr(), before, count)) return false;
     } else if (!same_elements(nb::tuple(container.attr("values")()).ptr(), before, count)) {

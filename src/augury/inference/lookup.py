@@ -88,11 +88,10 @@ class Found(msgspec.Struct, frozen=True, eq=False):
         """Return the outputs of all rows, given those of the missing ones."""
         if len(lines) == len(self.source):
             return lines
-        out = self.lines
-        if self.form is None:  # nothing could be found
-            out = np.empty((len(self.source), lines.shape[1]), np.uint8)
-        _native.fill_rows(out, self.source, lines)
-        return out
+        if not self.hits:
+            return lines[self.source]
+        _native.fill_rows(self.lines, self.source, lines)
+        return self.lines
 
 
 class Computed(msgspec.Struct, frozen=True, eq=False):

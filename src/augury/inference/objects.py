@@ -9,7 +9,7 @@ from types import FunctionType
 from typing import Any
 
 from augury import _native
-from augury.inference.code import add_function
+from augury.inference.code import add_function, enclosed_by
 
 UNWRITABLE = (pickle.PicklingError, TypeError, AttributeError)
 """What `digest_of` raises of what cannot be pickled."""
@@ -53,8 +53,11 @@ class _Writer(pickle.Pickler):
             return NotImplemented
         digest = blake2b(digest_size=16)
         add_function(digest, value)
-        enclosed = tuple(cell.cell_contents for cell in value.__closure__ or ())
-        return bytes, (digest.digest(),), (enclosed, value.__defaults__, value.__kwdefaults__)
+        return (
+            bytes,
+            (digest.digest(),),
+            (enclosed_by(value), value.__defaults__, value.__kwdefaults__),
+        )
 
 
 class _Sink:
@@ -92,10 +95,10 @@ class Attributes:
         for each in self._noted(vars(value)):
             if isinstance(each, list | tuple):
                 for element in self._noted(each):
-                    if not deep or not isinstance(element, tuple):
-                        continue
-                    if element and hasattr(element[-1], "get_params"):  # a named step
-                        self._walk(element[-1], deep - 1)
+                    # A named step, perhaps with its columns; a tuple holds what it held.
+                    for part in element if deep and isinstance(element, tuple) else ():
+                        if hasattr(part, "get_params"):
+                            self._walk(part, deep - 1)
             elif isinstance(each, dict):
                 self._noted(each)
             elif deep and hasattr(each, "get_params"):
