@@ -44,7 +44,9 @@ def bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
         width *= length
     if width == 0 or len(whole) == 0:
         return np.zeros((len(whole), width), np.uint8)
-    return whole.reshape(len(whole), -1).view(np.uint8).reshape(len(whole), width)
+    if whole.ndim != 2:
+        whole = whole.reshape(len(whole), -1)
+    return whole.view(np.uint8)
 
 
 def side_by_side(
