@@ -3,6 +3,7 @@
 import collections
 import copy
 import dataclasses
+import functools
 import subprocess
 import sys
 import warnings
@@ -348,6 +349,123 @@ def test_closures_are_part_of_the_fingerprint() -> None:
     for factor in (2.0, 3.0):
         model.shape = scaling(factor)
         assert torch.equal(reuse(rows()), rows() * factor)
+
+
+class Factor(float):
+    def __call__(self, part: Any) -> Any:
+        return part * float(self)
+
+
+class Slotted:
+    __slots__ = ("factor",)
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, part: Any) -> Any:
+        return part * self.factor
+
+
+class SlottedWithMore(Slotted):
+    """Has a `__dict__`, too, in which the factor is not."""
+
+
+def scaled(part: Any, factor: float) -> Any:
+    return part * factor
+
+
+def scaling_by_default(factor: float) -> Any:
+    def scaling(part: Any, *, by: float = factor) -> Any:
+        return part * by
+
+    return scaling
+
+
+def plain(part: Any) -> Any:
+    return part
+
+
+def scaling_around(factor: float) -> Any:
+    if factor == 2.0:
+
+        @functools.wraps(plain)
+        def wrapper(part: Any) -> Any:
+            return plain(part) * 2.0
+    else:
+
+        @functools.wraps(plain)
+        def wrapper(part: Any) -> Any:
+            return plain(part) * 3.0
+
+    return wrapper
+
+
+def scaling_again(factor: float) -> Any:
+    def scaling(part: Any, again: bool = True) -> Any:
+        return scaling(part * factor, again=False) if again else part
+
+    return scaling
+
+
+@pytest.mark.parametrize(
+    "scaling",
+    [
+        lambda factor: functools.partial(scaled, factor=factor),
+        Factor,
+        Slotted,
+        SlottedWithMore,
+        scaling_by_default,
+        scaling_around,
+        scaling_again,
+    ],
+    ids=["partial", "float", "slots", "slots and more", "default", "around", "recursive"],
+)
+def test_objects_that_compute_are_part_of_the_fingerprint(scaling: Any) -> None:
+    model = Shaped(None).eval()
+    reuse = cached(model)
+    for factor in (2.0, 3.0, 2.0):
+        model.shape = scaling(factor)
+        assert torch.equal(reuse(rows()), rows() * factor)
+    assert reuse.stats.hits == 6
+
+
+def test_constants_of_a_class_are_part_of_the_fingerprint() -> None:
+    def made(factor: float) -> Any:
+        class Scaling(nn.Module):  # type: ignore[misc]
+            by = factor
+
+            def forward(self, part: Any) -> Any:
+                return part * self.by
+
+        return Scaling().eval()
+
+    cache: Cache[Any, Any] = Cache(1_000)
+    for factor in (2.0, 3.0):
+        reuse = CachedModel(made(factor), cache, bypass=False)
+        assert torch.equal(reuse(rows()), rows() * factor)
+
+
+def test_a_module_may_refer_to_a_library() -> None:
+    model = Shaped(lambda part: part * 2).eval()
+    model.functional = nn.functional
+    reuse = cached(model)
+    reuse(rows())
+    assert torch.equal(cached(model)(rows()), rows() * 2)
+
+
+def test_a_change_in_one_of_very_many_parts() -> None:
+    model = Shaped(None).eval()
+    model.parts = nn.ModuleList(nn.Linear(4, 4) for _ in range(1_001)).eval()
+
+    def last(part: Any) -> Any:
+        return model.parts[1_000](part)
+
+    model.shape = last
+    reuse = cached(model)
+    reuse(rows())
+    with torch.no_grad():
+        model.parts[1_000].weight.mul_(2.0)
+    assert torch.equal(reuse(rows()), bare(model, rows()))
 
 
 @pytest.mark.parametrize(("pad", "sizes"), [("bucket", [8, 4]), (5, [10, 5]), (None, [6, 3])])

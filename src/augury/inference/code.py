@@ -17,14 +17,15 @@ def add_function(digest: Any, function: Any) -> None:
         add_function(digest, function.func)
         digest.update(_text((function.args, sorted(function.keywords.items()))))
         return
-    if hasattr(function, "__wrapped__"):
-        add_function(digest, function.__wrapped__)
     name = getattr(function, "__qualname__", type(function).__qualname__)
     digest.update(f"{getattr(function, '__module__', '')}.{name}".encode())
     code = code_of(function)
     if code is not None:
         _add_code(digest, code)
         digest.update(_text(getattr(function, "__defaults__", None)))
+        digest.update(_text(getattr(function, "__kwdefaults__", None)))
+    if hasattr(function, "__wrapped__"):
+        add_function(digest, function.__wrapped__)
 
 
 def code_of(function: Any) -> CodeType | None:
@@ -70,10 +71,9 @@ def _add_parts(parts: list[Any], function: Any, known: set[int]) -> None:
     if not isinstance(function, FunctionType) or id(function) in known:
         return
     known.add(id(function))
-    cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
     variables = function.__globals__
     named = [variables[name] for name in _names(function.__code__) if name in variables]
-    used = [part for part in (*cells, *named) if not isinstance(part, ModuleType)]
+    used = [part for part in (*enclosed_by(function), *named) if not isinstance(part, ModuleType)]
     parts += [function.__defaults__, function.__kwdefaults__, *used]
     for part in used:
         if isinstance(part, FunctionType) and part.__globals__ is variables:
@@ -89,12 +89,10 @@ def _names(code: CodeType) -> dict[str, None]:
     return names
 
 
-def _is_filled(cell: CellType) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018
-    except ValueError:
-        return False
-    return True
+def enclosed_by(function: Any) -> tuple[Any, ...]:
+    """Return what a function has taken along of where it was defined, less what is not set yet."""
+    cells = getattr(function, "__closure__", None) or ()
+    return tuple(cell.cell_contents for cell in cells if cell != CellType())
 
 
 def _add_code(digest: Any, code: CodeType) -> None:

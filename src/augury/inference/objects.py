@@ -8,7 +8,7 @@ from hashlib import blake2b
 from types import FunctionType
 from typing import Any
 
-from augury.inference.code import add_function
+from augury.inference.code import add_function, enclosed_by
 
 UNWRITABLE = (pickle.PicklingError, TypeError, AttributeError)
 """What `digest_of` raises of what cannot be pickled."""
@@ -52,8 +52,11 @@ class _Writer(pickle.Pickler):
             return NotImplemented
         digest = blake2b(digest_size=16)
         add_function(digest, value)
-        enclosed = tuple(cell.cell_contents for cell in value.__closure__ or ())
-        return bytes, (digest.digest(),), (enclosed, value.__defaults__, value.__kwdefaults__)
+        return (
+            bytes,
+            (digest.digest(),),
+            (enclosed_by(value), value.__defaults__, value.__kwdefaults__),
+        )
 
 
 class _Sink:

@@ -74,7 +74,11 @@ def save_parameters(where: Where, name: str, arrays: Mapping[str, Any]) -> str:
     _check(name)
     dense = {}
     for key, value in arrays.items():
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except (TypeError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigurationError(f"array {key!r} is not saved: {reason}") from error
         array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
         if array.dtype not in _DTYPES.values():
             raise ConfigurationError(f"array {key!r} is of {array.dtype}, which is not saved")
