@@ -290,6 +290,26 @@ def test_time_to_live_and_clearing() -> None:
     assert len(model.batches) == 3
 
 
+def test_a_listener_of_the_cache_may_call_the_model() -> None:
+    now = [0.0]
+    told: list[float] = []
+
+    def gone(key: Any, value: Any, cause: object) -> None:
+        if not told:
+            told.append(5.0)
+            told.append(cached(np.array([5.0]))[0])
+
+    cache: Cache[Any, Any] = Cache(100, clock=lambda: now[0], on_evict=gone)
+    cached = CachedModel(lambda rows: rows * 2, cache, ttl=1, bypass=False)
+    cached(np.array([1.0]))
+    now[0] = 5.0
+    cached.changed()  # so that it is read anew what outputs look like, which has expired
+    caller = threading.Thread(target=cached, args=(np.array([1.0]),), daemon=True)
+    caller.start()
+    caller.join(LONG)
+    assert told == [5.0, 10.0]
+
+
 def test_functions_of_other_code_share_nothing_and_of_equal_code_all() -> None:
     cache: Cache[Any, Any] = Cache(100)
     rows = np.array([[1.0], [2.0]])

@@ -59,7 +59,8 @@ class Call:
 
     def begin_anew(self) -> None:
         """In a forked child, where a thread of the parent may have held the locks."""
-        self._lock = threading.Lock()
+        # Held while the cache is read, whose listener may call the model.
+        self._lock = threading.RLock()
         self._stats.begin_anew()
 
     def forget(self) -> None:
