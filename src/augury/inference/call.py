@@ -118,7 +118,10 @@ class Call:
             form = Form.of(outputs)
         found = self._found(batch, space, form)
         if len(found.missing) and not self._store.remote:
-            found = self._joined([found])
+            rows = batch.rows.copy()
+            batch = Batch(self._adapter.join([batch.given]), rows, batch.signature, batch.floats)
+            verified = None if found.verified is None else found.verified.copy()
+            found = replace(found, batch=batch, verified=verified)
         self._count(0, search=perf_counter() - started)
         return found
 
@@ -146,7 +149,7 @@ class Call:
         return replace(computed, lines=computed.lines.copy())
 
     def _joined(self, calls: Sequence[Found]) -> Found:
-        """Return a copy of the rows of calls, all together; what was found is of the first."""
+        """Return a copy of the rows of calls, all together; not what was found of them."""
         first = calls[0]
         batch = replace(
             first.batch,
