@@ -12,7 +12,7 @@ from augury.inference.prefix.prompts import Prompts
 
 # Their angles depend on how long the prompt is, so keys of its beginning do.
 _BY_LENGTH = frozenset({"dynamic", "longrope"})
-# Ways to generate that run the model on tokens that they then take back, or have loops of their own.
+# Ways to generate that have loops of their own, or run the model on tokens and take them back.
 _OTHER_WAYS = (
     "assistant_model",
     "assistant_early_exit",
