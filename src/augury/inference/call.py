@@ -58,7 +58,8 @@ class Call:
 
     def begin_anew(self) -> None:
         """In a forked child, where a thread of the parent may have held the locks."""
-        self._lock = threading.Lock()
+        # Held while the cache is read, whose listener may call the model.
+        self._lock = threading.RLock()
         self._stats.begin_anew()
 
     def forget(self) -> None:
@@ -116,7 +117,10 @@ class Call:
             form = Form.of(outputs)
         found = self._found(batch, space, form)
         if len(found.missing) and not self._store.remote:
-            found = self._joined([found])
+            rows = batch.rows.copy()
+            batch = Batch(self._adapter.join([batch.given]), rows, batch.signature, batch.floats)
+            verified = None if found.verified is None else found.verified.copy()
+            found = msgspec.structs.replace(found, batch=batch, verified=verified)
         self._count(0, search=perf_counter() - started)
         return found
 
@@ -146,7 +150,7 @@ class Call:
         return msgspec.structs.replace(computed, lines=computed.lines.copy())
 
     def _joined(self, calls: Sequence[Found]) -> Found:
-        """Return a copy of the rows of calls, all together; what was found is of the first."""
+        """Return a copy of the rows of calls, all together; not what was found of them."""
         first = calls[0]
         batch = msgspec.structs.replace(
             first.batch,

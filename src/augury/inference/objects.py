@@ -14,6 +14,7 @@ from augury.inference.code import add_function, enclosed_by
 UNWRITABLE = (pickle.PicklingError, TypeError, AttributeError)
 """What `digest_of` raises of what cannot be pickled."""
 
+_PLAIN = (int, float, str, bytes)
 _DEEPEST = 3  # estimators within estimators whose attributes are compared
 
 
@@ -75,51 +76,59 @@ class _Sink:
 class Attributes:
     """Estimators, their attributes and those of estimators in them, compared by identity.
 
-    Fitting replaces attributes, or elements of lists; it keeps those alive that it compares, so
-    that none can come back at the address of another. Of `others` no attributes are compared.
+    Numbers and texts are compared by value. Fitting replaces attributes, or elements of lists; it
+    keeps those alive that it compares, so that none can come back at the address of another. Of
+    `others` no attributes are compared.
     """
 
-    __slots__ = ("_containers", "_models")
+    __slots__ = ("_containers", "_seen")
 
     def __init__(
         self, models: list[Any], deep: int = _DEEPEST, *, others: Sequence[Any] = ()
     ) -> None:
-        self._models: tuple[Any, ...] = (*models, *others)
+        self._seen: list[Any] = [*models, *others]
         self._containers: list[tuple[Any, tuple[Any, ...]]] = []
         for model in models:
             if hasattr(model, "__dict__"):  # else it is a step to be passed through
                 self._walk(model, deep)
 
     def _walk(self, value: Any, deep: int) -> None:
-        # A fit in another thread may add some.
-        for each in self._noted(vars(value)):
+        seen = self._seen
+        for each in self._held(vars(value)):
             if isinstance(each, list | tuple):
-                for element in self._noted(each):
-                    # A named step, perhaps with its columns; a tuple holds what it held.
-                    for part in element if deep and isinstance(element, tuple) else ():
-                        if hasattr(part, "get_params"):
-                            self._walk(part, deep - 1)
-            elif isinstance(each, dict):
-                self._noted(each)
+                seen += (type(each), len(each))  # some estimators make an equal list in each call
+                for element in self._held(each):
+                    seen.append(element)
+                    if isinstance(element, tuple):  # a named step, perhaps with its columns
+                        seen.extend(element)
+                        for part in element:
+                            if deep and hasattr(part, "get_params"):
+                                self._walk(part, deep - 1)
+                continue
+            seen.append(each)
+            if isinstance(each, dict):
+                seen.extend(self._held(each))
             elif deep and hasattr(each, "get_params"):
                 self._walk(each, deep - 1)
 
-    def _noted(self, container: Any) -> tuple[Any, ...]:
+    def _held(self, container: Any) -> tuple[Any, ...]:
+        # A copy: a fit in another thread may add some.
         held = tuple(container.values() if isinstance(container, dict) else container)
         self._containers.append((container, held))
         return held
 
     def holds(self) -> bool:
-        """Return whether all is as it was."""
+        """Return whether all is as it was, the very same objects; False does not say it changed."""
         return _native.unchanged(self._containers)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if not isinstance(other, Attributes) or len(self._containers) != len(other._containers):
+        if not isinstance(other, Attributes) or len(self._seen) != len(other._seen):
             return False
-        mine = [self._models, *(held for _, held in self._containers)]
-        its = [other._models, *(held for _, held in other._containers)]
-        return _native.unchanged(list(zip(mine, its, strict=True)))
+        return all(
+            mine is its or (type(mine) in _PLAIN and type(mine) is type(its) and mine == its)
+            for mine, its in zip(self._seen, other._seen, strict=True)
+        )
 
     __hash__ = None  # type: ignore[assignment]

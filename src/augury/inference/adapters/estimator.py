@@ -62,7 +62,7 @@ class Estimator(Adapter):
         """Return what the model returns for these rows."""
         state = self.state()
         of, trees = self._trees
-        if of is not state:
+        if of != state:
             trees = Trees.of(self.model, self.method)
             self._trees = state, trees
         return getattr(self.model, self.method)(rows) if trees is None else trees(rows)
