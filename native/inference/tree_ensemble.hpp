@@ -172,8 +172,8 @@ class TreeEnsemble {
       for (std::size_t i = 0; i < count; ++i) {
         const Node node = nodes[at[i]];
         const float value = lanes[i].row[node.feature & ~kNanToRight];
-        bool right = !(value <= node.threshold);
-        if constexpr (kMissing) right &= !std::isnan(value) || (node.feature & kNanToRight) != 0;
+        const bool nan_to_left = kMissing && std::isnan(value) && (node.feature & kNanToRight) == 0;
+        const bool right = !nan_to_left && !(value <= node.threshold);
         const std::uint32_t next = node.left + static_cast<std::uint32_t>(right);
         moved |= next ^ at[i];
         at[i] = next;
