@@ -452,3 +452,49 @@ def test_answers_are_those_of_the_model(
             continue  # it may be of another call: two rows of a batch failed
         np.testing.assert_array_equal(answer, -np.array(call))
         assert -13 not in call
+
+
+def test_memory_that_is_reused_before_the_model_runs_is_read_in_time() -> None:
+    async def main() -> None:
+        cached = CachedModel(lambda rows: rows.sum(axis=1), Cache(100))
+        async with Batcher(cached, max_wait=0.05) as batcher:
+            buffer, asked = np.zeros(2), []
+            for value in range(3):
+                buffer[:] = value
+                asked.append(asyncio.ensure_future(batcher(buffer)))
+                await asyncio.sleep(0)
+            assert [int(each) for each in await asyncio.gather(*asked)] == [0, 2, 4]
+            assert (await batcher.many([[0.0, 0.0], [1.0, 1.0]])).tolist() == [0.0, 2.0]
+
+    asyncio.run(main())
+
+
+def test_a_model_that_writes_into_its_input_and_fails_poisons_nothing() -> None:
+    def model(rows: Array) -> Array:
+        rows += 1
+        if (rows == 14).any():
+            raise ZeroDivisionError
+        total: Array = rows.sum(axis=1)
+        return total
+
+    with Batcher(CachedModel(model, Cache(100)), max_wait=0) as batcher:
+        with pytest.raises(ZeroDivisionError):
+            batcher.call_many(np.array([[1, 1], [2, 2], [13, 13]]))
+        assert batcher.call_many(np.array([[1, 1], [2, 2]])).tolist() == [4, 6]
+
+
+def test_a_model_that_changes_with_each_call_is_asked_nevertheless() -> None:
+    model = Changing()
+
+    def restless(rows: Array) -> Array:
+        model.fit()
+        return -rows[:, 0]
+
+    with Batcher(CachedModel(restless, Cache(100)), max_wait=0) as batcher:
+        assert batcher.call([3]) == -3
+    assert asyncio.run(_answer(CachedModel(restless, Cache(100)))) == -3
+
+
+async def _answer(cached: CachedModel) -> Any:
+    async with Batcher(cached, max_wait=0) as batcher:
+        return await batcher([3])

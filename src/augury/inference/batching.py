@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from augury.closing import AsyncClosing
 from augury.errors import ConfigurationError, OverloadError
 from augury.forks import renew_in_child
+from augury.inference.adapters import Batch
 from augury.inference.lookup import Computed, Form, Found
 from augury.inference.model import CachedModel
 from augury.parameters import check_instance, check_integer
+
+_TRIES = 2  # a model that has changed by then, too, does so with each call
 
 
 class Batcher(AsyncClosing):
@@ -115,17 +118,19 @@ class Batcher(AsyncClosing):
         ConfigurationError
             If this is closed.
         """
-        while True:
+        given = self._call.copied(rows)
+        for _ in range(_TRIES):
             if self._call.remote:
-                asked = await asyncio.to_thread(self._ask, rows)
+                asked = await asyncio.to_thread(self._ask, given)
             else:
-                asked = self._ask(rows)
+                asked = self._ask(given)
             for batch in asked.batches:
                 # Cancelling ends this wait only: the future is running, which none can cancel.
                 await asyncio.wrap_future(batch.ended)
             outputs = asked.outputs()
             if outputs is not None:
                 return self._call.assemble(*outputs)
+        return self._call.assemble(*await asyncio.wrap_future(self._anew(given)))
 
     def call(self, row: Any) -> Any:
         """Do in a thread what calling this does in a coroutine."""
@@ -133,13 +138,15 @@ class Batcher(AsyncClosing):
 
     def call_many(self, rows: Any) -> Any:
         """Do in a thread what `many` does in a coroutine."""
-        while True:
-            asked = self._ask(rows)
+        given = self._call.copied(rows)
+        for _ in range(_TRIES):
+            asked = self._ask(given)
             for batch in asked.batches:
                 batch.ended.result()
             outputs = asked.outputs()
             if outputs is not None:
                 return self._call.assemble(*outputs)
+        return self._call.assemble(*self._anew(given).result())
 
     def close(self) -> None:
         """Refuse further rows, and wait until those that were asked about are computed."""
@@ -152,21 +159,30 @@ class Batcher(AsyncClosing):
         """Do what `close` does, in a coroutine."""
         await asyncio.to_thread(self.close)
 
-    def _ask(self, rows: Any) -> _Asked:
+    def _ask(self, given: Batch) -> _Asked:
         """Look rows up, and have those computed that are not there."""
         ended = self._ended
-        found = self._call.find(rows)
+        found = self._call.find(given)
         with self._changed:
             if ended == self._ended or not len(found.missing):
                 return self._queued(found)
-        found = self._call.find(rows)  # the batch that ended meanwhile may have stored them
+        found = self._call.find(given)  # the batch that ended meanwhile may have stored them
         with self._changed:
             return self._queued(found)
 
-    def _queued(self, found: Found) -> _Asked:
-        """Queue the missing rows that are not under way already. The lock is held."""
+    def _anew(self, given: Batch) -> concurrent.futures.Future[tuple[NDArray[np.uint8], Form]]:
+        """Have all rows computed by themselves, by a model that changes with each call."""
+        with self._changed:
+            self._check_open()
+            return self._threads.submit(self._call.anew, given)
+
+    def _check_open(self) -> None:
         if self._closed:
             raise ConfigurationError("this Batcher is closed; make another one")
+
+    def _queued(self, found: Found) -> _Asked:
+        """Queue the missing rows that are not under way already. The lock is held."""
+        self._check_open()
         missing = found.missing.tolist()
         keys = [found.key(row) for row in missing]
         new = len(keys) - sum(key in self._under_way for key in keys)

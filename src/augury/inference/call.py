@@ -93,10 +93,14 @@ class Call:
         """Whether looking up may take as long as asking a server."""
         return self._store.remote
 
-    def find(self, given: Any) -> Found:
+    def copied(self, given: Any) -> Batch:
+        """Return rows as they are now, whatever becomes of the memory that they lie in."""
+        batch = self._adapter.read(given)
+        return replace(batch, given=self._adapter.join([batch.given]), rows=batch.rows.copy())
+
+    def find(self, batch: Batch) -> Found:
         """Look rows up, and count nothing but the time."""
         started = perf_counter()
-        batch = self._adapter.read(given)
         space, form = self._space(batch.signature)
         if not len(batch.rows):
             outputs = self._adapter.run(batch.given, None)  # it may refuse none at all
@@ -116,7 +120,9 @@ class Call:
         Rows of one call follow each other, in their order.
         """
         calls = list(dict.fromkeys(found for found, _ in asked))
-        joined = calls[0] if len(calls) == 1 else self._joined(calls)
+        # The model may write into what it is given; when it fails, that is asked about again.
+        part = len(calls) == 1 and len(asked) < len(calls[0].batch.rows)
+        joined = calls[0] if part else self._joined(calls)
         start, rows = {}, 0
         for found in calls:
             start[found] = rows
@@ -193,7 +199,7 @@ class Call:
         model = perf_counter() - started
         started = perf_counter()
         if self._changed_since(space, batch.signature):
-            lines, form = self._anew(batch)
+            lines, form = self.anew(batch)
             return self.assemble(lines, form)
         cost = self._cost(model, len(computed))
         self._store.put(space, digests, missing, lines[worth[missing]], verified, cost)
@@ -220,7 +226,7 @@ class Call:
         if missing:
             computed = self._computed(found)
             if computed.space is None:
-                return self._anew(batch)
+                return self.anew(batch)
             lines, form, model = found.filled(computed.lines), computed.form, computed.model_seconds
         assert form is not None
         self._count(
@@ -275,8 +281,8 @@ class Call:
         """
         return self._space(signature)[0] != space
 
-    def _anew(self, batch: Batch) -> tuple[NDArray[np.uint8], Form]:
-        """Compute all rows by the model as it is now."""
+    def anew(self, batch: Batch) -> tuple[NDArray[np.uint8], Form]:
+        """Compute all rows by the model as it is now, and store nothing."""
         started = perf_counter()
         outputs = self._ran(batch, None, len(batch.rows))
         model, count = perf_counter() - started, len(batch.rows)
