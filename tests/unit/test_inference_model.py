@@ -379,3 +379,22 @@ def test_rounding_and_whole_rows_go_together() -> None:
     cached(np.array([[1.0]]))
     np.testing.assert_array_equal(cached(np.array([[1.01]])), [[1.0]])
     assert cached.stats.hits == 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "decimals", "first", "second"),
+    [
+        ("f8", 10, 1e300, 2e300),
+        ("f8", 10, 1e15, 1e15 + 0.125),
+        ("f8", 300, 1e100, 2e100),
+        ("f4", 40, 1.0, 2.0),
+        ("f2", 5, 1.0, 2.0),
+        ("f2", -5, 1.0, np.inf),
+    ],
+)
+def test_rounding_tells_numbers_apart_that_are_too_large_for_it(
+    dtype: str, decimals: int, first: float, second: float
+) -> None:
+    cached = CachedModel(lambda rows: rows[:, 0], Cache(100), decimals=decimals, bypass=False)
+    rows = np.array([[first], [second], [np.nan], [-np.inf]], dtype)
+    assert np.array_equal(cached(rows), rows[:, 0], equal_nan=True)

@@ -414,3 +414,18 @@ def test_rows_of_several_calls_are_joined() -> None:
         joined = adapter.join(parts)
         first = joined["a"] if isinstance(joined, dict) else joined[0]
         assert torch.equal(first, torch.cat([left, right]))
+
+
+def test_rounding() -> None:
+    rows = torch.tensor([[1.01], [1.02], [7.0]])
+    cached = CachedModel(torch.nn.Identity().eval(), Cache(100), decimals=1, bypass=False)
+    assert cached(rows)[:, 0].tolist() == rows[[0, 0, 2], 0].tolist()
+    pairs = CachedModel(_Sum().eval(), Cache(100), decimals=1, bypass=False)
+    whole = torch.tensor([[1], [1], [1]])
+    assert len(pairs((whole, rows)).unique()) == 2
+    assert pairs.stats.computed == 2
+
+
+class _Sum(torch.nn.Module):  # type: ignore[misc]
+    def forward(self, first: Any, second: Any) -> Any:
+        return first + second

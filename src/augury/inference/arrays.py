@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -51,9 +52,18 @@ def batch_of(array: NDArray[Any], given: Any | None = None, kind: str = "array")
     """Return the rows of an array as a batch."""
     dtype = array.dtype.str if array.dtype.names is None else str(array.dtype)
     signature = f"{kind} {dtype} {array.shape[1:]}".encode()
-    rows = bytes_of(array)
-    floats = ((0, rows.shape[1], array.dtype.str),) if array.dtype.kind == "f" else ()
-    return Batch(array if given is None else given, rows, signature, floats)
+    return Batch(array if given is None else given, bytes_of(array), signature, floats_of([array]))
+
+
+def floats_of(arrays: Sequence[NDArray[Any]]) -> tuple[tuple[int, int, str], ...]:
+    """Return where floating-point numbers lie in the bytes of rows of these, side by side."""
+    floats, start = [], 0
+    for array in arrays:
+        end = start + array.dtype.itemsize * prod(array.shape[1:])
+        if array.dtype.kind == "f":
+            floats.append((start, end, array.dtype.str))
+        start = end
+    return tuple(floats)
 
 
 def rounded(
@@ -63,8 +73,11 @@ def rounded(
     result = rows.copy()
     for start, end, dtype in floats:
         values = np.ascontiguousarray(rows[:, start:end]).view(dtype)
-        values = np.round(values, decimals) + 0.0  # of -0.0 it makes 0.0
-        result[:, start:end] = values.view(np.uint8)
+        with np.errstate(all="ignore"):
+            near = np.round(values, decimals) + 0.0  # of -0.0 it makes 0.0
+            # What is coarser than this, or beyond all numbers on the way, comes out as any.
+            close = np.abs(near - values) < 10.0**-decimals
+        result[:, start:end] = np.where(close, near, values).view(np.uint8)
     return result
 
 
