@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from augury import Cache, _native
 from augury.errors import ConfigurationError, InputError, OutputError
 from augury.inference import CachedModel
+from augury.inference.adapters import adapter_of
 from augury.tiers import Memory, Tiers
 
 Array = NDArray[Any]
@@ -167,6 +168,20 @@ def test_rows_of_other_dtypes_and_shapes_are_other_rows() -> None:
     assert model.batches == [1] * len(batches)
 
 
+class Refusing:
+    """As tensors with a gradient do."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+        raise RuntimeError("no array today\nnor tomorrow")
+
+
+class Sparse:
+    """As the matrices of SciPy."""
+
+    def toarray(self) -> Array:
+        return np.zeros((2, 1))
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
@@ -178,6 +193,8 @@ def test_rows_of_other_dtypes_and_shapes_are_other_rows() -> None:
         (None, "Python objects"),
         (np.zeros((2, 1), [("a", "O")]), "Python objects"),
         (np.ma.masked_array([[1, 2]], mask=[[True, False]]), "masked"),
+        (Refusing(), "cannot be made an array: no array today"),
+        (Sparse(), "a sparse matrix"),
     ],
 )
 def test_what_has_no_rows_is_refused(rows: Any, said: str) -> None:
@@ -202,9 +219,13 @@ def failing(rows: Array) -> Array:
         (lambda rows: np.concatenate([rows, rows]), "returned 4 rows for 2 rows"),
         (lambda rows: rows.sum(), "a single value for 2 rows"),
         (lambda rows: 5, "a single value"),
-        (lambda rows: None, "Python objects"),
+        (lambda rows: None, "a NoneType"),
         (lambda rows: np.array([object()] * len(rows)), "Python objects"),
-        (lambda rows: (row for row in rows), "Python objects"),
+        (lambda rows: (row for row in rows), "a generator"),
+        (lambda rows: (rows, rows), "a tuple"),
+        (lambda rows: np.ma.masked_array(rows, mask=True), "a masked array"),
+        (lambda rows: Refusing(), "cannot be made an array: no array today"),
+        (lambda rows: Sparse(), "a sparse matrix"),
         (lambda rows: np.zeros(len(rows), [("a", "<f4")]), "named fields"),
         (lambda rows: [[1], [1, 2]], "not equally long"),
     ],
@@ -227,6 +248,28 @@ def test_wrong_outputs_are_told_and_nothing_is_stored(
     broken.clear()
     np.testing.assert_array_equal(cached(rows), rows)
     assert len(cache) == 3  # both rows, and what outputs look like
+
+
+def test_functions_get_arrays_also_where_looking_up_does_not_pay() -> None:
+    adapter = adapter_of(lambda rows: rows.sum(axis=1), None)
+    returned, rows = adapter.bare([[1, 2], [3, 4]])
+    assert (returned.tolist(), rows) == ([3, 7], 2)
+
+
+def test_a_model_that_writes_into_its_input_is_found_by_the_whole_row() -> None:
+    def model(rows: Array) -> Array:
+        rows += 1
+        return rows
+
+    cached = CachedModel(model, Cache(100), verify="row", bypass=False)
+    for _ in range(2):
+        np.testing.assert_array_equal(cached(np.array([[1], [2]])), [[2], [3]])
+    assert cached.stats.computed == 2
+
+
+def test_classes_are_no_models() -> None:
+    with pytest.raises(ConfigurationError, match="Model is a class; pass an object of it"):
+        CachedModel(Model, Cache(10))
 
 
 def test_an_error_for_one_batch_poisons_nothing() -> None:

@@ -244,7 +244,8 @@ class Call:
         """Look all rows up."""
         keyed = self._keyed(batch, None)
         digests = _native.digest_rows(keyed)
-        verified = keyed if self._verify else None
+        # The model may write into what it is given.
+        verified = keyed.copy() if self._verify else None
         lines = np.empty((len(batch.rows), 0 if form is None else width_of(form.leaves)), np.uint8)
         missing, source = self._store.find(space, digests, lines, verified)
         return Found(batch, space, form, digests, verified, lines, missing, source)
@@ -297,6 +298,8 @@ class Call:
             filled[:count] = np.arange(count)
             chosen = filled if chosen is None else chosen[filled]
         outputs = self._adapter.run(batch.given, chosen)
+        if not outputs.leaves:
+            raise OutputError("the model returns nothing, where it should return a row for each")
         for leaf in outputs.leaves:
             if leaf.dtype.hasobject:
                 raise OutputError("the model returns Python objects, which cannot be cached")

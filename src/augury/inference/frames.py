@@ -69,14 +69,18 @@ def batch_of_frame(given: Any) -> Batch | None:
 
 
 def select(given: Any, chosen: NDArray[np.int64]) -> Any:
-    """Return these rows of a frame, of an array, or of what can be made one."""
+    """Return these rows of a frame, of texts, of an array, or of what can be made one."""
     if hasattr(given, "iloc"):  # pandas
         return given.iloc[chosen]
-    return given[chosen] if hasattr(given, "get_columns") else np.asarray(given)[chosen]
+    if hasattr(given, "get_columns"):  # polars
+        return given[chosen]
+    if _is_list_of_texts(given):
+        return [given[at] for at in chosen.tolist()]
+    return np.asarray(given)[chosen]
 
 
 def join(parts: Sequence[Any]) -> Any:
-    """Return as one the rows of frames, or of arrays, all of one signature.
+    """Return as one the rows of frames, texts or arrays, all of one signature.
 
     Raises
     ------
@@ -89,7 +93,13 @@ def join(parts: Sequence[Any]) -> Any:
         return sys.modules["pandas"].concat(parts, ignore_index=True)
     if hasattr(parts[0], "get_columns"):
         return sys.modules["polars"].concat(parts)
+    if _is_list_of_texts(parts[0]):
+        return [text for part in parts for text in part]
     return np.concatenate([np.asarray(part) for part in parts])
+
+
+def _is_list_of_texts(given: Any) -> bool:
+    return isinstance(given, list | tuple) and len(given) > 0 and isinstance(given[0], str)
 
 
 def _batch_of_one_dtype(frame: Any, names: list[Any], dtype: np.dtype[Any]) -> Batch:

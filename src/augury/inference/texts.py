@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -12,6 +13,15 @@ from augury.inference.adapters.contract import Batch
 from augury.inference.arrays import batch_of
 
 _BYTES = 32  # of a digest; nobody can construct two texts that share one
+
+
+def texts_in(given: Any) -> Sequence[Any]:
+    """Return the elements of a list, tuple or array, if any is a text; else nothing."""
+    if isinstance(given, np.ndarray):
+        texts = given.tolist() if given.ndim == 1 and given.dtype.kind in "UOT" else []
+    else:
+        texts = given if isinstance(given, list | tuple) else []
+    return texts if any(isinstance(text, str) for text in texts) else []
 
 
 def batch_of_texts(given: Any) -> Batch | None:
@@ -25,11 +35,8 @@ def batch_of_texts(given: Any) -> Batch | None:
     InputError
         If only some of it are texts.
     """
-    if isinstance(given, np.ndarray):
-        texts = given.tolist() if given.ndim == 1 and given.dtype.kind in "UOT" else []
-    else:
-        texts = given if isinstance(given, list | tuple) else []
-    if not any(isinstance(text, str) for text in texts):
+    texts = texts_in(given)
+    if not texts:
         return None
     try:
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
