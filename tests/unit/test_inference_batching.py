@@ -7,7 +7,8 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -416,6 +417,7 @@ def test_a_forked_child_begins_anew() -> None:
         {"max_batch": 0},
         {"max_wait": -1},
         {"max_wait": "1"},
+        {"max_wait": True},
         {"max_wait": float("nan")},
         {"max_queue": 0},
         {"workers": 1.5},
@@ -498,3 +500,55 @@ def test_a_model_that_changes_with_each_call_is_asked_nevertheless() -> None:
 async def _answer(cached: CachedModel) -> Any:
     async with Batcher(cached, max_wait=0) as batcher:
         return await batcher([3])
+
+
+class Two(NamedTuple):
+    first: Any
+    second: Any = None
+
+
+@dataclass
+class Pair:
+    first: Any
+    second: Any = None
+
+
+@pytest.mark.parametrize("kind", [Two, Pair])
+def test_outputs_of_modules_are_taken_apart(kind: Any) -> None:
+    torch: Any = pytest.importorskip("torch")
+
+    class Module(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, rows: Any) -> Any:
+            return kind(rows.sum(dim=1))
+
+    with Batcher(CachedModel(Module().eval(), Cache(100)), max_wait=0) as batcher:
+        answer = batcher.call(torch.tensor([1.0, 2.0]))
+        assert (type(answer), answer.first.item(), answer.second) == (kind, 3.0, None)
+
+
+def test_rows_of_several_named_inputs() -> None:
+    torch: Any = pytest.importorskip("torch")
+
+    class Sum(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, a: Any, b: Any) -> Any:
+            return a + b
+
+    with Batcher(CachedModel(Sum().eval(), Cache(100)), max_wait=0) as batcher:
+        row = {"a": torch.tensor([1.0]), "b": torch.tensor([2.0])}
+        assert batcher.call(row).tolist() == [3.0]
+
+
+def test_a_text_is_a_row_as_it_is() -> None:
+    with Batcher(CachedModel(lambda texts: list(map(len, texts)), Cache(100))) as batcher:
+        assert [batcher.call(text) for text in ("a", "a\0", "")] == [1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [([1, [2, 3]], "ragged"), (None, "Python objects"), ("pandas", "many"), ("polars", "many")],
+)
+def test_what_is_no_row_is_refused(row: Any, said: str) -> None:
+    if isinstance(row, str):
+        row = pytest.importorskip(row).Series([1.0, 2.0])
+    with batcher(Model()) as ask, pytest.raises(InputError, match=said):
+        ask.call(row)

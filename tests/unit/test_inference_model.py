@@ -396,7 +396,9 @@ def test_a_forked_child_shares_nothing_but_what_was_there() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-@pytest.mark.parametrize("parameter", ["verify", "decimals", "version", "ttl", "cache"])
+@pytest.mark.parametrize(
+    "parameter", ["verify", "decimals", "version", "ttl", "cache", "bypass", "method", "stats"]
+)
 def test_parameters_are_checked(parameter: str) -> None:
     options: dict[str, Any] = {"cache": Cache(10), parameter: -1.5}
     with pytest.raises(ConfigurationError, match=parameter):

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from time import monotonic
 from typing import Any
 
@@ -13,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augury.closing import AsyncClosing
-from augury.errors import ConfigurationError, OverloadError
+from augury.errors import ConfigurationError, InputError, OverloadError
 from augury.forks import renew_in_child
 from augury.inference.adapters import Batch
+from augury.inference.arrays import rows_of
 from augury.inference.lookup import Computed, Form, Found
 from augury.inference.model import CachedModel
 from augury.parameters import check_instance, check_integer
@@ -81,7 +83,8 @@ class Batcher(AsyncClosing):
         check_integer("max_batch", max_batch)
         check_integer("max_queue", max_queue)
         check_integer("workers", workers)
-        if not isinstance(max_wait, int | float) or not 0 <= max_wait < threading.TIMEOUT_MAX:
+        number = isinstance(max_wait, int | float) and not isinstance(max_wait, bool)
+        if not number or not 0 <= max_wait < threading.TIMEOUT_MAX:
             raise ConfigurationError(f"max_wait must be seconds, zero or more, not {max_wait!r}")
         self._call = model._main
         self._max_batch = max_batch
@@ -105,7 +108,10 @@ class Batcher(AsyncClosing):
         )
 
     async def __call__(self, row: Any) -> Any:
-        """Return the output for one row: an array or tensor, or what can be made an array."""
+        """Return the output for one row: an array, tensor or text, or what can be made an array.
+
+        For models of several inputs, a mapping of their names to the row of each.
+        """
         return _only(await self.many(_alone(row)))
 
     async def many(self, rows: Any) -> Any:
@@ -308,13 +314,30 @@ class _Asked:
 
 def _alone(row: Any) -> Any:
     """Return one row as rows."""
-    return row[None] if hasattr(row, "__array__") else np.asarray(row)[None]
+    if isinstance(row, str):
+        return [row]
+    if isinstance(row, Mapping):
+        return {name: _alone(each) for name, each in row.items()}
+    if not hasattr(row, "__array__"):
+        return rows_of([row], "the row")
+    try:
+        return row[None]
+    except (KeyError, TypeError, ValueError):  # part of a frame
+        raise InputError(
+            f"a {type(row).__name__} is no row; ask many() about a frame of one row instead"
+        ) from None
 
 
 def _only(output: Any) -> Any:
     """Return the output of the only row, of each array that there is."""
+    if output is None:
+        return None
+    if is_dataclass(output) and not isinstance(output, type):
+        parts = {each.name: getattr(output, each.name) for each in fields(output) if each.init}
+        return type(output)(**{name: _only(each) for name, each in parts.items()})
     if isinstance(output, Mapping):
         return {name: _only(each) for name, each in output.items()}
     if isinstance(output, list | tuple):
-        return type(output)(_only(each) for each in output)
+        only = [_only(each) for each in output]
+        return type(output)(*only) if hasattr(output, "_fields") else type(output)(only)
     return output[0]
