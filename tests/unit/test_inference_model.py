@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,8 @@ from augury import Cache, _native
 from augury.errors import ConfigurationError, InputError, OutputError
 from augury.inference import CachedModel
 from augury.inference.adapters import adapter_of
+from augury.inference.adapters.contract import Leaf
+from augury.inference.lookup import Form
 from augury.tiers import Memory, Tiers
 
 Array = NDArray[Any]
@@ -289,9 +292,24 @@ def test_outputs_that_change_their_form_are_refused() -> None:
 
     cached = CachedModel(model, Cache(100), bypass=False)
     cached(np.array([[1], [2]]))
-    with pytest.raises(OutputError, match="another shape or type"):
+    with pytest.raises(OutputError, match=r"another shape or type .* <f4 \[1\] instead of <i8"):
         cached(np.array([[13]]))
     np.testing.assert_array_equal(cached(np.array([[1], [3]])), [[1], [3]])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape"), [("no dtype", ()), ("|O", ()), ("<f8,<f8", ()), ("<f8", (-1,))]
+)
+def test_what_others_wrote_of_outputs_is_no_matter(dtype: str, shape: tuple[int, ...]) -> None:
+    cache: Cache[Any, Any] = Cache(100)
+    rows = np.array([[1.0], [2.0]])
+    CachedModel(np.square, cache, bypass=False)(rows)
+    [space] = [key for key in cache if len(key) == 16]
+    cache[space] = msgspec.msgpack.encode(Form((Leaf(dtype, shape),)))
+    cached = CachedModel(np.square, cache, bypass=False)
+    for _ in range(2):
+        np.testing.assert_array_equal(cached(rows), np.square(rows))
+    assert cached.stats.hits == 2
 
 
 def test_time_to_live_and_clearing() -> None:

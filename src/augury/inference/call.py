@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from augury import _native
 from augury.errors import ConfigurationError, InputError, OutputError
 from augury.inference.adapters import Adapter, Batch, Outputs
-from augury.inference.arrays import pack, rounded, unpack, width_of
+from augury.inference.adapters.contract import Leaf
+from augury.inference.arrays import leaves_of, pack, rounded, unpack, width_of
 from augury.inference.bypass import Bypass
 from augury.inference.lookup import Computed, Form, Found
 from augury.inference.rounding import RoundingError, rounding_error
@@ -321,7 +322,8 @@ class Call:
         if not alike or outputs.form != form.form:
             raise OutputError(
                 "the model returns rows of another shape or type than before for the same kind of "
-                "input; such outputs cannot be cached"
+                f"input, {_described(leaves_of(outputs))} instead of {_described(form.leaves)}; "
+                "have it return always the same, as by astype()"
             )
         return pack(outputs)
 
@@ -404,11 +406,20 @@ def _padded(count: int, pad: str | int) -> int:
     return int(1 << (count - 1).bit_length()) if count else 0
 
 
+def _described(leaves: tuple[Leaf, ...]) -> str:
+    return ", ".join(f"{leaf.dtype} {list(leaf.shape)}" for leaf in leaves) or "nothing"
+
+
 def _read_form(held: bytes) -> Form | None:
+    """Return what outputs look like, unless it was written by something else than this."""
     try:
-        return msgspec.msgpack.decode(held, type=Form)
-    except msgspec.DecodeError:
+        form = msgspec.msgpack.decode(held, type=Form)
+        dtypes = [np.dtype(leaf.dtype) for leaf in form.leaves]
+    except (msgspec.DecodeError, TypeError, ValueError):
         return None
+    plain = not any(dtype.hasobject or dtype.names for dtype in dtypes)
+    sizes = [size for leaf in form.leaves for size in leaf.shape]
+    return form if dtypes and plain and min(sizes, default=0) >= 0 else None
 
 
 _UNKNOWN: Any = object()
