@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -17,8 +18,8 @@ from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
 from augury import Cache, _native
-from augury.errors import ConfigurationError, InputError, OutputError
-from augury.inference import CachedModel
+from augury.errors import ConfigurationError, InputError, MissingExtraError, OutputError
+from augury.inference import CachedLayers, CachedModel
 from augury.inference.adapters import adapter_of
 from augury.inference.adapters.contract import Leaf
 from augury.inference.lookup import Form
@@ -461,3 +462,9 @@ def test_rounding_tells_numbers_apart_that_are_too_large_for_it(
     cached = CachedModel(lambda rows: rows[:, 0], Cache(100), decimals=decimals, bypass=False)
     rows = np.array([[first], [second], [np.nan], [-np.inf]], dtype)
     assert np.array_equal(cached(rows), rows[:, 0], equal_nan=True)
+
+
+def test_layers_without_torch_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"augury\[torch\]"):
+        CachedLayers(None, "body", Cache(10))
