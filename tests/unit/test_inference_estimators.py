@@ -19,6 +19,7 @@ pytest.importorskip("sklearn")
 
 from sklearn.base import BaseEstimator
 from sklearn.cluster import MiniBatchKMeans
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
@@ -151,6 +152,15 @@ CHANGES: dict[str, tuple[Any, Callable[[Any], object]]] = {
     "a step's fit": (
         Pipeline([("scale", StandardScaler()), ("kinds", LogisticRegression())]),
         lambda m: m.named_steps["kinds"].fit(SECOND, 1 - KINDS),
+    ),
+    "a fit of what transforms some columns": (
+        Pipeline(
+            [
+                ("scale", ColumnTransformer([("first", StandardScaler(), [0])])),
+                ("kinds", KNeighborsClassifier()),
+            ]
+        ),
+        lambda m: m["scale"].named_transformers_["first"].fit(SECOND[:, :1] * 5 + 3),
     ),
 }
 

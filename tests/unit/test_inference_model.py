@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -125,6 +126,16 @@ def test_tiers_hold_outputs_as_well(batches: list[Array], output: str) -> None:
         check_same(CachedModel(function, tiers)(batch), function(batch))
 
 
+@pytest.mark.parametrize("verify", ["digest", "row"])
+def test_outputs_without_columns_need_nothing_in_the_cache(verify: str) -> None:
+    cache: Cache[Any, Any] = Cache(100)
+    for _ in range(2):
+        cached = CachedModel(OUTPUTS["nothing"], cache, verify=verify)
+        check_same(cached(np.ones((3, 2))), np.zeros((3, 0)))
+        for key in [key for key in cache if len(key) == 16]:  # what outputs look like
+            del cache[key]
+
+
 def test_hits_may_be_written_to() -> None:
     cached = CachedModel(lambda rows: rows * 2, Cache(100))
     rows = np.ones((3, 2))
@@ -145,6 +156,19 @@ def test_colliding_digests_are_told_apart_by_the_rows(
         np.testing.assert_array_equal(cached(rows[chosen]), rows[chosen] * 2)
     fooled = CachedModel(lambda rows: rows * 2, store(100), bypass=False)
     assert fooled(rows[[0, 1]]).tolist() == [[0, 2], [0, 2]]
+
+
+@pytest.mark.parametrize("verify", ["digest", "row"])
+def test_a_model_may_write_to_the_rows_that_it_is_given(verify: str) -> None:
+    def model(rows: Array) -> Array:
+        rows *= 2
+        return rows[:, 0]
+
+    cached = CachedModel(model, Cache(100), verify=verify)
+    for _ in range(2):
+        assert cached(np.array([[1], [2]])).tolist() == [2, 4]
+    assert cached.stats.hits == 2
+    assert cached(np.array([[4], [2], [2]])).tolist() == [8, 4, 4]
 
 
 def test_zeros_and_nans_are_told_apart_by_their_bits() -> None:
@@ -344,6 +368,22 @@ def test_functions_of_other_code_share_nothing_and_of_equal_code_all() -> None:
     assert len(cache) == 6  # with what outputs look like
 
 
+def test_a_model_that_changes_with_every_call_runs_once_for_each() -> None:
+    calls = 0
+
+    def doubling(rows: Array) -> Array:
+        nonlocal calls
+        calls += 1
+        rows *= 2
+        return rows
+
+    cached = CachedModel(doubling, Cache(100), bypass=False)
+    for count in range(1, 4):
+        np.testing.assert_array_equal(cached(np.array([[1], [2]])), [[2], [4]])
+        assert calls == count
+    np.testing.assert_array_equal(cached(np.array([[1], [1]])), [[2], [2]])
+
+
 FACTOR = 2.0
 
 
@@ -398,6 +438,13 @@ def test_objects_are_told_apart_by_what_they_hold(lock: Any) -> None:
         assert two.stats.hits == three.stats.hits == 2
 
 
+def test_a_model_is_not_exchanged_unnoticed() -> None:
+    cached = CachedModel(np.negative, Cache(100))
+    assert cached.model is np.negative
+    with pytest.raises(AttributeError):
+        cached.model = np.square  # type: ignore[misc]
+
+
 def test_versions_share_nothing() -> None:
     cache: Cache[Any, Any] = Cache(100)
     for version in ("1", "2", "1"):
@@ -412,6 +459,35 @@ def test_a_forked_child_shares_nothing_but_what_was_there() -> None:
     child = os.fork()
     if not child:
         os._exit(0 if (cached(rows) == rows * 2).all() and cached.stats.hits == 4 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_forked_while_a_thread_looks_at_the_model_answers() -> None:
+    reading, go = threading.Event(), threading.Event()
+
+    class Read:
+        def __call__(self, rows: Array) -> Array:
+            return rows * 2
+
+        def __getstate__(self) -> int:
+            reading.set()
+            assert go.wait(LONG)
+            return 1
+
+    cached = CachedModel(Read(), Cache(100))
+    rows = np.array([[1], [2]])
+    thread = threading.Thread(target=cached, args=(rows,))
+    thread.start()
+    assert reading.wait(LONG)
+    child = os.fork()
+    if not child:
+        signal.alarm(int(LONG))  # which ends a child that waits for ever
+        go.set()
+        os._exit(0 if (cached(rows) == rows * 2).all() else 1)
+    go.set()
+    thread.join(LONG)
     assert os.waitpid(child, 0)[1] == 0
 
 
@@ -436,6 +512,17 @@ def test_rounding_shares_outputs_and_tells_how_wrong_they_are() -> None:
     assert cached.error(integers).differing == 0
     with pytest.raises(InputError, match="no rows"):
         cached.error(rows[:0])
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", ">f8"])
+@pytest.mark.parametrize("decimals", [3, 300, -300])
+def test_rounding_makes_one_of_no_numbers_that_are_far_apart(dtype: str, decimals: int) -> None:
+    cached = CachedModel(lambda rows: rows[:, 0], Cache(100), decimals=decimals, bypass=False)
+    great = np.finfo(dtype).max
+    rows = np.array([[0], [70], [500], [great / 2], [great], [np.inf], [-np.inf], [np.nan]], dtype)
+    if decimals < 0:
+        rows = rows[[0, -3, -2, -1]]
+    check_same(cached(rows), rows[:, 0])
 
 
 def test_rounding_and_whole_rows_go_together() -> None:

@@ -113,7 +113,7 @@ def test_what_is_not_there_and_what_cannot_be_saved(where: Any, tmp_path: Path) 
         with pytest.raises(ConfigurationError, match="array 'w' is of"):
             save_parameters(where, "model", {"w": array})
     for given, said in (
-        ([[1], [1, 2]], "'w' cannot be made an array"),
+        ([[1], [1, 2]], "array 'w' is not saved"),
         (np.ma.masked_array([1], mask=True), "array 'w' is masked"),
     ):
         with pytest.raises(ConfigurationError, match=said):

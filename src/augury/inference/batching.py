@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import threading
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from time import monotonic
 from typing import Any
 
@@ -14,15 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augury.closing import AsyncClosing
-from augury.errors import ConfigurationError, InputError, OverloadError
+from augury.errors import ConfigurationError, InputError, OutputError, OverloadError
 from augury.forks import renew_in_child
 from augury.inference.adapters import Batch
 from augury.inference.arrays import rows_of
 from augury.inference.lookup import Computed, Form, Found
 from augury.inference.model import CachedModel
 from augury.parameters import check_instance, check_integer
-
-_TRIES = 2  # a model that has changed by then, too, does so with each call
 
 
 class Batcher(AsyncClosing):
@@ -32,6 +30,9 @@ class Batcher(AsyncClosing):
     the first has waited for `max_wait`; then the model is run on all, in a thread. However many
     tasks and threads ask about equal rows meanwhile, the model sees one. Whoever is cancelled
     leaves the others their answer.
+
+    Rows of one call are answered by the model as it was at one time, unless it changes again and
+    again while they are computed; then each by what it was at some time during the call.
 
     An error of the model is raised by all who asked about a row of its batch, and nothing of it is
     kept. A single row that makes the model fail does not harm the others: such a batch is run again
@@ -108,7 +109,7 @@ class Batcher(AsyncClosing):
         )
 
     async def __call__(self, row: Any) -> Any:
-        """Return the output for one row: an array, tensor or text, or what can be made an array.
+        """Return the output for one row: a text, array, tensor, or what can be made an array.
 
         For models of several inputs, a mapping of their names to the row of each.
         """
@@ -125,7 +126,7 @@ class Batcher(AsyncClosing):
             If this is closed.
         """
         given = self._call.copied(rows)
-        for _ in range(_TRIES):
+        for mixed in (False, True):
             if self._call.remote:
                 asked = await asyncio.to_thread(self._ask, given)
             else:
@@ -133,10 +134,10 @@ class Batcher(AsyncClosing):
             for batch in asked.batches:
                 # Cancelling ends this wait only: the future is running, which none can cancel.
                 await asyncio.wrap_future(batch.ended)
-            outputs = asked.outputs()
+            outputs = asked.outputs(mixed)
             if outputs is not None:
                 return self._call.assemble(*outputs)
-        return self._call.assemble(*await asyncio.wrap_future(self._anew(given)))
+        raise _unsteady()
 
     def call(self, row: Any) -> Any:
         """Do in a thread what calling this does in a coroutine."""
@@ -145,14 +146,14 @@ class Batcher(AsyncClosing):
     def call_many(self, rows: Any) -> Any:
         """Do in a thread what `many` does in a coroutine."""
         given = self._call.copied(rows)
-        for _ in range(_TRIES):
+        for mixed in (False, True):
             asked = self._ask(given)
             for batch in asked.batches:
                 batch.ended.result()
-            outputs = asked.outputs()
+            outputs = asked.outputs(mixed)
             if outputs is not None:
                 return self._call.assemble(*outputs)
-        return self._call.assemble(*self._anew(given).result())
+        raise _unsteady()
 
     def close(self) -> None:
         """Refuse further rows, and wait until those that were asked about are computed."""
@@ -176,19 +177,10 @@ class Batcher(AsyncClosing):
         with self._changed:
             return self._queued(found)
 
-    def _anew(self, given: Batch) -> concurrent.futures.Future[tuple[NDArray[np.uint8], Form]]:
-        """Have all rows computed by themselves, by a model that changes with each call."""
-        with self._changed:
-            self._check_open()
-            return self._threads.submit(self._call.anew, given)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ConfigurationError("this Batcher is closed; make another one")
-
     def _queued(self, found: Found) -> _Asked:
         """Queue the missing rows that are not under way already. The lock is held."""
-        self._check_open()
+        if self._closed:
+            raise ConfigurationError("this Batcher is closed; make another one")
         missing = found.missing.tolist()
         keys = [found.key(row) for row in missing]
         new = len(keys) - sum(key in self._under_way for key in keys)
@@ -296,20 +288,36 @@ class _Asked:
         self._places = places
         self.batches = list(dict.fromkeys(batch for batch, _ in places))
 
-    def outputs(self) -> tuple[NDArray[np.uint8], Form] | None:
-        """Return all outputs, once the batches have ended; None: the model changed meanwhile."""
-        lines, form = [], self._found.form
+    def outputs(self, mixed: bool) -> tuple[NDArray[np.uint8], Form] | None:
+        """Return all outputs, once the batches have ended; None: the model changed meanwhile.
+
+        They may be of the model before and after a change if `mixed`, and only look alike.
+        """
+        found, lines = self._found, []
+        runs: dict[Computed, None] = {}
         for batch, place in self._places:
             outcome = batch.outcomes[place]
             if isinstance(outcome, BaseException):
                 raise outcome
             computed, line = outcome
-            if computed.space != self._found.space:
-                return None
             lines.append(computed.lines[line])
-            form = computed.form
-        assert form is not None
-        return (self._found.filled(np.stack(lines)) if lines else self._found.lines), form
+            runs[computed] = None
+        if not runs:
+            assert found.form is not None
+            return found.lines, found.form
+        form = next(iter(runs)).form
+        alike = all(run.form == form for run in runs) and (not found.hits or found.form == form)
+        alone = len(runs) == 1 and not found.hits
+        if not alike or not (mixed or alone or all(run.space == found.space for run in runs)):
+            return None
+        return found.filled(np.stack(lines)), form
+
+
+def _unsteady() -> OutputError:
+    return OutputError(
+        "the model changed again and again while it computed, and then returned rows of another "
+        "shape or type; ask again"
+    )
 
 
 def _alone(row: Any) -> Any:
@@ -330,14 +338,12 @@ def _alone(row: Any) -> Any:
 
 def _only(output: Any) -> Any:
     """Return the output of the only row, of each array that there is."""
-    if output is None:
-        return None
-    if is_dataclass(output) and not isinstance(output, type):
-        parts = {each.name: getattr(output, each.name) for each in fields(output) if each.init}
-        return type(output)(**{name: _only(each) for name, each in parts.items()})
     if isinstance(output, Mapping):
         return {name: _only(each) for name, each in output.items()}
     if isinstance(output, list | tuple):
-        only = [_only(each) for each in output]
-        return type(output)(*only) if hasattr(output, "_fields") else type(output)(only)
-    return output[0]
+        return getattr(type(output), "_make", type(output))(map(_only, output))
+    if dataclasses.is_dataclass(output) and not isinstance(output, type):
+        names = [field.name for field in dataclasses.fields(output) if field.init]
+        parts = {name: _only(getattr(output, name)) for name in names}
+        return dataclasses.replace(output, **parts)
+    return None if output is None else output[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from functools import partial
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
@@ -15,13 +14,15 @@ def add_function(digest: Any, function: Any) -> None:
         add_function(digest, function.func)
         digest.update(_text((function.args, sorted(function.keywords.items()))))
         return
-    function = inspect.unwrap(function)
     name = getattr(function, "__qualname__", type(function).__qualname__)
     digest.update(f"{getattr(function, '__module__', '')}.{name}".encode())
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     if isinstance(code, CodeType):
         _add_code(digest, code)
         digest.update(_text(getattr(function, "__defaults__", None)))
+        digest.update(_text(getattr(function, "__kwdefaults__", None)))
+    if hasattr(function, "__wrapped__"):
+        add_function(digest, function.__wrapped__)
 
 
 def _text(value: Any) -> bytes:
@@ -39,13 +40,15 @@ def parts_of(function: Any) -> list[Any]:
         return [*parts_of(function.func), *function.args, *function.keywords.values()]
     if isinstance(function, MethodType):
         return [function.__self__, *parts_of(function.__func__)]
-    function = inspect.unwrap(function)
     if not isinstance(function, FunctionType):
+        if hasattr(function, "__wrapped__"):  # such as by lru_cache
+            return parts_of(function.__wrapped__)
         return [] if isinstance(function, BuiltinFunctionType | type) else [function]
-    cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
     known = function.__globals__
     named = [known[name] for name in _names(function.__code__) if name in known]
-    parts = [function.__defaults__, function.__kwdefaults__, *cells, *named]
+    parts = [function.__defaults__, function.__kwdefaults__, *enclosed_by(function), *named]
+    if hasattr(function, "__wrapped__"):
+        parts += parts_of(function.__wrapped__)
     return [part for part in parts if not isinstance(part, ModuleType)]
 
 
@@ -58,12 +61,10 @@ def _names(code: CodeType) -> dict[str, None]:
     return names
 
 
-def _is_filled(cell: CellType) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018
-    except ValueError:
-        return False
-    return True
+def enclosed_by(function: Any) -> tuple[Any, ...]:
+    """Return what a function has taken along of where it was defined, less what is not set yet."""
+    cells = getattr(function, "__closure__", None) or ()
+    return tuple(cell.cell_contents for cell in cells if cell != CellType())
 
 
 def _add_code(digest: Any, code: CodeType) -> None:

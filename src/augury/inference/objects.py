@@ -8,7 +8,7 @@ from hashlib import blake2b
 from types import FunctionType
 from typing import Any
 
-from augury.inference.code import add_function
+from augury.inference.code import add_function, enclosed_by
 
 UNWRITABLE = (pickle.PicklingError, TypeError, AttributeError)
 """What `digest_of` raises of what cannot be pickled."""
@@ -52,8 +52,11 @@ class _Writer(pickle.Pickler):
             return NotImplemented
         digest = blake2b(digest_size=16)
         add_function(digest, value)
-        enclosed = tuple(cell.cell_contents for cell in value.__closure__ or ())
-        return bytes, (digest.digest(),), (enclosed, value.__defaults__, value.__kwdefaults__)
+        return (
+            bytes,
+            (digest.digest(),),
+            (enclosed_by(value), value.__defaults__, value.__kwdefaults__),
+        )
 
 
 class _Sink:
@@ -92,10 +95,11 @@ class Attributes:
             if isinstance(each, list | tuple):
                 for element in each:
                     seen.append(element)
-                    if isinstance(element, tuple):  # a named step
+                    if isinstance(element, tuple):  # a named step, perhaps with its columns
                         seen.extend(element)
-                        if deep and hasattr(element[-1], "get_params"):
-                            self._walk(element[-1], deep - 1)
+                        for part in element:
+                            if deep and hasattr(part, "get_params"):
+                                self._walk(part, deep - 1)
             elif isinstance(each, dict):
                 seen.extend(each.values())
             elif deep and hasattr(each, "get_params"):

@@ -81,8 +81,9 @@ def save_parameters(where: Where, name: str, arrays: Mapping[str, Any]) -> str:
             raise ConfigurationError(f"array {key!r} is masked, and masks are not saved")
         try:
             array = np.asarray(value)
-        except (ValueError, TypeError, RuntimeError) as error:  # a tensor with a gradient
-            raise ConfigurationError(f"{key!r} cannot be made an array: {error}") from error
+        except (TypeError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigurationError(f"array {key!r} is not saved: {reason}") from error
         array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
         if array.dtype not in _DTYPES.values():
             raise ConfigurationError(f"array {key!r} is of {array.dtype}, which is not saved")

@@ -80,7 +80,7 @@ class CachedPipeline:
         if not isinstance(after, str | Sequence | None):
             raise ConfigurationError(f"after must be the names of steps, not {after!r}")
         check_instance("final", final, bool)
-        self.pipeline = pipeline
+        self._pipeline = pipeline
         self._cache = cache
         self._options = options
         self._final = final
@@ -96,6 +96,11 @@ class CachedPipeline:
         for name in (name for name in names if name in chosen):
             self._stages[name] = self._cached(_Stage(pipeline, "transform", name, self._last))
         self._methods: dict[str, CachedModel] = {}
+
+    @property
+    def pipeline(self) -> Any:
+        """The pipeline itself; another one takes another `CachedPipeline`."""
+        return self._pipeline
 
     @property
     def _last(self) -> tuple[str, CachedModel] | None:

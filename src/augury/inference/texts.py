@@ -15,13 +15,12 @@ from augury.inference.arrays import batch_of
 _BYTES = 32  # of a digest; nobody can construct two texts that share one
 
 
-def texts_in(given: Any) -> Sequence[Any]:
-    """Return the elements of a list, tuple or array, if any is a text; else nothing."""
-    if isinstance(given, np.ndarray):
-        texts = given.tolist() if given.ndim == 1 and given.dtype.kind in "UOT" else []
-    else:
-        texts = given if isinstance(given, list | tuple) else []
-    return texts if any(isinstance(text, str) for text in texts) else []
+def texts_of(given: Any) -> Sequence[Any] | None:
+    """Return what is in a list, tuple or array of texts; None if there is no text in it."""
+    texts: Sequence[Any] = given if isinstance(given, list | tuple) else []
+    if isinstance(given, np.ndarray) and given.ndim == 1 and given.dtype.kind in "UOT":
+        texts = given.tolist()
+    return texts if any(isinstance(text, str) for text in texts) else None
 
 
 def batch_of_texts(given: Any) -> Batch | None:
@@ -35,8 +34,8 @@ def batch_of_texts(given: Any) -> Batch | None:
     InputError
         If only some of it are texts.
     """
-    texts = texts_in(given)
-    if not texts:
+    texts = texts_of(given)
+    if texts is None:
         return None
     try:
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
-from augury.inference.arrays import batch_of, returned_array, rows_of
+from augury.inference.arrays import batch_of, check_outputs, returned_array, rows_of
 from augury.inference.code import add_function, parts_of
 from augury.inference.objects import Attributes, digest_of
-from augury.inference.texts import batch_of_texts, texts_in
+from augury.inference.texts import batch_of_texts, texts_of
 
 RANK = 100
 
@@ -60,13 +60,16 @@ class Function(Adapter):
             raise OutputError(f"the model returns {what}, which cannot be cached as rows")
         return Outputs((array,))
 
-    def bare(self, given: Any) -> tuple[Any, int]:
-        """Return what the model returns for these rows, which it gets as it always does."""
-        return super().bare(given if texts_in(given) else rows_of(given))
-
     def assemble(self, outputs: Outputs) -> Any:
         """Return outputs as the model itself would."""
         return outputs.leaves[0]
+
+    def bare(self, given: Any) -> tuple[Any, int]:
+        """Return what the function returns, and how many rows there were."""
+        rows = rows_of(given) if texts_of(given) is None else given
+        outputs = self.run(rows, None)
+        check_outputs(outputs, len(rows))
+        return self.assemble(outputs), len(rows)
 
     def join(self, parts: Sequence[Any]) -> Any:
         """Return as one what several calls had passed."""
