@@ -151,7 +151,8 @@ def _of_polars(series: Any) -> Column:
     if dtype in (pl.String, pl.Categorical, pl.Enum):
         categories = list(dtype.categories) if dtype == pl.Enum else ""
         return f"{dtype} {categories}", [_digests(label, series.cast(pl.String).to_list())]
-    if dtype.is_integer() or dtype.is_float() or dtype == pl.Boolean or dtype.is_temporal():
+    numbers = dtype.is_integer() or dtype.is_float() or dtype == pl.Boolean or dtype.is_temporal()
+    if numbers and not str(dtype).endswith("Int128"):  # which NumPy has not got
         nulls = np.zeros(len(series), bool)
         physical = series.to_physical()
         if series.null_count():
