@@ -115,7 +115,8 @@ def test_fitting_again_is_noticed(name: str) -> None:
         cached = CachedModel(model, Cache(1000), method=method, bypass=False)
         for _ in range(2):
             check_same(cached(ROWS.copy()), expected)
-        assert cached.stats.hits == len(ROWS)
+        kept = np.asarray(expected).size > 0  # nothing is kept of no columns
+        assert cached.stats.hits == len(ROWS) * kept
         for step, rows, target in (("fit", SECOND, targets[1]), ("partial_fit", FIRST, targets[0])):
             if hasattr(model, step):
                 getattr(model, step)(rows, target)

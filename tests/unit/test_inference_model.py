@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
+from functools import partial, update_wrapper, wraps
 from typing import Any
 
 import msgspec
@@ -352,6 +352,26 @@ def test_time_to_live_and_clearing() -> None:
     assert len(model.batches) == 3
 
 
+def test_a_listener_of_the_cache_may_call_the_model() -> None:
+    now = [0.0]
+    told: list[float] = []
+
+    def gone(key: Any, value: Any, cause: object) -> None:
+        if not told:
+            told.append(5.0)
+            told.append(cached(np.array([5.0]))[0])
+
+    cache: Cache[Any, Any] = Cache(100, clock=lambda: now[0], on_evict=gone)
+    cached = CachedModel(lambda rows: rows * 2, cache, ttl=1, bypass=False)
+    cached(np.array([1.0]))
+    now[0] = 5.0
+    cached.changed()  # so that it is read anew what outputs look like, which has expired
+    caller = threading.Thread(target=cached, args=(np.array([1.0]),), daemon=True)
+    caller.start()
+    caller.join(LONG)
+    assert told == [5.0, 10.0]
+
+
 def test_functions_of_other_code_share_nothing_and_of_equal_code_all() -> None:
     cache: Cache[Any, Any] = Cache(100)
     rows = np.array([[1.0], [2.0]])
@@ -403,6 +423,68 @@ def test_variables_of_functions_are_part_of_them(monkeypatch: pytest.MonkeyPatch
     np.testing.assert_array_equal(cached(rows), rows * 3)
     factor = 4.0
     np.testing.assert_array_equal(cached(rows), rows * 4)
+
+
+def scaled(factor: float) -> Callable[[Callable[[Array], Array]], Callable[[Array], Array]]:
+    def decorate(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        @wraps(function)
+        def outer(rows: Array) -> Array:
+            return function(rows) * factor
+
+        return outer
+
+    return decorate
+
+
+class Scaled:
+    def __init__(self, function: Callable[[Array], Array], factor: float) -> None:
+        update_wrapper(self, function)
+        self.function = function
+        self.factor = factor
+
+    def __call__(self, rows: Array) -> Array:
+        return self.function(rows) * self.factor
+
+
+@pytest.mark.parametrize(
+    "decorated",
+    [lambda factor: scaled(factor)(np.abs), lambda factor: Scaled(times_global, factor)],
+)
+def test_decorators_are_part_of_a_function(decorated: Callable[[float], Any]) -> None:
+    cache: Cache[Any, Any] = Cache(100)
+    rows = np.array([[1.0], [2.0]])
+    for factor in (2.0, 3.0):
+        function = decorated(factor)
+        np.testing.assert_array_equal(CachedModel(function, cache)(rows), function(rows))
+
+
+def helped(rows: Array) -> Array:
+    return times_global(rows) if len(rows) else helped(rows)
+
+
+class Named:
+    def __call__(self, rows: Array) -> Array:
+        return rows * FACTOR
+
+
+@pytest.mark.parametrize("model", [helped, scaled(1.0)(times_global), Named(), Named().__call__])
+def test_variables_of_what_a_function_calls_are_part_of_it(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = CachedModel(model, Cache(100), bypass=False)
+    rows = np.array([[1.0], [2.0]])
+    for factor in (2.0, 5.0, 2.0):
+        monkeypatch.setitem(globals(), "FACTOR", factor)
+        np.testing.assert_array_equal(cached(rows), rows * factor)
+    assert cached.stats.hits == 2
+
+
+def test_code_of_the_class_is_part_of_a_callable_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache: Cache[Any, Any] = Cache(100)
+    rows = np.array([[1.0], [2.0]])
+    np.testing.assert_array_equal(CachedModel(Named(), cache)(rows), rows * FACTOR)
+    monkeypatch.setattr(Named, "__call__", lambda self, rows: -rows)
+    np.testing.assert_array_equal(CachedModel(Named(), cache)(rows), -rows)
 
 
 class Scale:

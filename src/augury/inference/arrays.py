@@ -89,13 +89,16 @@ def side_by_side(
     arrays: Sequence[NDArray[Any]],
 ) -> tuple[NDArray[np.uint8], tuple[tuple[int, int, str], ...]]:
     """Return arrays as one line of bytes a row, and where floating-point numbers lie in it."""
+    if len(arrays) == 1:
+        rows, dtype = bytes_of(arrays[0]), arrays[0].dtype
+        return rows, ((0, rows.shape[1], dtype.str),) if dtype.kind == "f" else ()
     parts = [bytes_of(array) for array in arrays]
     floats, start = [], 0
     for array, part in zip(arrays, parts, strict=True):
         if array.dtype.kind == "f":
             floats.append((start, start + part.shape[1], array.dtype.str))
         start += part.shape[1]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1), tuple(floats)
+    return np.concatenate(parts, axis=1), tuple(floats)
 
 
 def batch_of(array: NDArray[Any], given: Any | None = None, kind: str = "array") -> Batch:

@@ -60,7 +60,8 @@ class Call:
 
     def begin_anew(self) -> None:
         """In a forked child, where a thread of the parent may have held the locks."""
-        self._lock = threading.Lock()
+        # Held while the cache is read, whose listener may call the model.
+        self._lock = threading.RLock()
         self._stats.begin_anew()
 
     def forget(self) -> None:
@@ -108,7 +109,8 @@ class Call:
         Whoever asked may write other rows into theirs before these are looked up, or computed.
         """
         batch = self._adapter.read(given)
-        return replace(batch, given=self._adapter.join([batch.given]), rows=batch.rows.copy())
+        given, rows = self._adapter.join([batch.given]), batch.rows.copy()
+        return Batch(given, rows, batch.signature, batch.floats)
 
     def find(self, batch: Batch) -> Found:
         """Look rows up, and count nothing but the time."""
@@ -147,7 +149,7 @@ class Call:
         return replace(computed, lines=computed.lines.copy())
 
     def _joined(self, calls: Sequence[Found]) -> Found:
-        """Return a copy of the rows of calls, all together; what was found is of the first."""
+        """Return a copy of the rows of calls, all together; not what was found of them."""
         first = calls[0]
         batch = replace(
             first.batch,
