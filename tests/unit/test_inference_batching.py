@@ -9,7 +9,8 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -496,6 +497,7 @@ def test_a_forked_child_begins_anew() -> None:
         {"max_batch": 0},
         {"max_wait": -1},
         {"max_wait": "1"},
+        {"max_wait": True},
         {"max_wait": float("nan")},
         {"max_queue": 0},
         {"workers": 1.5},
@@ -532,3 +534,122 @@ def test_answers_are_those_of_the_model(
             continue  # it may be of another call: two rows of a batch failed
         np.testing.assert_array_equal(answer, -np.array(call))
         assert -13 not in call
+
+
+def test_memory_that_is_reused_before_the_model_runs_is_read_in_time() -> None:
+    async def main() -> None:
+        cached = CachedModel(lambda rows: rows.sum(axis=1), Cache(100))
+        async with Batcher(cached, max_wait=0.05) as batcher:
+            buffer, asked = np.zeros(2), []
+            for value in range(3):
+                buffer[:] = value
+                asked.append(asyncio.ensure_future(batcher(buffer)))
+                await asyncio.sleep(0)
+            assert [int(each) for each in await asyncio.gather(*asked)] == [0, 2, 4]
+            assert (await batcher.many([[0.0, 0.0], [1.0, 1.0]])).tolist() == [0.0, 2.0]
+
+    asyncio.run(main())
+
+
+def test_a_model_that_writes_into_its_input_and_fails_poisons_nothing() -> None:
+    def model(rows: Array) -> Array:
+        rows += 1
+        if (rows == 14).any():
+            raise ZeroDivisionError
+        total: Array = rows.sum(axis=1)
+        return total
+
+    with Batcher(CachedModel(model, Cache(100)), max_wait=0) as batcher:
+        with pytest.raises(ZeroDivisionError):
+            batcher.call_many(np.array([[1, 1], [2, 2], [13, 13]]))
+        assert batcher.call_many(np.array([[1, 1], [2, 2]])).tolist() == [4, 6]
+
+
+def test_a_model_that_changes_with_each_call_is_asked_nevertheless() -> None:
+    model = Changing()
+
+    def restless(rows: Array) -> Array:
+        model.fit()
+        return -rows[:, 0]
+
+    with Batcher(CachedModel(restless, Cache(100)), max_wait=0) as batcher:
+        assert batcher.call([3]) == -3
+    assert asyncio.run(_answer(CachedModel(restless, Cache(100)))) == -3
+
+
+async def _answer(cached: CachedModel) -> Any:
+    async with Batcher(cached, max_wait=0) as batcher:
+        return await batcher([3])
+
+
+class Two(NamedTuple):
+    first: Any
+    second: Any = None
+
+
+@dataclass
+class Pair:
+    first: Any
+    second: Any = None
+
+
+@pytest.mark.parametrize("kind", [Two, Pair])
+def test_outputs_of_modules_are_taken_apart(kind: Any) -> None:
+    torch: Any = pytest.importorskip("torch")
+
+    class Module(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, rows: Any) -> Any:
+            return kind(rows.sum(dim=1))
+
+    with Batcher(CachedModel(Module().eval(), Cache(100)), max_wait=0) as batcher:
+        answer = batcher.call(torch.tensor([1.0, 2.0]))
+        assert (type(answer), answer.first.item(), answer.second) == (kind, 3.0, None)
+
+
+def test_rows_of_several_named_inputs() -> None:
+    torch: Any = pytest.importorskip("torch")
+
+    class Sum(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, a: Any, b: Any) -> Any:
+            return a + b
+
+    with Batcher(CachedModel(Sum().eval(), Cache(100)), max_wait=0) as batcher:
+        row = {"a": torch.tensor([1.0]), "b": torch.tensor([2.0])}
+        assert batcher.call(row).tolist() == [3.0]
+
+
+def test_a_text_is_a_row_as_it_is() -> None:
+    with Batcher(CachedModel(lambda texts: list(map(len, texts)), Cache(100))) as batcher:
+        assert [batcher.call(text) for text in ("a", "a\0", "")] == [1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [([1, [2, 3]], "ragged"), (None, "Python objects"), ("pandas", "many"), ("polars", "many")],
+)
+def test_what_is_no_row_is_refused(row: Any, said: str) -> None:
+    if isinstance(row, str):
+        row = pytest.importorskip(row).Series([1.0, 2.0])
+    with batcher(Model()) as ask, pytest.raises(InputError, match=said):
+        ask.call(row)
+
+
+def test_memory_that_is_reused_while_a_server_is_asked_is_read_in_time() -> None:
+    busy = threading.Event()
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        blocked = asyncio.ensure_future(asyncio.to_thread(busy.wait, LONG))
+        await asyncio.sleep(0)
+        tiers: Tiers[Any, Any] = Tiers([Memory(100)])
+        async with Batcher(CachedModel(lambda rows: rows.sum(axis=1), tiers), max_wait=0) as ask:
+            buffer = np.ones(2)
+            answer = asyncio.ensure_future(ask(buffer))
+            await asyncio.sleep(0)
+            buffer[:] = 7
+            busy.set()
+            await blocked
+            assert await answer == 2
+            assert await ask([7.0, 7.0]) == 14
+
+    asyncio.run(main())

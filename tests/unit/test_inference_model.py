@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial, update_wrapper, wraps
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,8 +19,11 @@ from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
 from augury import Cache, _native
-from augury.errors import ConfigurationError, InputError, OutputError
-from augury.inference import CachedModel
+from augury.errors import ConfigurationError, InputError, MissingExtraError, OutputError
+from augury.inference import CachedLayers, CachedModel
+from augury.inference.adapters import adapter_of
+from augury.inference.adapters.contract import Leaf
+from augury.inference.lookup import Form
 from augury.tiers import Memory, Tiers
 
 Array = NDArray[Any]
@@ -191,6 +196,20 @@ def test_rows_of_other_dtypes_and_shapes_are_other_rows() -> None:
     assert model.batches == [1] * len(batches)
 
 
+class Refusing:
+    """As tensors with a gradient do."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+        raise RuntimeError("no array today\nnor tomorrow")
+
+
+class Sparse:
+    """As the matrices of SciPy."""
+
+    def toarray(self) -> Array:
+        return np.zeros((2, 1))
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
@@ -202,6 +221,8 @@ def test_rows_of_other_dtypes_and_shapes_are_other_rows() -> None:
         (None, "Python objects"),
         (np.zeros((2, 1), [("a", "O")]), "Python objects"),
         (np.ma.masked_array([[1, 2]], mask=[[True, False]]), "masked"),
+        (Refusing(), "cannot be made an array: no array today"),
+        (Sparse(), "a sparse matrix"),
     ],
 )
 def test_what_has_no_rows_is_refused(rows: Any, said: str) -> None:
@@ -226,9 +247,13 @@ def failing(rows: Array) -> Array:
         (lambda rows: np.concatenate([rows, rows]), "returned 4 rows for 2 rows"),
         (lambda rows: rows.sum(), "a single value for 2 rows"),
         (lambda rows: 5, "a single value"),
-        (lambda rows: None, "Python objects"),
+        (lambda rows: None, "a NoneType"),
         (lambda rows: np.array([object()] * len(rows)), "Python objects"),
-        (lambda rows: (row for row in rows), "Python objects"),
+        (lambda rows: (row for row in rows), "a generator"),
+        (lambda rows: (rows, rows), "a tuple"),
+        (lambda rows: np.ma.masked_array(rows, mask=True), "a masked array"),
+        (lambda rows: Refusing(), "cannot be made an array: no array today"),
+        (lambda rows: Sparse(), "a sparse matrix"),
         (lambda rows: np.zeros(len(rows), [("a", "<f4")]), "named fields"),
         (lambda rows: [[1], [1, 2]], "not equally long"),
     ],
@@ -253,6 +278,28 @@ def test_wrong_outputs_are_told_and_nothing_is_stored(
     assert len(cache) == 3  # both rows, and what outputs look like
 
 
+def test_functions_get_arrays_also_where_looking_up_does_not_pay() -> None:
+    adapter = adapter_of(lambda rows: rows.sum(axis=1), None)
+    returned, rows = adapter.bare([[1, 2], [3, 4]])
+    assert (returned.tolist(), rows) == ([3, 7], 2)
+
+
+def test_a_model_that_writes_into_its_input_is_found_by_the_whole_row() -> None:
+    def model(rows: Array) -> Array:
+        rows += 1
+        return rows
+
+    cached = CachedModel(model, Cache(100), verify="row", bypass=False)
+    for _ in range(2):
+        np.testing.assert_array_equal(cached(np.array([[1], [2]])), [[2], [3]])
+    assert cached.stats.computed == 2
+
+
+def test_classes_are_no_models() -> None:
+    with pytest.raises(ConfigurationError, match="Model is a class; pass an object of it"):
+        CachedModel(Model, Cache(10))
+
+
 def test_an_error_for_one_batch_poisons_nothing() -> None:
     cached = CachedModel(failing, Cache(100), bypass=False)
     good, bad = np.array([[1], [2]]), np.array([[1], [13], [3]])
@@ -270,9 +317,24 @@ def test_outputs_that_change_their_form_are_refused() -> None:
 
     cached = CachedModel(model, Cache(100), bypass=False)
     cached(np.array([[1], [2]]))
-    with pytest.raises(OutputError, match="another shape or type"):
+    with pytest.raises(OutputError, match=r"another shape or type .* <f4 \[1\] instead of <i8"):
         cached(np.array([[13]]))
     np.testing.assert_array_equal(cached(np.array([[1], [3]])), [[1], [3]])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape"), [("no dtype", ()), ("|O", ()), ("<f8,<f8", ()), ("<f8", (-1,))]
+)
+def test_what_others_wrote_of_outputs_is_no_matter(dtype: str, shape: tuple[int, ...]) -> None:
+    cache: Cache[Any, Any] = Cache(100)
+    rows = np.array([[1.0], [2.0]])
+    CachedModel(np.square, cache, bypass=False)(rows)
+    [space] = [key for key in cache if len(key) == 16]
+    cache[space] = msgspec.msgpack.encode(Form((Leaf(dtype, shape),)))
+    cached = CachedModel(np.square, cache, bypass=False)
+    for _ in range(2):
+        np.testing.assert_array_equal(cached(rows), np.square(rows))
+    assert cached.stats.hits == 2
 
 
 def test_time_to_live_and_clearing() -> None:
@@ -511,7 +573,9 @@ def test_a_child_forked_while_a_thread_looks_at_the_model_answers() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-@pytest.mark.parametrize("parameter", ["verify", "decimals", "version", "ttl", "cache"])
+@pytest.mark.parametrize(
+    "parameter", ["verify", "decimals", "version", "ttl", "cache", "bypass", "method", "stats"]
+)
 def test_parameters_are_checked(parameter: str) -> None:
     options: dict[str, Any] = {"cache": Cache(10), parameter: -1.5}
     with pytest.raises(ConfigurationError, match=parameter):
@@ -548,3 +612,28 @@ def test_rounding_and_whole_rows_go_together() -> None:
     cached(np.array([[1.0]]))
     np.testing.assert_array_equal(cached(np.array([[1.01]])), [[1.0]])
     assert cached.stats.hits == 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "decimals", "first", "second"),
+    [
+        ("f8", 10, 1e300, 2e300),
+        ("f8", 10, 1e15, 1e15 + 0.125),
+        ("f8", 300, 1e100, 2e100),
+        ("f4", 40, 1.0, 2.0),
+        ("f2", 5, 1.0, 2.0),
+        ("f2", -5, 1.0, np.inf),
+    ],
+)
+def test_rounding_tells_numbers_apart_that_are_too_large_for_it(
+    dtype: str, decimals: int, first: float, second: float
+) -> None:
+    cached = CachedModel(lambda rows: rows[:, 0], Cache(100), decimals=decimals, bypass=False)
+    rows = np.array([[first], [second], [np.nan], [-np.inf]], dtype)
+    assert np.array_equal(cached(rows), rows[:, 0], equal_nan=True)
+
+
+def test_layers_without_torch_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"augury\[torch\]"):
+        CachedLayers(None, "body", Cache(10))

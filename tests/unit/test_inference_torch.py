@@ -182,6 +182,12 @@ def test_refuses_outputs_that_are_no_rows(returned: Any) -> None:
         cached(Shaped(lambda part: returned).eval())(rows())
 
 
+@pytest.mark.parametrize("returned", [None, (), {}])
+def test_refuses_to_return_nothing(returned: Any) -> None:
+    with pytest.raises(OutputError, match="nothing that has rows"):
+        cached(Shaped(lambda part: returned).eval())(rows())
+
+
 def test_training_mode_is_refused() -> None:
     model = network()
     reuse = CachedModel(model, Cache(100))

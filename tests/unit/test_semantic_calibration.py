@@ -129,6 +129,8 @@ def test_the_guard_takes_part() -> None:
         {"groups": groups(9), "confidence": 1.0},
         {"groups": groups(9), "confidence": "high"},
         {"groups": groups(9), "seed": -1},
+        {"groups": 5},
+        {"pairs": 5},
     ],
 )
 def test_bad_parameters_are_refused(options: dict[str, Any]) -> None:

@@ -18,14 +18,18 @@ def rows_of(given: Any, what: str = "the input") -> NDArray[Any]:
     Raises
     ------
     InputError
-        If it is ragged, masked, holds Python objects, or has no rows.
+        If it is ragged, masked, sparse, holds Python objects, or has no rows.
     """
     if isinstance(given, np.ma.MaskedArray):
         raise InputError(f"{what} is a masked array; fill it first, with NaN for example")
+    if hasattr(given, "toarray"):
+        raise InputError(f"{what} is a sparse matrix; make it dense first, by toarray()")
     try:
         array = np.asarray(given)
     except ValueError as error:
         raise InputError(f"{what} is ragged: its rows are not equally long") from error
+    except (RuntimeError, TypeError) as error:  # a tensor with a gradient, or of another device
+        raise InputError(f"{what} cannot be made an array: {_first_line(error)}") from error
     if array.dtype.hasobject:
         raise InputError(
             f"{what} holds Python objects (dtype {array.dtype}), whose bytes say nothing about "
@@ -34,6 +38,39 @@ def rows_of(given: Any, what: str = "the input") -> NDArray[Any]:
     if array.ndim == 0:
         raise InputError(f"{what} is a single value; pass rows, such as [[1.0, 2.0]]")
     return array
+
+
+def returned_array(returned: Any) -> NDArray[Any]:
+    """Return what a model returned as an array, which may be of Python objects.
+
+    Raises
+    ------
+    OutputError
+        If it is ragged, masked, sparse, or a tuple.
+    """
+    if isinstance(returned, np.ma.MaskedArray):
+        raise OutputError("the model returns a masked array; have it return one with NaN instead")
+    if hasattr(returned, "toarray"):
+        raise OutputError(
+            "the model returns a sparse matrix, whose rows cannot be cached; have it return a "
+            "dense array, as by sparse_output=False"
+        )
+    if isinstance(returned, tuple):  # two arrays for two rows are not to be taken for rows
+        raise OutputError(
+            "the model returns a tuple; have it return one array, with a row for each of the input"
+        )
+    try:
+        return np.asarray(returned)
+    except ValueError as error:
+        raise OutputError("the model returns rows that are not equally long") from error
+    except (RuntimeError, TypeError) as error:
+        raise OutputError(
+            f"what the model returns cannot be made an array: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
@@ -83,9 +120,11 @@ def rounded(
     result = rows.copy()
     for start, end, dtype in floats:
         values = np.ascontiguousarray(rows[:, start:end]).view(dtype)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             near = np.round(values, decimals) + 0.0  # of -0.0 it makes 0.0
-        near = np.where(np.isfinite(near), near, values).astype(dtype, copy=False)
+            # What overflows on the way, or is coarser than this, may come out as any number.
+            close = np.abs(near - values) < 10.0**-decimals
+        near = np.where(close, near, values).astype(dtype, copy=False)
         result[:, start:end] = near.view(np.uint8)
     return result
 

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augury.closing import AsyncClosing
-from augury.errors import ConfigurationError, OutputError, OverloadError
+from augury.errors import ConfigurationError, InputError, OutputError, OverloadError
 from augury.forks import renew_in_child
+from augury.inference.adapters import Batch
+from augury.inference.arrays import rows_of
 from augury.inference.lookup import Computed, Form, Found
 from augury.inference.model import CachedModel
 from augury.parameters import check_instance, check_integer
@@ -82,7 +84,8 @@ class Batcher(AsyncClosing):
         check_integer("max_batch", max_batch)
         check_integer("max_queue", max_queue)
         check_integer("workers", workers)
-        if not isinstance(max_wait, int | float) or not 0 <= max_wait < threading.TIMEOUT_MAX:
+        number = isinstance(max_wait, int | float) and not isinstance(max_wait, bool)
+        if not number or not 0 <= max_wait < threading.TIMEOUT_MAX:
             raise ConfigurationError(f"max_wait must be seconds, zero or more, not {max_wait!r}")
         self._call = model._main
         self._max_batch = max_batch
@@ -106,7 +109,10 @@ class Batcher(AsyncClosing):
         )
 
     async def __call__(self, row: Any) -> Any:
-        """Return the output for one row: a text, array, tensor, or what can be made an array."""
+        """Return the output for one row: a text, array, tensor, or what can be made an array.
+
+        For models of several inputs, a mapping of their names to the row of each.
+        """
         return _only(await self.many(_alone(row)))
 
     async def many(self, rows: Any) -> Any:
@@ -119,11 +125,12 @@ class Batcher(AsyncClosing):
         ConfigurationError
             If this is closed.
         """
+        given = self._call.copied(rows)
         for mixed in (False, True):
             if self._call.remote:
-                asked = await asyncio.to_thread(self._ask, rows)
+                asked = await asyncio.to_thread(self._ask, given)
             else:
-                asked = self._ask(rows)
+                asked = self._ask(given)
             for batch in asked.batches:
                 # Cancelling ends this wait only: the future is running, which none can cancel.
                 await asyncio.wrap_future(batch.ended)
@@ -138,8 +145,9 @@ class Batcher(AsyncClosing):
 
     def call_many(self, rows: Any) -> Any:
         """Do in a thread what `many` does in a coroutine."""
+        given = self._call.copied(rows)
         for mixed in (False, True):
-            asked = self._ask(rows)
+            asked = self._ask(given)
             for batch in asked.batches:
                 batch.ended.result()
             outputs = asked.outputs(mixed)
@@ -158,14 +166,14 @@ class Batcher(AsyncClosing):
         """Do what `close` does, in a coroutine."""
         await asyncio.to_thread(self.close)
 
-    def _ask(self, rows: Any) -> _Asked:
+    def _ask(self, given: Batch) -> _Asked:
         """Look rows up, and have those computed that are not there."""
         ended = self._ended
-        found = self._call.find(rows)
+        found = self._call.find(given)
         with self._changed:
             if ended == self._ended or not len(found.missing):
                 return self._queued(found)
-        found = self._call.find(rows)  # the batch that ended meanwhile may have stored them
+        found = self._call.find(given)  # the batch that ended meanwhile may have stored them
         with self._changed:
             return self._queued(found)
 
@@ -316,7 +324,16 @@ def _alone(row: Any) -> Any:
     """Return one row as rows."""
     if isinstance(row, str):
         return [row]
-    return row[None] if hasattr(row, "__array__") else np.asarray(row)[None]
+    if isinstance(row, Mapping):
+        return {name: _alone(each) for name, each in row.items()}
+    if not hasattr(row, "__array__"):
+        return rows_of([row], "the row")
+    try:
+        return row[None]
+    except (KeyError, TypeError, ValueError):  # part of a frame
+        raise InputError(
+            f"a {type(row).__name__} is no row; ask many() about a frame of one row instead"
+        ) from None
 
 
 def _only(output: Any) -> Any:

@@ -16,6 +16,7 @@ from augury import _native
 from augury.errors import ConfigurationError, InputError, OutputError
 from augury.forks import renew_in_child
 from augury.inference.adapters import Adapter, Batch, Outputs
+from augury.inference.adapters.contract import Leaf
 from augury.inference.arrays import check_outputs, pack, rounded
 from augury.inference.bypass import Bypass
 from augury.inference.lookup import Computed, Form, Found
@@ -101,26 +102,23 @@ class Call:
         """Whether looking up may take as long as asking a server."""
         return self._store.remote
 
-    def find(self, given: Any) -> Found:
-        """Look rows up, and count nothing but the time.
+    def copied(self, given: Any) -> Batch:
+        """Return rows as they are now, whatever becomes of the memory that they lie in.
 
-        What comes of it has memory of its own if rows are missing: whoever asked may give up, and
-        write other rows into theirs, before the model is run.
+        Whoever asked may write other rows into theirs before these are looked up, or computed.
         """
-        started = perf_counter()
         batch = self._adapter.read(given)
-        if self._store.remote:  # others write to it while this waits
-            batch = self._adapter.read(self._adapter.join([batch.given]))
+        given, rows = self._adapter.join([batch.given]), batch.rows.copy()
+        return Batch(given, rows, batch.signature, batch.floats)
+
+    def find(self, batch: Batch) -> Found:
+        """Look rows up, and count nothing but the time."""
+        started = perf_counter()
         space, form = self._space(batch.signature)
         if not len(batch.rows):
             outputs = self._adapter.run(batch.given, None)  # it may refuse none at all
             form = Form.of(outputs)
         found = self._found(batch, space, form)
-        if len(found.missing) and not self._store.remote:
-            rows = batch.rows.copy()
-            batch = Batch(self._adapter.join([batch.given]), rows, batch.signature, batch.floats)
-            verified = None if found.verified is None else found.verified.copy()
-            found = msgspec.structs.replace(found, batch=batch, verified=verified)
         self._count(0, search=perf_counter() - started)
         return found
 
@@ -135,7 +133,9 @@ class Call:
         Rows of one call follow each other, in their order.
         """
         calls = list(dict.fromkeys(found for found, _ in asked))
-        joined = self._joined(calls)  # a copy: the model may write to it, fail, and be run again
+        # A copy, as the choice of a part is: the model may write to it, fail, and be run again.
+        part = len(calls) == 1 and len(asked) < len(calls[0].batch.rows)
+        joined = calls[0] if part else self._joined(calls)
         start, rows = {}, 0
         for found in calls:
             start[found] = rows
@@ -330,10 +330,12 @@ class Call:
 
     def _lines(self, outputs: Outputs, form: Form) -> NDArray[np.uint8]:
         """Return outputs as bytes, if they look as outputs of this model did before."""
-        if Form.of(outputs) != form:
+        own = Form.of(outputs)
+        if own != form:
             raise OutputError(
                 "the model returns rows of another shape or type than before for the same kind of "
-                "input; such outputs cannot be cached"
+                f"input, {_described(own.leaves)} instead of {_described(form.leaves)}; "
+                "have it return always the same, as by astype()"
             )
         return pack(outputs)
 
@@ -419,11 +421,20 @@ def _padded(count: int, pad: str | int) -> int:
     return int(1 << (count - 1).bit_length()) if count else 0
 
 
+def _described(leaves: tuple[Leaf, ...]) -> str:
+    return ", ".join(f"{leaf.dtype} {list(leaf.shape)}" for leaf in leaves) or "nothing"
+
+
 def _read_form(held: bytes) -> Form | None:
+    """Return what outputs look like, unless it was written by something else than this."""
     try:
-        return msgspec.msgpack.decode(held, type=Form)
-    except msgspec.DecodeError:
+        form = msgspec.msgpack.decode(held, type=Form)
+        dtypes = [np.dtype(leaf.dtype) for leaf in form.leaves]
+    except (msgspec.DecodeError, TypeError, ValueError):
         return None
+    plain = not any(dtype.hasobject or dtype.names for dtype in dtypes)
+    sizes = [size for leaf in form.leaves for size in leaf.shape]
+    return form if dtypes and plain and min(sizes, default=0) >= 0 else None
 
 
 _UNKNOWN: Any = object()

@@ -106,13 +106,20 @@ class CachedModel:
         stats: InferenceStats | None = None,
     ) -> None:
         check_instance("version", version, str)
+        check_instance("bypass", bypass, bool)
+        if method is not None:
+            check_instance("method", method, str)
+        if stats is not None:
+            check_instance("stats", stats, InferenceStats)
         check_ttl("ttl", ttl)
         if verify not in ("digest", "row"):
             raise ConfigurationError(f"verify must be 'digest' or 'row', not {verify!r}")
         if decimals is not None and (
             not isinstance(decimals, int) or isinstance(decimals, bool) or abs(decimals) > 300
         ):
-            raise ConfigurationError(f"decimals must be an integer or None, not {decimals!r}")
+            raise ConfigurationError(
+                f"decimals must be an integer from -300 to 300, or None, not {decimals!r}"
+            )
         if pad is not None and pad != "bucket":
             if isinstance(pad, str):
                 raise ConfigurationError(f"pad must be 'bucket', a number or None, not {pad!r}")

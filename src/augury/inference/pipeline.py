@@ -12,6 +12,7 @@ from augury.inference.adapters.estimator import METHODS, Estimator, fingerprint_
 from augury.inference.model import CachedModel
 from augury.inference.objects import Attributes
 from augury.inference.stats import InferenceStats
+from augury.parameters import check_instance
 from augury.tiers import Tiers
 
 
@@ -76,6 +77,9 @@ class CachedPipeline:
             raise ConfigurationError(
                 f"a pipeline is a sklearn.pipeline.Pipeline, not {type(pipeline).__name__}"
             )
+        if not isinstance(after, str | Sequence | None):
+            raise ConfigurationError(f"after must be the names of steps, not {after!r}")
+        check_instance("final", final, bool)
         self._pipeline = pipeline
         self._cache = cache
         self._options = options

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
-from augury.inference.arrays import batch_of, rows_of
+from augury.inference.arrays import batch_of, returned_array, rows_of
 from augury.inference.frames import batch_of_frame, join, select
 from augury.inference.objects import UNWRITABLE, Attributes, digest_of
+from augury.inference.texts import batch_of_texts
 from augury.inference.trees import Trees
 
 RANK = 20
@@ -48,7 +49,8 @@ class Estimator(Adapter):
 
     def read(self, given: Any) -> Batch:
         """Return the rows of what the user passed."""
-        return batch_of_frame(given) or batch_of(rows_of(given), given)
+        batch = batch_of_frame(given) or batch_of_texts(given)
+        return batch or batch_of(rows_of(given), given)
 
     def join(self, parts: Sequence[Any]) -> Any:
         """Return as one what several calls had passed."""
@@ -69,19 +71,15 @@ class Estimator(Adapter):
 
     def outputs(self, returned: Any) -> Outputs:
         """Return what the model returned as arrays."""
-        if isinstance(returned, list):  # predict_proba of several outputs
-            return Outputs(tuple(np.asarray(each) for each in returned), "list")
-        if hasattr(returned, "toarray"):
-            raise OutputError(
-                "the model returns a sparse matrix, whose rows cannot be cached; have it return a "
-                "dense array, as by sparse_output=False"
-            )
+        if isinstance(returned, list) and isinstance((returned or [0])[0], np.ndarray):
+            # predict_proba of several outputs
+            return Outputs(tuple(map(returned_array, returned)), "list")
         if hasattr(returned, "columns"):
             raise OutputError(
                 "the model returns a frame, which cannot be cached; have it return an array, as by "
                 "set_output(transform='default')"
             )
-        array = np.asarray(returned)
+        array = returned_array(returned)
         if array.dtype.hasobject:
             return self._labels(array)
         return Outputs((array,))

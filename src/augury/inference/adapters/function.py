@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
-from augury.inference.arrays import batch_of, check_outputs, rows_of
+from augury.inference.arrays import batch_of, check_outputs, returned_array, rows_of
 from augury.inference.code import add_function, code_of, parts_of
 from augury.inference.objects import Attributes, digest_of
 from augury.inference.texts import batch_of_texts, texts_of
@@ -55,13 +55,11 @@ class Function(Adapter):
             texts = isinstance(given, list | tuple)
             given = [given[at] for at in chosen.tolist()] if texts else given[chosen]
         returned = self._function(given)
-        try:
-            returned = np.asarray(returned)
-        except ValueError as error:
-            raise OutputError("the model returns rows that are not equally long") from error
-        if returned.dtype.hasobject:
-            raise OutputError("the model returns Python objects, which cannot be cached as rows")
-        return Outputs((returned,))
+        array = returned_array(returned)
+        if array.dtype.hasobject:
+            what = "Python objects" if array.ndim else f"a {type(returned).__name__}"
+            raise OutputError(f"the model returns {what}, which cannot be cached as rows")
+        return Outputs((array,))
 
     def assemble(self, outputs: Outputs) -> Any:
         """Return outputs as the model itself would."""

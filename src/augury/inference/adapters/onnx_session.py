@@ -96,8 +96,12 @@ class Session(Adapter):
         array = rows_of(given, f"input {name!r}")
         dtype = _DTYPES.get(self._inputs[name])
         if dtype is None or isinstance(given, np.ndarray):
-            return array
-        return array.astype(dtype)  # of a list, which has none of its own
+            # The runtime takes all bytes for those of its own order.
+            return array.astype(array.dtype.newbyteorder("="), copy=False)
+        try:
+            return array.astype(dtype)  # of a list, which has none of its own
+        except ValueError as error:
+            raise InputError(f"input {name!r} is no array of {dtype}: {error}") from error
 
     def join(self, parts: Sequence[Any]) -> Any:
         """Return as one what several calls had passed."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from augury.errors import ConfigurationError, InputError
 from augury.inference.semantic.confidence import clustered_bound
 from augury.inference.semantic.embedding import Embed, Embedding, check_text
-from augury.parameters import check_integer, check_number
+from augury.parameters import check_instance, check_integer, check_number
 
 Groups = Mapping[str, Iterable[str]] | Iterable[Iterable[str]]
 """Texts that have one answer, group by group; what a group is called does not matter."""
@@ -148,6 +148,7 @@ def calibrate(
         proposing, measuring = _halves_of_groups(embedding, _texts_of(groups), same, random)
     else:
         assert pairs is not None
+        check_instance("pairs", pairs, Iterable)
         proposing, measuring = _halves_of_pairs(embedding, list(pairs), same, random)
     return _calibrated(proposing, measuring, false_hit_rate, confidence)
 
@@ -159,6 +160,7 @@ def _check_share(name: str, given: float) -> None:
 
 
 def _texts_of(groups: Groups) -> list[list[str]]:
+    check_instance("groups", groups, Iterable)
     lists = groups.values() if isinstance(groups, Mapping) else groups
     found = []
     for texts in lists:
