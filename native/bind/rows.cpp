@@ -210,7 +210,7 @@ NewArray<std::int64_t> screen(Doorkeeper& doorkeeper, const Rows& rows) {
 void bind_rows(nb::module_& module) {
   module.def("digest_rows", &digest_rows, nb::arg("rows"), nb::arg("seed") = 0);
   module.def("find_rows", &find_rows, nb::arg("cache"), nb::arg("space"), nb::arg("digests"),
-             nb::arg("out"), nb::arg("rows").none() = nb::none());
+             nb::arg("out").noconvert(), nb::arg("rows").none() = nb::none());
   module.def("store_rows", &store_rows, nb::arg("cache"), nb::arg("space"), nb::arg("digests"),
              nb::arg("missing"), nb::arg("outputs"), nb::arg("rows").none() = nb::none(),
              nb::arg("ttl").none() = nb::none(), nb::arg("cost") = 1.0F);

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import collections
+import dataclasses
 import os
 import threading
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from augury import Cache
 from augury.errors import ConfigurationError, InputError, OutputError, OverloadError
 from augury.inference import Batcher, CachedModel
 from augury.inference.frames import join
+from augury.tiers import Memory, Tiers
 
 LONG = 60.0
 Array = NDArray[Any]
@@ -190,6 +193,42 @@ def test_what_nobody_waits_for_any_more_is_kept() -> None:
     assert model.batches == [[7]]
 
 
+@pytest.mark.parametrize("tiers", [False, True])
+@pytest.mark.parametrize("verify", ["digest", "row"])
+def test_who_gives_up_may_reuse_the_memory(verify: str, tiers: bool) -> None:
+    model = Model(open=False)
+    store: Any = Tiers([Memory(100)]) if tiers else Cache(100)
+    cached = CachedModel(model, store, verify=verify)
+
+    async def ask() -> None:
+        async with Batcher(cached, max_wait=0) as ask:
+            first = asyncio.ensure_future(ask([0]))
+            await wait_for(lambda: len(model.batches) == 1)
+            rows = np.array([[7], [8]])
+            second = asyncio.ensure_future(ask.many(rows))
+            await wait_for(lambda: ask._waiting == 2)
+            second.cancel()
+            rows[:] = 50
+            model.go.set()
+            assert await first == 0
+            np.testing.assert_array_equal(await ask.many([[7], [8], [50]]), [-7, -8, -50])
+
+    asyncio.run(ask())
+
+
+def test_a_model_that_writes_to_its_input_and_fails_is_run_on_the_rows_again() -> None:
+    def model(rows: Array) -> Array:
+        rows *= 2
+        if (rows == -26).any():
+            raise ZeroDivisionError
+        return rows[:, 0]
+
+    with batcher(model, max_wait=0) as ask:
+        with pytest.raises(ZeroDivisionError):
+            ask.call_many([[1], [-13], [3], [4]])
+        np.testing.assert_array_equal(ask.call_many([[1], [3], [4]]), [2, 6, 8])
+
+
 def test_a_row_that_makes_the_model_fail_harms_no_other() -> None:
     model = Model()
 
@@ -334,6 +373,21 @@ def test_nothing_of_a_former_model_is_served() -> None:
         np.testing.assert_array_equal(ask.call_many([[1], [3]]), [2, 6])
 
 
+@pytest.mark.parametrize("max_batch", [1, 8])
+def test_a_model_that_changes_with_every_call_answers(max_batch: int) -> None:
+    calls = 0
+
+    def counting(rows: Array) -> Array:
+        nonlocal calls
+        calls += 1
+        return rows[:, 0] * 2
+
+    with batcher(counting, max_wait=0, max_batch=max_batch) as ask:
+        for _ in range(3):
+            np.testing.assert_array_equal(ask.call_many([[1], [2], [1]]), [2, 4, 2])
+    assert calls <= 12
+
+
 def test_outputs_of_several_arrays_are_taken_apart() -> None:
     with batcher(Several(), max_wait=0) as ask:
         one, two = ask.call([1, 2])
@@ -396,6 +450,32 @@ def test_tensors_are_joined() -> None:
 
 def test_texts_are_joined() -> None:
     check_joined(lambda texts: np.array([len(each) for each in texts]), [["a"], ["bcd"]], [1, 3])
+
+
+def test_a_text_is_a_row() -> None:
+    with batcher(lambda texts: np.array([len(each) for each in [*texts, ""]][:-1])) as ask:
+        assert ask.call("four\0") == 5
+
+
+def test_what_modules_return_is_taken_apart() -> None:
+    torch: Any = pytest.importorskip("torch")
+
+    @dataclasses.dataclass
+    class Answer:
+        logits: Any
+        hidden: Any = None
+
+    Pair = collections.namedtuple("Pair", "first second")
+
+    class Shaped(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, rows: Any) -> Any:
+            return [Pair(rows, (rows * 2,)), {"a": Answer(rows)}]
+
+    with batcher(Shaped().eval(), max_wait=0) as ask:
+        pair, named = ask.call(torch.tensor([1.0, 2.0]))
+    assert type(pair) is Pair
+    assert (pair.first.tolist(), pair.second[0].tolist()) == ([1.0, 2.0], [2.0, 4.0])
+    assert (named["a"].logits.tolist(), named["a"].hidden) == ([1.0, 2.0], None)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

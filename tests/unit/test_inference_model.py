@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable
-from functools import partial
+from functools import partial, update_wrapper, wraps
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,16 @@ def test_tiers_hold_outputs_as_well(batches: list[Array], output: str) -> None:
         check_same(CachedModel(function, tiers)(batch), function(batch))
 
 
+@pytest.mark.parametrize("verify", ["digest", "row"])
+def test_outputs_without_columns_need_nothing_in_the_cache(verify: str) -> None:
+    cache: Cache[Any, Any] = Cache(100)
+    for _ in range(2):
+        cached = CachedModel(OUTPUTS["nothing"], cache, verify=verify)
+        check_same(cached(np.ones((3, 2))), np.zeros((3, 0)))
+        for key in [key for key in cache if len(key) == 16]:  # what outputs look like
+            del cache[key]
+
+
 def test_hits_may_be_written_to() -> None:
     cached = CachedModel(lambda rows: rows * 2, Cache(100))
     rows = np.ones((3, 2))
@@ -140,6 +151,19 @@ def test_colliding_digests_are_told_apart_by_the_rows(
         np.testing.assert_array_equal(cached(rows[chosen]), rows[chosen] * 2)
     fooled = CachedModel(lambda rows: rows * 2, store(100), bypass=False)
     assert fooled(rows[[0, 1]]).tolist() == [[0, 2], [0, 2]]
+
+
+@pytest.mark.parametrize("verify", ["digest", "row"])
+def test_a_model_may_write_to_the_rows_that_it_is_given(verify: str) -> None:
+    def model(rows: Array) -> Array:
+        rows *= 2
+        return rows[:, 0]
+
+    cached = CachedModel(model, Cache(100), verify=verify)
+    for _ in range(2):
+        assert cached(np.array([[1], [2]])).tolist() == [2, 4]
+    assert cached.stats.hits == 2
+    assert cached(np.array([[4], [2], [2]])).tolist() == [8, 4, 4]
 
 
 def test_zeros_and_nans_are_told_apart_by_their_bits() -> None:
@@ -266,6 +290,26 @@ def test_time_to_live_and_clearing() -> None:
     assert len(model.batches) == 3
 
 
+def test_a_listener_of_the_cache_may_call_the_model() -> None:
+    now = [0.0]
+    told: list[float] = []
+
+    def gone(key: Any, value: Any, cause: object) -> None:
+        if not told:
+            told.append(5.0)
+            told.append(cached(np.array([5.0]))[0])
+
+    cache: Cache[Any, Any] = Cache(100, clock=lambda: now[0], on_evict=gone)
+    cached = CachedModel(lambda rows: rows * 2, cache, ttl=1, bypass=False)
+    cached(np.array([1.0]))
+    now[0] = 5.0
+    cached.changed()  # so that it is read anew what outputs look like, which has expired
+    caller = threading.Thread(target=cached, args=(np.array([1.0]),), daemon=True)
+    caller.start()
+    caller.join(LONG)
+    assert told == [5.0, 10.0]
+
+
 def test_functions_of_other_code_share_nothing_and_of_equal_code_all() -> None:
     cache: Cache[Any, Any] = Cache(100)
     rows = np.array([[1.0], [2.0]])
@@ -280,6 +324,22 @@ def test_functions_of_other_code_share_nothing_and_of_equal_code_all() -> None:
     assert third.stats.hits == 2
     np.testing.assert_array_equal(second(rows), rows * 3)
     assert len(cache) == 6  # with what outputs look like
+
+
+def test_a_model_that_changes_with_every_call_runs_once_for_each() -> None:
+    calls = 0
+
+    def doubling(rows: Array) -> Array:
+        nonlocal calls
+        calls += 1
+        rows *= 2
+        return rows
+
+    cached = CachedModel(doubling, Cache(100), bypass=False)
+    for count in range(1, 4):
+        np.testing.assert_array_equal(cached(np.array([[1], [2]])), [[2], [4]])
+        assert calls == count
+    np.testing.assert_array_equal(cached(np.array([[1], [1]])), [[2], [2]])
 
 
 FACTOR = 2.0
@@ -301,6 +361,68 @@ def test_variables_of_functions_are_part_of_them(monkeypatch: pytest.MonkeyPatch
     np.testing.assert_array_equal(cached(rows), rows * 3)
     factor = 4.0
     np.testing.assert_array_equal(cached(rows), rows * 4)
+
+
+def scaled(factor: float) -> Callable[[Callable[[Array], Array]], Callable[[Array], Array]]:
+    def decorate(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        @wraps(function)
+        def outer(rows: Array) -> Array:
+            return function(rows) * factor
+
+        return outer
+
+    return decorate
+
+
+class Scaled:
+    def __init__(self, function: Callable[[Array], Array], factor: float) -> None:
+        update_wrapper(self, function)
+        self.function = function
+        self.factor = factor
+
+    def __call__(self, rows: Array) -> Array:
+        return self.function(rows) * self.factor
+
+
+@pytest.mark.parametrize(
+    "decorated",
+    [lambda factor: scaled(factor)(np.abs), lambda factor: Scaled(times_global, factor)],
+)
+def test_decorators_are_part_of_a_function(decorated: Callable[[float], Any]) -> None:
+    cache: Cache[Any, Any] = Cache(100)
+    rows = np.array([[1.0], [2.0]])
+    for factor in (2.0, 3.0):
+        function = decorated(factor)
+        np.testing.assert_array_equal(CachedModel(function, cache)(rows), function(rows))
+
+
+def helped(rows: Array) -> Array:
+    return times_global(rows) if len(rows) else helped(rows)
+
+
+class Named:
+    def __call__(self, rows: Array) -> Array:
+        return rows * FACTOR
+
+
+@pytest.mark.parametrize("model", [helped, scaled(1.0)(times_global), Named(), Named().__call__])
+def test_variables_of_what_a_function_calls_are_part_of_it(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = CachedModel(model, Cache(100), bypass=False)
+    rows = np.array([[1.0], [2.0]])
+    for factor in (2.0, 5.0, 2.0):
+        monkeypatch.setitem(globals(), "FACTOR", factor)
+        np.testing.assert_array_equal(cached(rows), rows * factor)
+    assert cached.stats.hits == 2
+
+
+def test_code_of_the_class_is_part_of_a_callable_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache: Cache[Any, Any] = Cache(100)
+    rows = np.array([[1.0], [2.0]])
+    np.testing.assert_array_equal(CachedModel(Named(), cache)(rows), rows * FACTOR)
+    monkeypatch.setattr(Named, "__call__", lambda self, rows: -rows)
+    np.testing.assert_array_equal(CachedModel(Named(), cache)(rows), -rows)
 
 
 class Scale:
@@ -336,6 +458,13 @@ def test_objects_are_told_apart_by_what_they_hold(lock: Any) -> None:
         assert two.stats.hits == three.stats.hits == 2
 
 
+def test_a_model_is_not_exchanged_unnoticed() -> None:
+    cached = CachedModel(np.negative, Cache(100))
+    assert cached.model is np.negative
+    with pytest.raises(AttributeError):
+        cached.model = np.square  # type: ignore[misc]
+
+
 def test_versions_share_nothing() -> None:
     cache: Cache[Any, Any] = Cache(100)
     for version in ("1", "2", "1"):
@@ -350,6 +479,35 @@ def test_a_forked_child_shares_nothing_but_what_was_there() -> None:
     child = os.fork()
     if not child:
         os._exit(0 if (cached(rows) == rows * 2).all() and cached.stats.hits == 4 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_forked_while_a_thread_looks_at_the_model_answers() -> None:
+    reading, go = threading.Event(), threading.Event()
+
+    class Read:
+        def __call__(self, rows: Array) -> Array:
+            return rows * 2
+
+        def __getstate__(self) -> int:
+            reading.set()
+            assert go.wait(LONG)
+            return 1
+
+    cached = CachedModel(Read(), Cache(100))
+    rows = np.array([[1], [2]])
+    thread = threading.Thread(target=cached, args=(rows,))
+    thread.start()
+    assert reading.wait(LONG)
+    child = os.fork()
+    if not child:
+        signal.alarm(int(LONG))  # which ends a child that waits for ever
+        go.set()
+        os._exit(0 if (cached(rows) == rows * 2).all() else 1)
+    go.set()
+    thread.join(LONG)
     assert os.waitpid(child, 0)[1] == 0
 
 
@@ -372,6 +530,17 @@ def test_rounding_shares_outputs_and_tells_how_wrong_they_are() -> None:
     assert cached.error(integers).differing == 0
     with pytest.raises(InputError, match="no rows"):
         cached.error(rows[:0])
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", ">f8"])
+@pytest.mark.parametrize("decimals", [3, 300, -300])
+def test_rounding_makes_one_of_no_numbers_that_are_far_apart(dtype: str, decimals: int) -> None:
+    cached = CachedModel(lambda rows: rows[:, 0], Cache(100), decimals=decimals, bypass=False)
+    great = np.finfo(dtype).max
+    rows = np.array([[0], [70], [500], [great / 2], [great], [np.inf], [-np.inf], [np.nan]], dtype)
+    if decimals < 0:
+        rows = rows[[0, -3, -2, -1]]
+    check_same(cached(rows), rows[:, 0])
 
 
 def test_rounding_and_whole_rows_go_together() -> None:

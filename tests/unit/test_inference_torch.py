@@ -532,3 +532,46 @@ def test_rows_of_several_calls_are_joined() -> None:
         joined = adapter.join(parts)
         first = joined["a"] if isinstance(joined, dict) else joined[0]
         assert torch.equal(first, torch.cat([left, right]))
+
+
+def test_near_tensors_share_an_output_by_decimals() -> None:
+    SEEN.clear()
+    single = CachedModel(Shaped(lambda rows: rows * 2).eval(), Cache(100), decimals=1, bypass=False)
+    rows = torch.tensor([[1.0], [1.01], [1.2]])
+    assert single(rows).flatten().tolist() == pytest.approx([2.0, 2.0, 2.4])
+    pair = CachedModel(nn.Bilinear(1, 1, 1).eval(), Cache(100), decimals=1, bypass=False)
+    pair((rows, torch.tensor([[2.0], [2.01], [2.0]])))
+    assert SEEN == [2]
+    assert (single.stats.duplicates, pair.stats.duplicates) == (1, 1)
+    half = CachedModel(nn.Identity().eval(), Cache(100), decimals=1, bypass=False)
+    assert torch.equal(half(rows.bfloat16()), rows.bfloat16())
+
+
+def test_a_module_that_returns_no_tensor_is_refused() -> None:
+    cached = CachedModel(Shaped(lambda rows: None).eval(), Cache(100))
+    with pytest.raises(OutputError, match="nothing that has rows"):
+        cached(torch.zeros(2, 4))
+
+
+def test_nothing_is_kept_of_weights_that_were_there_during_a_call_only() -> None:
+    model = network()
+    own = copy.deepcopy(model.state_dict())
+    other = network(seed=3).state_dict()
+    swap = True
+
+    def swapped(module: Any, *_: Any) -> None:
+        if swap:
+            module.load_state_dict(other)
+
+    def restored(module: Any, *_: Any) -> None:
+        if swap:
+            module.load_state_dict(own)
+
+    model.register_forward_pre_hook(swapped)
+    model.register_forward_hook(restored)
+    cached = CachedModel(model, Cache(100), bypass=False)
+    first = cached(rows())
+    swap = False
+    second = cached(rows())
+    assert not torch.equal(first, second)
+    assert torch.equal(second, bare(model, rows()))

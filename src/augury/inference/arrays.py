@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augury.errors import InputError
+from augury.errors import InputError, OutputError
 from augury.inference.adapters.contract import Batch, Leaf, Outputs
 
 
@@ -47,31 +48,64 @@ def bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
     return whole.reshape(len(whole), -1).view(np.uint8).reshape(len(whole), width)
 
 
+def side_by_side(
+    arrays: Sequence[NDArray[Any]],
+) -> tuple[NDArray[np.uint8], tuple[tuple[int, int, str], ...]]:
+    """Return arrays as one line of bytes a row, and where floating-point numbers lie in it."""
+    if len(arrays) == 1:
+        rows, dtype = bytes_of(arrays[0]), arrays[0].dtype
+        return rows, ((0, rows.shape[1], dtype.str),) if dtype.kind == "f" else ()
+    parts = [bytes_of(array) for array in arrays]
+    floats, start = [], 0
+    for array, part in zip(arrays, parts, strict=True):
+        if array.dtype.kind == "f":
+            floats.append((start, start + part.shape[1], array.dtype.str))
+        start += part.shape[1]
+    return np.concatenate(parts, axis=1), tuple(floats)
+
+
 def batch_of(array: NDArray[Any], given: Any | None = None, kind: str = "array") -> Batch:
     """Return the rows of an array as a batch."""
     dtype = array.dtype.str if array.dtype.names is None else str(array.dtype)
     signature = f"{kind} {dtype} {array.shape[1:]}".encode()
-    rows = bytes_of(array)
-    floats = ((0, rows.shape[1], array.dtype.str),) if array.dtype.kind == "f" else ()
+    rows, floats = side_by_side([array])
     return Batch(array if given is None else given, rows, signature, floats)
 
 
 def rounded(
     rows: NDArray[np.uint8], floats: tuple[tuple[int, int, str], ...], decimals: int
 ) -> NDArray[np.uint8]:
-    """Return rows of bytes in which floating-point numbers are rounded."""
+    """Return rows of bytes in which floating-point numbers are rounded.
+
+    Those too great to be rounded in their own dtype stay as they are.
+    """
     result = rows.copy()
     for start, end, dtype in floats:
         values = np.ascontiguousarray(rows[:, start:end]).view(dtype)
-        values = np.round(values, decimals) + 0.0  # of -0.0 it makes 0.0
-        result[:, start:end] = values.view(np.uint8)
+        with np.errstate(over="ignore", invalid="ignore"):
+            near = np.round(values, decimals) + 0.0  # of -0.0 it makes 0.0
+        near = np.where(np.isfinite(near), near, values).astype(dtype, copy=False)
+        result[:, start:end] = near.view(np.uint8)
     return result
+
+
+def check_outputs(outputs: Outputs, rows: int) -> None:
+    """Raise an `OutputError` if these are not arrays of plain rows, so many of them."""
+    if not outputs.leaves:
+        raise OutputError("the model returned nothing that has rows")
+    for leaf in outputs.leaves:
+        if leaf.dtype.hasobject:
+            raise OutputError("the model returns Python objects, which cannot be cached")
+        if leaf.dtype.names is not None:
+            raise OutputError("the model returns records of named fields, not plain rows")
+        if leaf.ndim == 0 or len(leaf) != rows:
+            returned = "a single value" if leaf.ndim == 0 else f"{len(leaf)} rows"
+            raise OutputError(f"the model returned {returned} for {rows} rows of input")
 
 
 def pack(outputs: Outputs) -> NDArray[np.uint8]:
     """Return outputs as one line of bytes a row."""
-    parts = [bytes_of(leaf) for leaf in outputs.leaves]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    return side_by_side(outputs.leaves)[0]
 
 
 def leaves_of(outputs: Outputs) -> tuple[Leaf, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import threading
 from collections.abc import Mapping
 from time import monotonic
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augury.closing import AsyncClosing
-from augury.errors import ConfigurationError, OverloadError
+from augury.errors import ConfigurationError, OutputError, OverloadError
 from augury.forks import renew_in_child
 from augury.inference.lookup import Computed, Form, Found
 from augury.inference.model import CachedModel
@@ -27,6 +28,9 @@ class Batcher(AsyncClosing):
     the first has waited for `max_wait`; then the model is run on all, in a thread. However many
     tasks and threads ask about equal rows meanwhile, the model sees one. Whoever is cancelled
     leaves the others their answer.
+
+    Rows of one call are answered by the model as it was at one time, unless it changes again and
+    again while they are computed; then each by what it was at some time during the call.
 
     An error of the model is raised by all who asked about a row of its batch, and nothing of it is
     kept. A single row that makes the model fail does not harm the others: such a batch is run again
@@ -102,7 +106,7 @@ class Batcher(AsyncClosing):
         )
 
     async def __call__(self, row: Any) -> Any:
-        """Return the output for one row: an array or tensor, or what can be made an array."""
+        """Return the output for one row: a text, array, tensor, or what can be made an array."""
         return _only(await self.many(_alone(row)))
 
     async def many(self, rows: Any) -> Any:
@@ -115,7 +119,7 @@ class Batcher(AsyncClosing):
         ConfigurationError
             If this is closed.
         """
-        while True:
+        for mixed in (False, True):
             if self._call.remote:
                 asked = await asyncio.to_thread(self._ask, rows)
             else:
@@ -123,9 +127,10 @@ class Batcher(AsyncClosing):
             for batch in asked.batches:
                 # Cancelling ends this wait only: the future is running, which none can cancel.
                 await asyncio.wrap_future(batch.ended)
-            outputs = asked.outputs()
+            outputs = asked.outputs(mixed)
             if outputs is not None:
                 return self._call.assemble(*outputs)
+        raise _unsteady()
 
     def call(self, row: Any) -> Any:
         """Do in a thread what calling this does in a coroutine."""
@@ -133,13 +138,14 @@ class Batcher(AsyncClosing):
 
     def call_many(self, rows: Any) -> Any:
         """Do in a thread what `many` does in a coroutine."""
-        while True:
+        for mixed in (False, True):
             asked = self._ask(rows)
             for batch in asked.batches:
                 batch.ended.result()
-            outputs = asked.outputs()
+            outputs = asked.outputs(mixed)
             if outputs is not None:
                 return self._call.assemble(*outputs)
+        raise _unsteady()
 
     def close(self) -> None:
         """Refuse further rows, and wait until those that were asked about are computed."""
@@ -274,24 +280,42 @@ class _Asked:
         self._places = places
         self.batches = list(dict.fromkeys(batch for batch, _ in places))
 
-    def outputs(self) -> tuple[NDArray[np.uint8], Form] | None:
-        """Return all outputs, once the batches have ended; None: the model changed meanwhile."""
-        lines, form = [], self._found.form
+    def outputs(self, mixed: bool) -> tuple[NDArray[np.uint8], Form] | None:
+        """Return all outputs, once the batches have ended; None: the model changed meanwhile.
+
+        They may be of the model before and after a change if `mixed`, and only look alike.
+        """
+        found, lines = self._found, []
+        runs: dict[Computed, None] = {}
         for batch, place in self._places:
             outcome = batch.outcomes[place]
             if isinstance(outcome, BaseException):
                 raise outcome
             computed, line = outcome
-            if computed.space != self._found.space:
-                return None
             lines.append(computed.lines[line])
-            form = computed.form
-        assert form is not None
-        return (self._found.filled(np.stack(lines)) if lines else self._found.lines), form
+            runs[computed] = None
+        if not runs:
+            assert found.form is not None
+            return found.lines, found.form
+        form = next(iter(runs)).form
+        alike = all(run.form == form for run in runs) and (not found.hits or found.form == form)
+        alone = len(runs) == 1 and not found.hits
+        if not alike or not (mixed or alone or all(run.space == found.space for run in runs)):
+            return None
+        return found.filled(np.stack(lines)), form
+
+
+def _unsteady() -> OutputError:
+    return OutputError(
+        "the model changed again and again while it computed, and then returned rows of another "
+        "shape or type; ask again"
+    )
 
 
 def _alone(row: Any) -> Any:
     """Return one row as rows."""
+    if isinstance(row, str):
+        return [row]
     return row[None] if hasattr(row, "__array__") else np.asarray(row)[None]
 
 
@@ -300,5 +324,9 @@ def _only(output: Any) -> Any:
     if isinstance(output, Mapping):
         return {name: _only(each) for name, each in output.items()}
     if isinstance(output, list | tuple):
-        return type(output)(_only(each) for each in output)
-    return output[0]
+        return getattr(type(output), "_make", type(output))(map(_only, output))
+    if dataclasses.is_dataclass(output) and not isinstance(output, type):
+        names = [field.name for field in dataclasses.fields(output) if field.init]
+        parts = {name: _only(getattr(output, name)) for name in names}
+        return dataclasses.replace(output, **parts)
+    return None if output is None else output[0]

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from augury import _native
 from augury.errors import ConfigurationError, InputError, OutputError
+from augury.forks import renew_in_child
 from augury.inference.adapters import Adapter, Batch, Outputs
-from augury.inference.arrays import pack, rounded, unpack, width_of
+from augury.inference.arrays import check_outputs, pack, rounded, unpack, width_of
 from augury.inference.bypass import Bypass
 from augury.inference.lookup import Computed, Form, Found
 from augury.inference.rounding import RoundingError, rounding_error
@@ -48,12 +49,19 @@ class Call:
         self._decimals = decimals
         self._bypass = bypass
         self._pad = pad
-        self._lock = threading.Lock()
+        self.begin_anew()
+        renew_in_child(self)
         self._state: Any = _UNKNOWN  # of the model when it was looked at last
         self._fingerprint = b""
         self._ran_seconds = 0.0
         self._ran_rows = 0
         self._spaces: dict[bytes, tuple[bytes, Form | None]] = {}
+
+    def begin_anew(self) -> None:
+        """In a forked child, where a thread of the parent may have held the locks."""
+        # Held while the cache is read, whose listener may call the model.
+        self._lock = threading.RLock()
+        self._stats.begin_anew()
 
     def forget(self) -> None:
         """Have the model looked at anew."""
@@ -70,13 +78,14 @@ class Call:
         if not len(batch.rows):
             return self._adapter.assemble(self._adapter.run(batch.given, None))
         space, form = self._space(batch.signature)
-        if bypass is not None and not bypass.looks_up:
-            worth = bypass.doorkeeper.screen(batch.rows)
+        glanced = bypass is not None and not bypass.looks_up
+        if bypass is not None and glanced:
+            worth = bypass.doorkeeper.screen(self._keyed(batch, None))
             glance = perf_counter() - started
             if 2 * len(worth) < len(batch.rows):
                 return self._glanced(batch, worth, space, form, glance)
             started = perf_counter()
-        lines, form = self._looked_up(batch, space, form, started)
+        lines, form = self._looked_up(batch, space, form, started, screened=glanced)
         return self.assemble(lines, form)
 
     def error(self, given: Any) -> RoundingError:
@@ -94,14 +103,25 @@ class Call:
         return self._store.remote
 
     def find(self, given: Any) -> Found:
-        """Look rows up, and count nothing but the time."""
+        """Look rows up, and count nothing but the time.
+
+        What comes of it has memory of its own if rows are missing: whoever asked may give up, and
+        write other rows into theirs, before the model is run.
+        """
         started = perf_counter()
         batch = self._adapter.read(given)
+        if self._store.remote:  # others write to it while this waits
+            batch = self._adapter.read(self._adapter.join([batch.given]))
         space, form = self._space(batch.signature)
         if not len(batch.rows):
             outputs = self._adapter.run(batch.given, None)  # it may refuse none at all
             form = Form.of(outputs)
         found = self._found(batch, space, form)
+        if len(found.missing) and not self._store.remote:
+            rows = batch.rows.copy()
+            batch = Batch(self._adapter.join([batch.given]), rows, batch.signature, batch.floats)
+            verified = None if found.verified is None else found.verified.copy()
+            found = replace(found, batch=batch, verified=verified)
         self._count(0, search=perf_counter() - started)
         return found
 
@@ -116,7 +136,7 @@ class Call:
         Rows of one call follow each other, in their order.
         """
         calls = list(dict.fromkeys(found for found, _ in asked))
-        joined = calls[0] if len(calls) == 1 else self._joined(calls)
+        joined = self._joined(calls)  # a copy: the model may write to it, fail, and be run again
         start, rows = {}, 0
         for found in calls:
             start[found] = rows
@@ -129,7 +149,7 @@ class Call:
         return replace(computed, lines=computed.lines.copy())
 
     def _joined(self, calls: Sequence[Found]) -> Found:
-        """Return what the rows of several calls are together; not what was found of them."""
+        """Return a copy of the rows of calls, all together; not what was found of them."""
         first = calls[0]
         batch = replace(
             first.batch,
@@ -186,19 +206,19 @@ class Call:
         chosen[worth[found]] = False
         computed = np.flatnonzero(chosen)
         started = perf_counter()
-        lines = np.empty((len(rows), out.shape[1]), np.uint8)
-        lines[worth[found]] = out[found]
-        if len(computed):
-            lines[computed] = self._lines(self._ran(batch, computed, len(computed)), form)
+        own = self._ran(batch, computed, len(computed)) if len(computed) else None
         model = perf_counter() - started
         started = perf_counter()
         if self._changed_since(space, batch.signature):
-            lines, form = self._anew(batch)
-            return self.assemble(lines, form)
+            return self.assemble(*self._anew(batch, started - search - model, model))
+        lines = np.empty((len(rows), out.shape[1]), np.uint8)
+        lines[worth[found]] = out[found]
+        if own is not None:
+            lines[computed] = self._lines(own, form)
         cost = self._cost(model, len(computed))
         self._store.put(space, digests, missing, lines[worth[missing]], verified, cost)
-        search += perf_counter() - started
         hits = int(found.sum())
+        search += perf_counter() - started
         self._count(
             len(rows),
             searched=len(worth),
@@ -211,16 +231,22 @@ class Call:
         return self.assemble(lines, form)
 
     def _looked_up(
-        self, batch: Batch, space: bytes, form: Form | None, started: float
+        self,
+        batch: Batch,
+        space: bytes,
+        form: Form | None,
+        started: float,
+        *,
+        screened: bool = False,
     ) -> tuple[NDArray[np.uint8], Form]:
         """Look all rows up; compute and store those that are not there."""
         found = self._found(batch, space, form)
         count, missing, hits = len(batch.rows), len(found.missing), found.hits
         lines, model = found.lines, 0.0
         if missing:
-            computed = self._computed(found)
-            if computed.space is None:
-                return self._anew(batch)
+            computed = self._computed(found, screened=screened)
+            if computed.space is None and hits:
+                return self._anew(batch, started, computed.model_seconds)
             lines, form, model = found.filled(computed.lines), computed.form, computed.model_seconds
         assert form is not None
         self._count(
@@ -243,10 +269,15 @@ class Call:
         missing, source = self._store.find(space, digests, lines, verified)
         return Found(batch, space, form, digests, verified, lines, missing, source)
 
-    def _computed(self, found: Found) -> Computed:
+    def _computed(self, found: Found, *, screened: bool = False) -> Computed:
         """Run the model on the missing rows; store that, unless it has changed meanwhile."""
         batch, missing, form = found.batch, found.missing, found.form
         chosen = None if len(missing) == len(batch.rows) else missing
+        verified = found.verified
+        if verified is not None and chosen is None:
+            verified = verified.copy()  # the model is given the rows themselves, and may write
+        if self._bypass is not None and not screened:  # a glance shall know what is there
+            self._bypass.doorkeeper.screen(self._keyed(batch, chosen))
         started = perf_counter()
         outputs = self._ran(batch, chosen, len(missing))
         model = perf_counter() - started
@@ -256,9 +287,7 @@ class Call:
             form = self._settle(found.space, batch.signature, outputs)
         lines = self._lines(outputs, form)
         cost = self._cost(model, len(missing))
-        self._store.put(found.space, found.digests, missing, lines, found.verified, cost)
-        if self._bypass is not None:  # a glance shall know what is there
-            self._bypass.doorkeeper.screen(batch.rows if chosen is None else batch.rows[missing])
+        self._store.put(found.space, found.digests, missing, lines, verified, cost)
         return Computed(lines, form, model, found.space)
 
     def _cost(self, seconds: float, rows: int) -> float:
@@ -269,18 +298,20 @@ class Call:
             return max(1e3 * self._ran_seconds / max(self._ran_rows, 1), 1e-6)
 
     def _changed_since(self, space: bytes, signature: bytes) -> bool:
-        """Return whether the model is another one than when this space was looked up.
+        """Return whether the model has changed since this space was looked up.
 
-        What it has computed since is then stored nowhere: it may be of either.
+        What it has computed since is then stored nowhere: it may be of either. That holds, too, if
+        it has changed back, so it is not enough that the bytes are equal.
         """
-        return self._space(signature)[0] != space
+        return self._space(signature)[0] is not space
 
-    def _anew(self, batch: Batch) -> tuple[NDArray[np.uint8], Form]:
-        """Compute all rows by the model as it is now."""
-        started = perf_counter()
-        outputs = self._ran(batch, None, len(batch.rows))
-        model, count = perf_counter() - started, len(batch.rows)
-        self._count(count, searched=count, computed=count, model=model)
+    def _anew(self, batch: Batch, started: float, model: float) -> tuple[NDArray[np.uint8], Form]:
+        """Compute all rows, as what was found of them is of another model than the rest."""
+        count, again = len(batch.rows), perf_counter()
+        outputs = self._ran(batch, None, count)
+        model += perf_counter() - again
+        search = perf_counter() - started - model
+        self._count(count, searched=count, computed=count, search=search, model=model)
         return pack(outputs), Form.of(outputs)
 
     def _ran(self, batch: Batch, chosen: NDArray[np.int64] | None, count: int) -> Outputs:
@@ -291,14 +322,7 @@ class Call:
             filled[:count] = np.arange(count)
             chosen = filled if chosen is None else chosen[filled]
         outputs = self._adapter.run(batch.given, chosen)
-        for leaf in outputs.leaves:
-            if leaf.dtype.hasobject:
-                raise OutputError("the model returns Python objects, which cannot be cached")
-            if leaf.dtype.names is not None:
-                raise OutputError("the model returns records of named fields, not plain rows")
-            if leaf.ndim == 0 or len(leaf) != size:
-                returned = "a single value" if leaf.ndim == 0 else f"{len(leaf)} rows"
-                raise OutputError(f"the model returned {returned} for {size} rows of input")
+        check_outputs(outputs, size)
         if size == count:
             return outputs
         return Outputs(tuple(leaf[:count] for leaf in outputs.leaves), outputs.form)
@@ -322,7 +346,10 @@ class Call:
         return rows if self._decimals is None else rounded(rows, batch.floats, self._decimals)
 
     def _space(self, signature: bytes) -> tuple[bytes, Form | None]:
-        """Return the namespace of rows of this signature, and what outputs look like, if known."""
+        """Return the namespace of rows of this signature, and what outputs look like, if known.
+
+        It is the same object until the model changes, and another one then.
+        """
         state = self._adapter.state()
         with self._lock:
             if self._state is _UNKNOWN or self._state != state:
@@ -350,7 +377,7 @@ class Call:
         form = Form.of(outputs)
         with self._lock:
             known = self._spaces.get(signature)
-            if known is not None and known[0] == space:
+            if known is not None and known[0] is space:
                 self._spaces[signature] = (space, form)
         self._store.put_form(space, msgspec.msgpack.encode(form))
         return form

@@ -60,10 +60,9 @@ class Found:
         """Return the outputs of all rows, given those of the missing ones."""
         if len(lines) == len(self.source):
             return lines
-        out = self.lines
-        if self.form is None:  # nothing could be found
-            out = np.empty((len(self.source), lines.shape[1]), np.uint8)
-        computed = self.source >= 0
+        if not self.hits:
+            return lines[self.source]
+        out, computed = self.lines, self.source >= 0
         out[computed] = lines[self.source[computed]]
         return out
 

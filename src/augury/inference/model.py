@@ -49,7 +49,8 @@ class CachedModel:
         people who might construct two with one digest.
     decimals
         Round floating-point input to so many decimals for the key: near-equal rows then share an
-        output, that of the first. None (the default): never.
+        output, that of the first. bfloat16, which NumPy lacks, stays as it is. None (the default):
+        never.
     ttl
         Time to live of outputs; by default the cache's.
     bypass
@@ -116,7 +117,7 @@ class CachedModel:
             if isinstance(pad, str):
                 raise ConfigurationError(f"pad must be 'bucket', a number or None, not {pad!r}")
             check_integer("pad", pad)
-        self.model = model
+        self._model = model
         self._store = store_in(cache, None if ttl is None else seconds(ttl))
         self._version = version
         self._verify = verify == "row"
@@ -126,6 +127,11 @@ class CachedModel:
         self._calls: dict[str | None, Call] = {}
         self.stats = InferenceStats() if stats is None else stats
         self._main = self._call(method)
+
+    @property
+    def model(self) -> Any:
+        """The model itself; another one takes another `CachedModel`, which may share the cache."""
+        return self._model
 
     def __call__(self, rows: Any) -> Any:
         """Return what the model returns for these rows."""

@@ -13,6 +13,7 @@ from augury.inference.code import add_function, enclosed_by
 UNWRITABLE = (pickle.PicklingError, TypeError, AttributeError)
 """What `digest_of` raises of what cannot be pickled."""
 
+_PLAIN = (int, float, str, bytes)
 _DEEPEST = 3  # estimators within estimators whose attributes are compared
 
 
@@ -74,8 +75,9 @@ class _Sink:
 class Attributes:
     """Estimators, their attributes and those of estimators in them, compared by identity.
 
-    Fitting replaces attributes, or elements of lists; it keeps those alive that it compares, so
-    that none can come back at the address of another. Of `others` no attributes are compared.
+    Numbers and texts are compared by value. Fitting replaces attributes, or elements of lists; it
+    keeps those alive that it compares, so that none can come back at the address of another. Of
+    `others` no attributes are compared.
     """
 
     __slots__ = ("_seen",)
@@ -91,15 +93,18 @@ class Attributes:
     def _walk(self, value: Any, deep: int) -> None:
         seen = self._seen
         for each in list(vars(value).values()):  # a fit in another thread may add some
-            seen.append(each)
             if isinstance(each, list | tuple):
+                seen += (type(each), len(each))  # some estimators make an equal list in each call
                 for element in each:
                     seen.append(element)
-                    if isinstance(element, tuple):  # a named step
+                    if isinstance(element, tuple):  # a named step, perhaps with its columns
                         seen.extend(element)
-                        if deep and hasattr(element[-1], "get_params"):
-                            self._walk(element[-1], deep - 1)
-            elif isinstance(each, dict):
+                        for part in element:
+                            if deep and hasattr(part, "get_params"):
+                                self._walk(part, deep - 1)
+                continue
+            seen.append(each)
+            if isinstance(each, dict):
                 seen.extend(each.values())
             elif deep and hasattr(each, "get_params"):
                 self._walk(each, deep - 1)
@@ -107,6 +112,9 @@ class Attributes:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Attributes) or len(self._seen) != len(other._seen):
             return False
-        return all(mine is its for mine, its in zip(self._seen, other._seen, strict=True))
+        return all(
+            mine is its or (type(mine) in _PLAIN and type(mine) is type(its) and mine == its)
+            for mine, its in zip(self._seen, other._seen, strict=True)
+        )
 
     __hash__ = None  # type: ignore[assignment]

@@ -76,7 +76,7 @@ class CachedPipeline:
             raise ConfigurationError(
                 f"a pipeline is a sklearn.pipeline.Pipeline, not {type(pipeline).__name__}"
             )
-        self.pipeline = pipeline
+        self._pipeline = pipeline
         self._cache = cache
         self._options = options
         self._final = final
@@ -92,6 +92,11 @@ class CachedPipeline:
         for name in (name for name in names if name in chosen):
             self._stages[name] = self._cached(_Stage(pipeline, "transform", name, self._last))
         self._methods: dict[str, CachedModel] = {}
+
+    @property
+    def pipeline(self) -> Any:
+        """The pipeline itself; another one takes another `CachedPipeline`."""
+        return self._pipeline
 
     @property
     def _last(self) -> tuple[str, CachedModel] | None:
