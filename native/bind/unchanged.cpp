@@ -28,8 +28,9 @@ bool same_elements(PyObject* sequence, PyObject* const* before, Py_ssize_t count
   return true;
 }
 
-// See unchanged() in _native.pyi: pairs of a dict, list or tuple, and a tuple of what it held. A
-// mapping of another kind, such as an OrderedDict, may have an order of its own.
+// See unchanged() in _native.pyi: pairs of a dict, list or tuple, or of an object with attributes,
+// and a tuple of what it held. A dict of another kind, such as an OrderedDict, may have an order of
+// its own.
 bool unchanged(const nb::list& containers) {
   for (const nb::handle pair : containers) {
     if (PyTuple_Check(pair.ptr()) == 0 || PyTuple_GET_SIZE(pair.ptr()) != 2 ||
@@ -40,6 +41,15 @@ bool unchanged(const nb::list& containers) {
     const nb::handle held = PyTuple_GET_ITEM(pair.ptr(), 1);
     PyObject* const* const before = PySequence_Fast_ITEMS(held.ptr());
     const Py_ssize_t count = PyTuple_GET_SIZE(held.ptr());
+    if (PyDict_Check(container.ptr()) == 0 && PyList_Check(container.ptr()) == 0 &&
+        PyTuple_Check(container.ptr()) == 0) {
+      const nb::object attributes = container.attr("__dict__");  // another one may have been set
+      if (PyDict_CheckExact(attributes.ptr()) == 0 ||
+          PyDict_GET_SIZE(attributes.ptr()) != count || !same_values(attributes.ptr(), before)) {
+        return false;
+      }
+      continue;
+    }
     if (PyDict_Check(container.ptr()) && PyDict_GET_SIZE(container.ptr()) != count) return false;
     if (PyDict_CheckExact(container.ptr()) || (PyDict_Check(container.ptr()) && count == 0)) {
       if (!same_values(container.ptr(), before)) return false;

@@ -340,7 +340,7 @@ class TreeEnsemble:
     def add(self, rows: NDArray[np.float32], sums: NDArray[np.float64]) -> None: ...
 
 def unchanged(
-    containers: list[tuple[Mapping[Any, Any] | list[Any] | tuple[Any, ...], tuple[Any, ...]]],
+    containers: list[tuple[Any, tuple[Any, ...]]],
 ) -> bool: ...
 
 class Simulation:

@@ -121,3 +121,11 @@ def test_what_is_not_there_and_what_cannot_be_saved(where: Any, tmp_path: Path) 
     for arrays in ({5: np.ones(2)}, [np.ones(2)], None):
         with pytest.raises(ConfigurationError, match="must be a"):
             save_parameters(where, "model", arrays)  # type: ignore[arg-type]
+
+    class Bfloat16:
+        def __array__(self, dtype: object = None, copy: object = None) -> None:
+            raise TypeError("Got unsupported ScalarType BFloat16")  # as torch says it
+
+    for unreadable in (Bfloat16(), [[1.0], [2.0, 3.0]]):
+        with pytest.raises(ConfigurationError, match="array 'w' is not saved: "):
+            save_parameters(where, "model", {"w": unreadable})

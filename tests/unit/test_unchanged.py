@@ -44,3 +44,15 @@ def test_elements_of_a_list() -> None:
 def test_only_pairs_are_taken(given: Any) -> None:
     with pytest.raises(TypeError, match="pairs"):
         _native.unchanged(given)
+
+
+def test_attributes_are_those_that_an_object_has_now() -> None:
+    class Model:
+        def __init__(self) -> None:
+            self.weight = object()
+
+    one, other = Model(), Model()
+    before = [(one, tuple(vars(one).values()))]
+    assert _native.unchanged(before)
+    one.__dict__ = other.__dict__
+    assert not _native.unchanged(before)

@@ -94,10 +94,10 @@ class Attributes:
 
     def _walk(self, value: Any, deep: int) -> None:
         seen = self._seen
-        for each in self._held(vars(value)):
+        for each in self._held(value, vars(value)):
             if isinstance(each, list | tuple):
                 seen += (type(each), len(each))  # some estimators make an equal list in each call
-                for element in self._held(each):
+                for element in self._held(each, each):
                     seen.append(element)
                     if isinstance(element, tuple):  # a named step, perhaps with its columns
                         seen.extend(element)
@@ -107,13 +107,13 @@ class Attributes:
                 continue
             seen.append(each)
             if isinstance(each, dict):
-                seen.extend(self._held(each))
+                seen.extend(self._held(each, each))
             elif deep and hasattr(each, "get_params"):
                 self._walk(each, deep - 1)
 
-    def _held(self, container: Any) -> tuple[Any, ...]:
+    def _held(self, container: Any, inside: Any) -> tuple[Any, ...]:
         # A copy: a fit in another thread may add some.
-        held = tuple(container.values() if isinstance(container, dict) else container)
+        held = tuple(inside.values() if isinstance(inside, dict) else inside)
         self._containers.append((container, held))
         return held
 

@@ -12,7 +12,7 @@ from augury.inference.prefix.prompts import Prompts
 
 # Their angles depend on how long the prompt is, so keys of its beginning do.
 _BY_LENGTH = frozenset({"dynamic", "longrope"})
-# Ways to generate that have loops of their own, or run the model on tokens and take them back.
+# Ways to generate that take tokens back, or keep keys and values in their own way.
 _OTHER_WAYS = (
     "assistant_model",
     "assistant_early_exit",
@@ -57,7 +57,8 @@ class Decoder:
                 f"the rotary positions of {name} depend on the length of the whole prompt, so "
                 "prompts do not share the keys of a prefix"
             )
-        if any(getattr(part, "is_causal", None) is False for part in (config, *_parts(model))):
+        parts = (config, *model.get_decoder().modules())  # not those for images
+        if any(getattr(part, "is_causal", None) is False for part in parts):
             raise ConfigurationError(
                 f"tokens of {name} attend to those behind them, too, so prompts do not share the "
                 "keys of a prefix"
@@ -154,11 +155,6 @@ class Decoder:
             use_cache=True,
             **options,
         )
-
-
-def _parts(model: Any) -> Iterator[Any]:
-    """Yield the modules that text passes through, not such as those for images."""
-    yield from model.get_decoder().modules()
 
 
 def _rope_types(config: Any) -> Iterator[str]:
