@@ -43,8 +43,8 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def exact(self) -> bool:
-        """Whether it is the database's own answer, or what that adds up to."""
-        return self.origin != INFERRED
+        """Whether it is the database's own answer, or what that adds up to, without noise."""
+        return self.origin != INFERRED and self.confidence == 1.0
 
     def explain(self) -> str:
         """Return, in a few lines, what this answer is and why it was given and no other."""

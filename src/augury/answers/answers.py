@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
@@ -15,7 +16,10 @@ from augury.answers.family import Family
 from augury.answers.many import AnswerColumns
 from augury.answers.model import Model
 from augury.answers.parameter import Parameter
-from augury.answers.query import Query
+from augury.answers.privacy import Budget, Privacy
+from augury.answers.privacy.access import Access, checked_tenants
+from augury.answers.privacy.registration import private_access
+from augury.answers.query import Query, Run
 from augury.answers.region import Binding
 from augury.answers.results import results_in
 from augury.answers.statement import Condition, Statement, read_statement
@@ -48,6 +52,9 @@ class Answers(Closing):
     audits
         Share of the inferred answers that are verified in the background, by asking the database,
         too. By default 0.05.
+    budget
+        What each tenant may learn by differentially private answers. None (the default) if no query
+        is registered with an epsilon.
 
     Raises
     ------
@@ -82,13 +89,18 @@ class Answers(Closing):
         cache: Cache[Any, Any] | Tiers[Any, Any] | None = None,
         *,
         audits: float = 0.05,
+        budget: Budget | None = None,
     ) -> None:
+        if budget is not None:
+            check_instance("budget", budget, Budget)
         if not isinstance(audits, int | float) or not 0 <= audits <= 1:
             raise ConfigurationError(f"audits must be a share from 0 to 1, not {audits!r}")
         self._audits = float(audits)
         self._auditor = Auditor()
         self._database = None if source is None else Database(source)
         self._results = results_in(Cache(100_000) if cache is None else cache)
+        self._budget = budget
+        self._access: dict[str, Access] = {}
         self._queries: dict[str, Query] = {}
         self._families: dict[str, Family] = {}
 
@@ -101,6 +113,8 @@ class Answers(Closing):
         tolerance: Tolerance | float | None = None,
         confidence: float = 0.95,
         labels: bool = False,
+        privacy: Privacy | None = None,
+        allow: Collection[str] | None = None,
     ) -> None:
         """Allow a query to be asked; nothing else is ever executed.
 
@@ -122,14 +136,24 @@ class Answers(Closing):
         labels
             Whether a query that does not aggregate returns names of classes rather than
             quantities. False by default.
+        privacy
+            How answers are kept from telling of single persons. None (the default): not at all.
+        allow
+            The tenants that may ask it. None (the default): all, or, if answers are differentially
+            private, all that have a budget.
 
         Raises
         ------
         ConfigurationError
-            If it is there already, would write, or does not fit its parameters.
+            If it is there already, would write, does not fit its parameters, or cannot be private.
+        MissingExtraError
+            If it is to be differentially private, and OpenDP is not installed.
         """
         check_instance("name", name, str)
-        if name in self._queries:
+        if privacy is not None:
+            check_instance("privacy", privacy, Privacy)
+        tenants = checked_tenants(allow)
+        if name in self._access:
             raise ConfigurationError(f"there is a query {name!r} already")
         types = {each: Parameter.of(given) for each, given in parameters.items()}
         if reserved := sorted(_RESERVED & types.keys()):
@@ -137,36 +161,66 @@ class Answers(Closing):
         if not 0.5 <= confidence < 1:
             raise ConfigurationError(f"confidence must be from 0.5 up to 1, not {confidence!r}")
         if isinstance(query, str):
-            statement, run = self._of_statement(name, query, types)
+            statement, run = self._of_statement(name, query, types), None
         else:
             statement, run = _of_function(name, query, types)
         conditions = statement.conditions or tuple(
             Condition(each, "in" if kind.several else "=", each) for each, kind in types.items()
         )
-        binding = Binding(conditions, statement.groups, types)
-        family = self._families.setdefault(
-            statement.family, Family(statement.family, binding.dimensions)
+        make = partial(
+            self._made,
+            name,
+            run=run,
+            parameters=types,
+            binding=Binding(conditions, statement.groups, types),
+            target=_target(statement, labels=labels),
+            tolerance=Tolerance.of(tolerance),
+            confidence=confidence,
         )
+        if privacy is None:
+            access = Access(name, tenants, {None: make(Query, statement, "")})
+        else:
+            dialect = "" if self._database is None else self._database.dialect
+            access = private_access(name, statement, dialect, privacy, self._budget, tenants, make)
+        self._access[name] = access
+        for tenant, each in access.queries.items():
+            self._queries[name if tenant is None else f"{name}\0{tenant}"] = each
+
+    def _made(
+        self,
+        name: str,
+        kind: type[Query],
+        statement: Statement,
+        own: str,
+        *,
+        run: Run | None,
+        binding: Binding,
+        **more: Any,
+    ) -> Query:
+        """Return a query; `own` tells its family from that of all other queries."""
+        family_name = f"{statement.family} | {own}" if own else statement.family
+        family = self._families.setdefault(family_name, Family(family_name, binding.dimensions))
         if family.dimensions != binding.dimensions:
             raise ConfigurationError(
                 f"query {name!r} compares the same columns as another one, by parameters of "
                 "other types"
             )
-        self._queries[name] = Query(
+        if run is None:
+            assert self._database is not None
+            run = partial(self._database.run, name, statement)
+        return kind(
             name,
             statement,
-            types,
-            binding,
-            family,
-            _target(statement, labels=labels),
+            binding=binding,
+            family=family,
             run=run,
             results=self._results,
             generation=lambda: 0,
-            tolerance=Tolerance.of(tolerance),
-            confidence=confidence,
             auditor=self._auditor,
-            audits=self._audits,
+            # An audit of a private answer would be paid for, and know no more than noise.
+            audits=self._audits if kind is Query else 0.0,
             distrust=self._distrust,
+            **more,
         )
 
     def ask(
@@ -176,6 +230,7 @@ class Answers(Closing):
         *,
         exact: bool = False,
         tolerance: Tolerance | float | None = None,
+        tenant: str | None = None,
         **parameters: Any,
     ) -> Answer:
         """Answer a query.
@@ -188,6 +243,9 @@ class Answers(Closing):
             Whether the database has to answer. False by default.
         tolerance
             In place of the one it was registered with.
+        tenant
+            For whom it is asked, as you have made sure of. None (the default) for nobody in
+            particular, who may ask what is for all.
         parameters
             Values of all its parameters.
 
@@ -195,10 +253,16 @@ class Answers(Closing):
         ------
         QueryError
             If there is no such query or parameter, or a value is of another type.
+        AccessError
+            If the tenant may not ask it.
+        BudgetError
+            If the tenant's privacy budget does not suffice.
         SourceError
             If the database does not answer.
         """
-        return self.query(name).ask(parameters, exact=exact, tolerance=Tolerance.of(tolerance))
+        return self.query(name, tenant).ask(
+            parameters, exact=exact, tolerance=Tolerance.of(tolerance)
+        )
 
     def ask_many(
         self,
@@ -206,6 +270,7 @@ class Answers(Closing):
         /,
         *,
         tolerance: Tolerance | float | None = None,
+        tenant: str | None = None,
         **parameters: ArrayLike,
     ) -> AnswerColumns:
         """Answer one query for many values of its parameters.
@@ -219,6 +284,8 @@ class Answers(Closing):
             Of the query.
         tolerance
             In place of the one it was registered with.
+        tenant
+            For whom, as by `ask`.
         parameters
             For each parameter an array, or one value for all.
 
@@ -229,15 +296,16 @@ class Answers(Closing):
         SourceError
             If the database does not answer.
         """
-        return self.query(name).ask_many(parameters, tolerance=Tolerance.of(tolerance))
+        return self.query(name, tenant).ask_many(parameters, tolerance=Tolerance.of(tolerance))
 
-    def query(self, name: str) -> Query:
-        """Return a registered query."""
+    def query(self, name: str, tenant: str | None = None) -> Query:
+        """Return a registered query, as it answers a tenant."""
         try:
-            return self._queries[name]
+            access = self._access[name]
         except KeyError:
-            known = ", ".join(sorted(self._queries)) or "none"
+            known = ", ".join(sorted(self._access)) or "none"
             raise QueryError(f"no query {name!r} is registered; there are: {known}") from None
+        return access.query(tenant)
 
     def close(self) -> None:
         """End the threads, and close the connections that it has made itself."""
@@ -259,9 +327,7 @@ class Answers(Closing):
                 each.model = None
                 each.family.log.forget(before=model.time if since is None else since)
 
-    def _of_statement(
-        self, name: str, sql: str, types: Mapping[str, Parameter]
-    ) -> tuple[Statement, Any]:
+    def _of_statement(self, name: str, sql: str, types: Mapping[str, Parameter]) -> Statement:
         database = self._database
         if database is None:
             raise ConfigurationError(f"query {name!r} is SQL: give Answers a database")
@@ -278,12 +344,12 @@ class Answers(Closing):
                     f"query {name!r}: parameter {each!r} is {'a' if kind.several else 'no'} list, "
                     f"but {'not ' if kind.several else ''}compared as one, by IN :{each}"
                 )
-        return statement, lambda values: database.run(name, statement, values)
+        return statement
 
 
 def _of_function(
     name: str, function: Callable[..., Any], types: Mapping[str, Parameter]
-) -> tuple[Statement, Any]:
+) -> tuple[Statement, Run]:
     from time import perf_counter
 
     if not callable(function):

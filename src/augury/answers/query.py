@@ -206,15 +206,18 @@ class Query:
             self._distrust(self, model)
 
     def _exact(self, result: Result, origin: str) -> Answer:
-        if self.statement.groups:
-            value: Any = {
-                found if len(found) > 1 else found[0]: each
-                for found, each in zip(result.groups, result.values, strict=True)
-            }
-        else:
-            value = result.values[0]
+        value = self._shaped(result)
         age = max(0.0, time.time() - result.time)
         return Answer(value, value, value, 1.0, origin, age, self._reasons)
+
+    def _shaped(self, result: Result) -> Any:
+        """Return the value, or a dict of one a group."""
+        if not self.statement.groups:
+            return result.values[0]
+        return {
+            found if len(found) > 1 else found[0]: each
+            for found, each in zip(result.groups, result.values, strict=True)
+        }
 
     def _reasons(self, answer: Answer) -> str:
         return f"{self.name}: {answer.origin}"

@@ -37,9 +37,9 @@ def read_result(
     by = len(statement.groups)
     if not by and len(rows) > 1:
         raise OutputError(f"query {name!r} returned {len(rows):,} rows, and an answer is one value")
-    values = tuple(_plain(row[by]) for row in rows) if rows or by else (None,)
+    values = tuple(plain(row[by]) for row in rows) if rows or by else (None,)
     return Result(
-        tuple(tuple(_plain(each) for each in row[:by]) for row in rows) if by else ((),),
+        tuple(tuple(plain(each) for each in row[:by]) for row in rows) if by else ((),),
         values,
         tuple(_parts(statement, row[by + 1 :]) for row in rows),
         time,
@@ -54,7 +54,7 @@ def _parts(statement: Statement, fetched: Sequence[Any]) -> dict[str, float]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a database's number as Python's own."""
     if value is None or isinstance(value, str | int | float | bool):
         return value
