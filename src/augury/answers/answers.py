@@ -144,14 +144,10 @@ class Answers(Closing):
             Condition(each, "in" if kind.several else "=", each) for each, kind in types.items()
         )
         binding = Binding(conditions, statement.groups, types)
-        family = self._families.setdefault(
-            statement.family, Family(statement.family, binding.dimensions)
-        )
-        if family.dimensions != binding.dimensions:
-            raise ConfigurationError(
-                f"query {name!r} compares the same columns as another one, by parameters of "
-                "other types"
-            )
+        # By numbers or by categories: what is learned of a column so is of no use otherwise.
+        kinds = (("category", "ordered", "whole")[d.ordered + d.whole] for d in binding.dimensions)
+        family_name = f"{statement.family} | {', '.join(kinds)}"
+        family = self._families.setdefault(family_name, Family(family_name, binding.dimensions))
         self._queries[name] = Query(
             name,
             statement,
@@ -297,7 +293,6 @@ def _of_function(
     parameters = frozenset(types)
     statement = Statement(
         text="",
-        constants={},
         parameters=parameters,
         several=tuple(sorted(each for each, kind in types.items() if kind.several)),
         tables=frozenset(),
@@ -306,7 +301,6 @@ def _of_function(
         groups=(),
         conditions=(),
         family=f"function {name}",
-        fetched=("value",),
     )
     return statement, run
 
