@@ -29,6 +29,8 @@ from augury.tiers import Tiers
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
+    from augury.answers.matching import Matching
+
 _log = logging.getLogger("augury.answers")
 
 _RESERVED = {"exact", "tolerance", "name", "tenant", "confidence"}
@@ -91,6 +93,8 @@ class Answers(Closing):
         self._results = results_in(Cache(100_000) if cache is None else cache)
         self._queries: dict[str, Query] = {}
         self._families: dict[str, Family] = {}
+        self._matching: Matching | None = None
+        self._texts: Cache[str, tuple[str, dict[str, Any]]] = Cache(10_000)
 
     def register(
         self,
@@ -164,6 +168,12 @@ class Answers(Closing):
             audits=self._audits,
             distrust=self._distrust,
         )
+        if isinstance(query, str) and self._database is not None:
+            if self._matching is None:
+                from augury.answers.matching import Matching
+
+                self._matching = Matching(self._database.dialect)
+            self._matching.add(name, query, types)
 
     def ask(
         self,
@@ -226,6 +236,55 @@ class Answers(Closing):
             If the database does not answer.
         """
         return self.query(name).ask_many(parameters, tolerance=Tolerance.of(tolerance))
+
+    def sql(
+        self, text: str, *, exact: bool = False, tolerance: Tolerance | float | None = None
+    ) -> Answer:
+        """Answer a statement with values in it, which has to be a registered one but for these.
+
+        It may differ in the order of its conditions, ``BETWEEN`` or ``>=`` and ``<=``, the sides
+        of comparisons, aliases, upper and lower case, spaces and comments. Reading a text takes
+        about a millisecond; texts that were read are remembered.
+
+        Parameters
+        ----------
+        text
+            The statement.
+        exact
+            Whether the database has to answer. False by default.
+        tolerance
+            In place of the one that the query was registered with.
+
+        Raises
+        ------
+        QueryError
+            If no registered query is the same: nothing else is ever executed.
+        SourceError
+            If the database does not answer.
+
+        Examples
+        --------
+        >>> from sqlalchemy import StaticPool, create_engine, text
+        >>> engine = create_engine("sqlite://", poolclass=StaticPool)
+        >>> with engine.begin() as connection:
+        ...     _ = connection.execute(text("CREATE TABLE flights (month INTEGER, delay REAL)"))
+        >>> answers = Answers(engine)
+        >>> answers.register("n", "SELECT count(*) FROM flights WHERE month = :m", {"m": int})
+        >>> answers.sql("select count(*) from flights as f where 7 = f.month").value
+        0
+        >>> answers.sql("SELECT count(*) FROM flights")
+        Traceback (most recent call last):
+        augury.errors.QueryError: no registered query is this one, with values of its types for ...
+        """
+        found = self._texts.get(text)
+        if found is None:
+            if self._matching is None:
+                raise QueryError("no query that is SQL is registered")
+            check_instance("text", text, str)
+            found = self._matching.find(text)
+            self._texts.set(text, found)
+        name, values = found
+        return self.ask(name, exact=exact, tolerance=tolerance, **values)
 
     def query(self, name: str) -> Query:
         """Return a registered query."""
