@@ -219,6 +219,25 @@ def test_a_group_of_one_person_is_not_shown(answers: Answers) -> None:
     assert answer.value.keys() == answer.low.keys() == answer.high.keys() == {"Aberdeen", "Bath"}
 
 
+def test_groups_by_number_lists_and_texts_with_colons(answers: Answers) -> None:
+    answers.register(
+        "towns",
+        "SELECT sum(minutes) AS total, v.town AS place FROM visits v"
+        " WHERE town IN :towns AND town <> 'a:b' GROUP BY 2 ORDER BY 1 DESC",
+        {"towns": list[str]},
+        privacy=Privacy(epsilon=5.0, delta=1e-6, bounds=(0, 60)),
+    )
+    answer = answers.ask("towns", tenant="acme", towns=["Bath", "Cove"])
+    assert answer.value.keys() == {"Bath"}
+    assert 20_000 < answer.value["Bath"] < 60_000
+    found = answers.sql(
+        "SELECT sum(minutes) AS total, v.town AS place FROM visits v"
+        " WHERE town IN ('Cove', 'Bath') AND town <> 'a:b' GROUP BY 2 ORDER BY 1 DESC",
+        tenant="acme",
+    )
+    assert (found.value, found.origin) == (answer.value, "cache")
+
+
 def test_few_rows_are_withheld(answers: Answers) -> None:
     privacy = Privacy(epsilon=5.0, minimum=20)
     answers.register("count", f"SELECT count(*) {BETWEEN}", TYPES, privacy=privacy)

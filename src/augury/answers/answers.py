@@ -33,6 +33,8 @@ from augury.tiers import Tiers
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
+    from augury.answers.matching import Matching
+
 _log = logging.getLogger("augury.answers")
 
 _RESERVED = {"exact", "tolerance", "name", "tenant", "confidence"}
@@ -103,6 +105,8 @@ class Answers(Closing):
         self._access: dict[str, Access] = {}
         self._queries: dict[str, Query] = {}
         self._families: dict[str, Family] = {}
+        self._matching: Matching | None = None
+        self._texts: Cache[str, tuple[str, dict[str, Any]]] = Cache(10_000)
 
     def register(
         self,
@@ -180,11 +184,21 @@ class Answers(Closing):
         if privacy is None:
             access = Access(name, tenants, {None: make(Query, statement, "")})
         else:
-            dialect = "" if self._database is None else self._database.dialect
-            access = private_access(name, statement, dialect, privacy, self._budget, tenants, make)
+            if not isinstance(query, str) or self._database is None:
+                raise ConfigurationError(f"query {name!r} is no SQL, and so cannot be private")
+            dialect = self._database.dialect
+            access = private_access(
+                name, query, statement, dialect, privacy, self._budget, tenants, make
+            )
         self._access[name] = access
         for tenant, each in access.queries.items():
             self._queries[name if tenant is None else f"{name}\0{tenant}"] = each
+        if isinstance(query, str) and self._database is not None:
+            if self._matching is None:
+                from augury.answers.matching import Matching
+
+                self._matching = Matching(self._database.dialect)
+            self._matching.add(name, query, types)
 
     def _made(
         self,
@@ -198,13 +212,10 @@ class Answers(Closing):
         **more: Any,
     ) -> Query:
         """Return a query; `own` tells its family from that of all other queries."""
-        family_name = f"{statement.family} | {own}" if own else statement.family
+        # By numbers or by categories: what is learned of a column so is of no use otherwise.
+        kinds = (("category", "ordered", "whole")[d.ordered + d.whole] for d in binding.dimensions)
+        family_name = " | ".join((statement.family, ", ".join(kinds), *([own] if own else [])))
         family = self._families.setdefault(family_name, Family(family_name, binding.dimensions))
-        if family.dimensions != binding.dimensions:
-            raise ConfigurationError(
-                f"query {name!r} compares the same columns as another one, by parameters of "
-                "other types"
-            )
         if run is None:
             assert self._database is not None
             run = partial(self._database.run, name, statement)
@@ -298,6 +309,62 @@ class Answers(Closing):
         """
         return self.query(name, tenant).ask_many(parameters, tolerance=Tolerance.of(tolerance))
 
+    def sql(
+        self,
+        text: str,
+        *,
+        exact: bool = False,
+        tolerance: Tolerance | float | None = None,
+        tenant: str | None = None,
+    ) -> Answer:
+        """Answer a statement with values in it, which has to be a registered one but for these.
+
+        It may differ in the order of its conditions, ``BETWEEN`` or ``>=`` and ``<=``, the sides
+        of comparisons, aliases, upper and lower case, spaces and comments. Reading a text takes
+        about a millisecond; texts that were read are remembered.
+
+        Parameters
+        ----------
+        text
+            The statement.
+        exact
+            Whether the database has to answer. False by default.
+        tolerance
+            In place of the one that the query was registered with.
+        tenant
+            For whom, as by `ask`.
+
+        Raises
+        ------
+        QueryError
+            If no registered query is the same: nothing else is ever executed.
+        SourceError
+            If the database does not answer.
+
+        Examples
+        --------
+        >>> from sqlalchemy import StaticPool, create_engine, text
+        >>> engine = create_engine("sqlite://", poolclass=StaticPool)
+        >>> with engine.begin() as connection:
+        ...     _ = connection.execute(text("CREATE TABLE flights (month INTEGER, delay REAL)"))
+        >>> answers = Answers(engine)
+        >>> answers.register("n", "SELECT count(*) FROM flights WHERE month = :m", {"m": int})
+        >>> answers.sql("select count(*) from flights as f where 7 = f.month").value
+        0
+        >>> answers.sql("SELECT count(*) FROM flights")
+        Traceback (most recent call last):
+        augury.errors.QueryError: no registered query is this one, with values of its types for ...
+        """
+        found = self._texts.get(text)
+        if found is None:
+            if self._matching is None:
+                raise QueryError("no query that is SQL is registered")
+            check_instance("text", text, str)
+            found = self._matching.find(text)
+            self._texts.set(text, found)
+        name, values = found
+        return self.ask(name, exact=exact, tolerance=tolerance, tenant=tenant, **values)
+
     def query(self, name: str, tenant: str | None = None) -> Query:
         """Return a registered query, as it answers a tenant."""
         try:
@@ -363,7 +430,6 @@ def _of_function(
     parameters = frozenset(types)
     statement = Statement(
         text="",
-        constants={},
         parameters=parameters,
         several=tuple(sorted(each for each, kind in types.items() if kind.several)),
         tables=frozenset(),
@@ -372,7 +438,6 @@ def _of_function(
         groups=(),
         conditions=(),
         family=f"function {name}",
-        fetched=("value",),
     )
     return statement, run
 

@@ -69,7 +69,8 @@ class Query:
         self._audits = audits
         self._distrust = distrust
         self._names = tuple(self.parameters)
-        self._space = f"{family.name} | {target.kind} {statement.column}"
+        by = ", ".join(statement.groups)
+        self._space = f"{family.name} | {target.kind} {statement.column} by {by}"
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return checked values of all parameters.

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from augury.answers.privacy.policy import Privacy
-from augury.answers.statement import DIALECTS, SUM, Statement
+from augury.answers.statement import SUM, Statement, executable, parse
 from augury.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -58,13 +58,17 @@ class Grid:
         return float(Fraction(steps) * self.step)
 
 
-def private_statement(statement: Statement, dialect: str, privacy: Privacy) -> Statement:
+def private_statement(sql: str, statement: Statement, dialect: str, privacy: Privacy) -> Statement:
     """Return what is executed in place of a statement of which only noisy answers are given.
+
+    It selects the columns by which it groups, a count, and a sum if that is needed.
 
     Parameters
     ----------
+    sql
+        As it was registered.
     statement
-        A count, sum or average.
+        What was read of it: a count, sum or average.
     dialect
         Name of the database, as SQLAlchemy has it.
     privacy
@@ -75,33 +79,36 @@ def private_statement(statement: Statement, dialect: str, privacy: Privacy) -> S
     ConfigurationError
         If one person's rows could change how other rows are counted, as by a subquery.
     """
-    import sqlglot
     from sqlglot import exp
 
-    name = DIALECTS.get(dialect, dialect)
-    tree = sqlglot.parse_one(statement.text, read=name)
+    from augury.answers.canonical import listed
+
+    tree, name = parse(sql, dialect)
+    tree = tree.transform(listed)
     within = tree.find(exp.Subquery, exp.Exists, exp.CTE, exp.Window, exp.SetOperation, exp.Limit)
     if within is not None or len(list(tree.find_all(exp.Select))) > 1:
         raise ConfigurationError(
             "a private statement reads tables only, without subqueries: what these return may "
             "change with one person by more than that person's rows"
         )
-    by, value = tree.expressions[: len(statement.groups)], tree.expressions[len(statement.groups)]
-    inside = value.unalias().this
+    by = [tree.expressions[place] for place in statement.places]
+    inside = tree.expressions[statement.place].unalias().this
     selected = [exp.alias_(exp.Count(this=inside.copy()), "augury_value")]
-    fetched: tuple[str, ...] = ("value",)
     if statement.kind != "count":
         assert privacy.bounds is not None
         grid = Grid.of(privacy.bounds, centred=statement.kind == "avg")
         selected.append(exp.alias_(exp.Sum(this=_steps(inside, privacy.bounds, grid)), SUM))
-        fetched = ("value", SUM)
     tree.set("expressions", [*by, *selected])
-
-    def named(node: exp.Expression) -> exp.Expression:
-        return exp.Var(this=f":{node.name}") if isinstance(node, exp.Placeholder) else node
-
-    text = tree.transform(named).sql(dialect=name, comments=False)
-    return replace(statement, text=text, fetched=fetched)
+    tree.set("order", None)
+    if by:  # by the columns themselves: their numbers are others now
+        tree.set("group", exp.Group(expressions=[each.unalias().copy() for each in by]))
+    return replace(
+        statement,
+        text=executable(tree, name),
+        fetched=("value", SUM) if statement.kind != "count" else ("value",),
+        places=tuple(range(len(by))),
+        place=len(by),
+    )
 
 
 def _steps(value: exp.Expression, bounds: tuple[float, float], grid: Grid) -> exp.Expression:

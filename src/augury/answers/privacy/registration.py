@@ -24,6 +24,7 @@ class Maker(Protocol):
 
 def private_access(
     name: str,
+    sql: str,
     statement: Statement,
     dialect: str,
     privacy: Privacy,
@@ -50,7 +51,7 @@ def private_access(
             raise ConfigurationError("give Answers a budget")
         if unknown := sorted((allow or frozenset()) - set(budget.tenants)):
             raise ConfigurationError(f"tenant {unknown[0]!r} has no budget")
-        executed = private_statement(statement, dialect, privacy)
+        executed = private_statement(sql, statement, dialect, privacy)
     except ConfigurationError as error:
         raise ConfigurationError(f"query {name!r}: {error}") from None
     grid = None
