@@ -60,9 +60,9 @@ def answers(service: Service) -> Iterator[Answers]:
     with Answers(audits=1.0) as made:
         made.register("ten", service, {"x": int}, tolerance=1.0)
         fixed = Fixed()
-        made.query("ten").model = Model(
-            "fixed", made.query("ten").target, fixed, fixed, Watch(0.95), 0.0, 0
-        )
+        query = made.query("ten")
+        vocabulary = query.family.vocabulary
+        query.model = Model("fixed", query.target, fixed, fixed, vocabulary, Watch(0.95), 0.0, 0)
         yield made
 
 

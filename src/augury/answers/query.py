@@ -125,7 +125,7 @@ class Query:
         model = self.model
         if model is None or tolerance is None or self.statement.groups:
             return None
-        box = self.family.vocabulary.box(region)
+        box = model.vocabulary.box(region)
         if box is None:
             return None
         estimate, half, spread = model.infer(box, self.confidence)
@@ -162,7 +162,7 @@ class Query:
         model = self.model
         if model is not None and tolerance is not None:
             boxes = columns.boxes(
-                self.binding.dimensions, self.binding.conditions, self.family.vocabulary.values
+                self.binding.dimensions, self.binding.conditions, model.vocabulary.values
             )
             values, spreads = model.estimator.estimate(boxes)
             halves = model.calibration.half_widths(values, spreads, self.confidence)

@@ -58,6 +58,12 @@ class Vocabulary:
         self.values: tuple[dict[Any, int], ...] = tuple({} for _ in dimensions)
         """Of each dimension, the number of each value; empty if it is ordered."""
 
+    def copy(self) -> Vocabulary:
+        """Return what is known by now, to which nothing will be added."""
+        copied = Vocabulary(self.dimensions)
+        copied.values = tuple(dict(values) for values in self.values)
+        return copied
+
     def number(self, dimension: int, value: Any) -> int:
         """Return a value's number, a new one if it has none."""
         values = self.values[dimension]
