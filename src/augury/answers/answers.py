@@ -23,7 +23,7 @@ from augury.answers.query import Query, Run
 from augury.answers.region import Binding
 from augury.answers.results import results_in
 from augury.answers.statement import Condition, Statement, read_statement
-from augury.answers.target import Target
+from augury.answers.target import LABEL, ROWS, VALUE, Target
 from augury.cache import Cache
 from augury.closing import Closing
 from augury.errors import ConfigurationError, QueryError
@@ -139,7 +139,8 @@ class Answers(Closing):
             How often at least inferred answers are to be within their interval. By default 0.95.
         labels
             Whether a query that does not aggregate returns names of classes rather than
-            quantities. False by default.
+            quantities. Such answers have no tolerance: one is inferred if it is as sure as
+            `confidence` says. False by default.
         privacy
             How answers are kept from telling of single persons. None (the default): not at all.
         allow
@@ -164,10 +165,14 @@ class Answers(Closing):
             raise ConfigurationError(f"no parameter can be called {reserved[0]!r}")
         if not 0.5 <= confidence < 1:
             raise ConfigurationError(f"confidence must be from 0.5 up to 1, not {confidence!r}")
+        if labels and tolerance is not None:
+            raise ConfigurationError(f"query {name!r} answers with labels, which have no tolerance")
         if isinstance(query, str):
             statement, run = self._of_statement(name, query, types), None
         else:
             statement, run = _of_function(name, query, types)
+        if labels and statement.kind != "value":
+            raise ConfigurationError(f"query {name!r} aggregates, and so answers with no labels")
         conditions = statement.conditions or tuple(
             Condition(each, "in" if kind.several else "=", each) for each, kind in types.items()
         )
@@ -209,13 +214,18 @@ class Answers(Closing):
         *,
         run: Run | None,
         binding: Binding,
+        target: Target,
         **more: Any,
     ) -> Query:
         """Return a query; `own` tells its family from that of all other queries."""
         # By numbers or by categories: what is learned of a column so is of no use otherwise.
         kinds = (("category", "ordered", "whole")[d.ordered + d.whole] for d in binding.dimensions)
-        family_name = " | ".join((statement.family, ", ".join(kinds), *([own] if own else [])))
-        family = self._families.setdefault(family_name, Family(family_name, binding.dimensions))
+        labels = target.kind == LABEL
+        apart = (own, "labels" if labels else "")
+        family_name = " | ".join((statement.family, ", ".join(kinds), *filter(None, apart)))
+        family = self._families.setdefault(
+            family_name, Family(family_name, binding.dimensions, labels=labels)
+        )
         if run is None:
             assert self._database is not None
             run = partial(self._database.run, name, statement)
@@ -224,6 +234,7 @@ class Answers(Closing):
             statement,
             binding=binding,
             family=family,
+            target=target,
             run=run,
             results=self._results,
             generation=lambda: 0,
@@ -391,7 +402,7 @@ class Answers(Closing):
         )
         for each in self._queries.values():
             if each is query or each.statement.tables & tables:
-                each.model = None
+                each.model = each.counts = None
                 each.family.log.forget(before=model.time if since is None else since)
 
     def _of_statement(self, name: str, sql: str, types: Mapping[str, Parameter]) -> Statement:
@@ -445,9 +456,9 @@ def _of_function(
 def _target(statement: Statement, *, labels: bool) -> Target:
     column = statement.column
     if statement.kind == "value":
-        return Target("label" if labels else "value", "value")
+        return Target(LABEL, LABEL) if labels else Target(VALUE, VALUE)
     if statement.kind == "count":
-        return Target("count", "rows" if column == "*" else f"count:{column}")
+        return Target("count", ROWS if column == "*" else f"count:{column}")
     if statement.kind == "sum":
         return Target("sum", f"sum:{column}")
     return Target("avg", f"sum:{column}", f"count:{column}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from augury.answers.statement import COUNT, ROWS, SUM, Statement
 from augury.errors import OutputError
@@ -72,6 +73,8 @@ def _parts(statement: Statement, row: Sequence[Any]) -> dict[str, float]:
 
 def plain(value: Any) -> Any:
     """Return a database's number as Python's own."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return float(value) if hasattr(value, "__float__") else value
