@@ -60,9 +60,10 @@ def answers(service: Service) -> Iterator[Answers]:
     with Answers(audits=1.0) as made:
         made.register("ten", service, {"x": int}, tolerance=1.0)
         fixed = Fixed()
-        query = made.query("ten")
-        vocabulary = query.family.vocabulary
-        query.model = Model("fixed", query.target, fixed, fixed, vocabulary, Watch(0.95), 0.0, 0)
+        ten = made.query("ten")
+        ten.model = Model(
+            "fixed", ten.target, fixed, fixed, ten.family.vocabulary, Watch(0.95), 0.0, 0
+        )
         yield made
 
 

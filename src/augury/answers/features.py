@@ -110,11 +110,10 @@ class Features:
         A tree goes on beyond its examples as if nothing changed there.
         """
         inside = (self.seen[None, :, :, 0] <= boxes) & (boxes <= self.seen[None, :, :, 1])
-        known: NDArray[np.bool_] = inside.all(axis=(1, 2))
+        known = np.asarray(inside.all(axis=(1, 2)))
         for at in np.flatnonzero(~self.ordered).tolist():
             effects = self._of(self.effects, at)
-            numbers = np.clip(boxes[:, at, 0].astype(np.int64), 0, len(effects) - 1)
-            known &= ~np.isnan(effects[numbers])
+            known &= ~np.isnan(effects[_numbers(boxes[:, at, 0], len(effects))])
         return known
 
     def rows(self, boxes: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -132,7 +131,7 @@ class Features:
                 columns += [(low - start) / scale, (high - start) / scale, width]
             else:
                 effects, places = self._of(self.effects, at), self._of(self.places, at)
-                numbers = np.clip(boxes[:, at, 0].astype(np.int64), 0, len(effects) - 1)
+                numbers = _numbers(boxes[:, at, 0], len(effects))
                 columns.append(np.nan_to_num(effects[numbers]))
                 columns += list((places[numbers][None, :] == np.arange(_MOST)[:, None]) * 1.0)
         columns.append(volume)
@@ -191,6 +190,11 @@ class _Part:
     scale: float
     effects: list[float] | None
     places: list[int]
+
+
+def _numbers(side: NDArray[np.float64], size: int) -> NDArray[np.int64]:
+    """Return the numbers of categories; that of another one where there is none."""
+    return np.clip(np.nan_to_num(side), 0, size - 1).astype(np.int64)
 
 
 def _columns(ordered: NDArray[np.bool_]) -> int:

@@ -162,7 +162,9 @@ class Scorer:
         return scorer
 
 
-def fit_regression(regressor: Regressor, examples: Examples, target: Target, seed: int) -> Estimator:
+def fit_regression(
+    regressor: Regressor, examples: Examples, target: Target, seed: int
+) -> Estimator:
     """Fit a model of boxes by what fits rows.
 
     How far off it is likely to be is learned from estimates of models that were fitted without the
