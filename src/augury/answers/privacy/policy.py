@@ -111,5 +111,7 @@ def _check_bounds(bounds: tuple[float, float]) -> None:
         raise ConfigurationError(f"bounds are (low, high), not {bounds!r}")
     for each in bounds:
         check_number("a bound", each, least=-math.inf, unit="the column's unit")
-    if not (bounds[0] < bounds[1] and max(map(abs, bounds)) < 2.0**53):
-        raise ConfigurationError(f"bounds must grow, and be below 2**53, not {bounds!r}")
+    if not (bounds[1] - bounds[0] >= 1e-200 and max(map(abs, bounds)) < 2.0**53):
+        raise ConfigurationError(
+            f"bounds must be at least 1e-200 apart, and below 2**53, not {bounds!r}"
+        )
