@@ -84,7 +84,7 @@ def test_sums_what_is_clamped_and_rounded(
     wanted = [(Fraction(each) - Fraction(grid.centre)) / grid.step for each in values]
     assert count == len(values)
     assert steps == int(steps)
-    assert abs(int(steps) - sum(wanted)) <= len(values)  # each is rounded to a whole step
+    assert abs(Fraction(int(steps)) - sum(wanted, Fraction(0))) <= len(values)  # each is rounded to a whole step
     assert all(abs(each) <= grid.most for each in wanted)
 
 

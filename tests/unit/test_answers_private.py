@@ -14,9 +14,14 @@ pytest.importorskip("sqlalchemy")
 pytest.importorskip("sqlglot")
 pytest.importorskip("opendp")
 
+from augury import Tiers
 from augury.answers import Answers, Budget, Loss, Privacy
+from augury.answers.examples import Examples
+from augury.answers.model import Model
 from augury.answers.privacy.noise import Noise
+from augury.answers.watch import Watch
 from augury.errors import AccessError, BudgetError, ConfigurationError, QueryError
+from augury.tiers import Memory
 
 PEOPLE = 4_000
 BETWEEN = "FROM visits WHERE age BETWEEN :first AND :last"
@@ -295,6 +300,74 @@ def test_explains_no_more_than_was_answered(answers: Answers, path: Path) -> Non
     assert "left to 'acme': epsilon 19.5" in told
     assert str(PEOPLE + 4) not in told
     assert answers.query("count", "acme").seconds == 0.0  # how long it took tells of the rows
+
+
+class Nearest:
+    """Estimates what was learned of the box with the nearest upper end."""
+
+    def __init__(self, examples: Examples) -> None:
+        self.lasts = examples.boxes[:, 0, 1]
+        self.values = examples.measures["rows"]
+
+    def estimate(self, boxes: Any) -> tuple[Any, Any]:
+        at = np.abs(boxes[:, 0, 1][:, None] - self.lasts).argmin(axis=1)
+        return self.values[at], np.ones(len(boxes))
+
+    def estimate_one(self, box: Any) -> tuple[float, float]:
+        estimates, spreads = self.estimate(np.array([box]))
+        return float(estimates[0]), float(spreads[0])
+
+    def arrays(self) -> dict[str, Any]:
+        return {}
+
+    def half_width(self, estimate: float, spread: float, confidence: float) -> float:
+        return 1.0
+
+    def half_widths(self, estimates: Any, spreads: Any, confidence: float) -> Any:
+        return np.ones(len(estimates))
+
+    def note(self, estimate: float, spread: float, truth: float) -> None:
+        raise AssertionError("a private answer was audited")
+
+
+def test_infers_from_noisy_answers_at_no_cost(path: Path, budget: Budget) -> None:
+    with Answers(f"sqlite:///{path}", budget=budget, audits=1.0) as answers:
+        sql = f"SELECT count(*) {BETWEEN}"
+        answers.register("count", sql, TYPES, privacy=Privacy(0.1), tolerance=5)
+        answers.register("open", sql, TYPES, tolerance=5)
+        told = [answers.ask("count", tenant="acme", first=0, last=age).value for age in range(50)]
+        exact = [answers.ask("open", first=0, last=age).value for age in range(50)]
+        assert told != exact
+        # Nothing but what the tenant was told is learned from: not even by a query that tells all.
+        query = answers.query("count", "acme")
+        examples = query.family.examples()
+        assert examples.measures.keys() == {"rows"}
+        assert examples.measures["rows"].tolist() == told
+        assert len(answers.query("count", "other").family.log) == 0
+        fitted = Nearest(examples)
+        vocabulary = query.family.vocabulary
+        query.model = Model("n", query.target, fitted, fitted, vocabulary, Watch(0.95), 0.0, 0)
+        before = budget.left("acme")
+        answer = answers.ask("count", tenant="acme", first=0, last=60)
+        assert (answer.value, answer.origin) == (told[-1], "inferred")
+        assert "by a model of noisy answers, at no cost" in answer.explain()
+        many = answers.ask_many("count", tenant="acme", first=0, last=[70, 80])
+        assert set(many.origins) == {"inferred"}
+        assert answers._auditor.wait(10)
+        assert budget.left("acme") == before
+        assert answers.ask("count", tenant="other", first=0, last=60).origin == "database"
+
+
+def test_kept_by_tiers_is_what_was_told(path: Path, budget: Budget) -> None:
+    memory = Memory(100)
+    tiers: Tiers[Any, Any] = Tiers([memory])
+    with tiers, Answers(f"sqlite:///{path}", tiers, budget=budget) as answers:
+        answers.register("count", f"SELECT count(*) {BETWEEN}", TYPES, privacy=Privacy(0.5))
+        first = answers.ask("count", tenant="acme", **ALL)
+        again = answers.ask("count", tenant="acme", **ALL)
+        assert (again.value, again.low, again.high) == (first.value, first.low, first.high)
+        assert (first.origin, again.origin) == ("database", "cache")
+        assert answers.ask("count", tenant="other", **ALL).origin == "database"
 
 
 @pytest.mark.parametrize(
