@@ -176,6 +176,47 @@ def test_is_told_the_same_after_a_restart(path: Path, tmp_path: Path, budget: Bu
     assert budget.left("acme")[0] == 19.5
 
 
+def test_is_told_anew_after_a_change(answers: Answers, budget: Budget, path: Path) -> None:
+    answers.register("count", f"SELECT count(*) {BETWEEN}", TYPES, privacy=Privacy(1.0))
+    told = []
+    for _ in range(3):
+        told += [answers.ask("count", tenant="acme", **ALL).value for _ in range(3)]
+        with sqlite3.connect(path) as connection:
+            connection.execute("DELETE FROM visits WHERE rowid <= (SELECT avg(rowid) FROM visits)")
+        connection.close()
+        answers.changed("visits")
+    assert told[0] == told[2] > 1.5 * told[3]
+    assert told[3] == told[5] > 1.5 * told[6]
+    assert budget.left("acme")[0] == 17.0
+
+
+def test_a_change_of_some_rows_voids_noisy_counts(answers: Answers, budget: Budget) -> None:
+    answers.register(
+        "count", f"SELECT count(*) {BETWEEN}", TYPES, privacy=Privacy(1.0), tolerance=50
+    )
+    answers.register(
+        "few", f"SELECT count(*) {BETWEEN}", TYPES, privacy=Privacy(minimum=10), tolerance=50
+    )
+    assert answers.ask("few", first=200, last=201).value is None
+    answers.ask("count", tenant="acme", **ALL)
+    answers.changed("visits", rows=1)
+    assert answers.ask("count", tenant="acme", **ALL).origin == "database"
+    assert answers.ask("few", first=200, last=201).value is None
+    assert budget.left("acme")[0] == 18.0
+
+
+def test_answers_are_not_added_up(answers: Answers) -> None:
+    """Noise would be, too; and the difference of two large answers may be of few rows."""
+    answers.register("few", f"SELECT count(*) {BETWEEN}", TYPES, privacy=Privacy(minimum=500))
+    answers.register("noisy", f"SELECT count(*) {BETWEEN}", TYPES, privacy=Privacy(0.1))
+    for name, tenant in (("few", None), ("noisy", "acme")):
+        for last in (30, 29):
+            assert answers.ask(name, tenant=tenant, first=0, last=last).origin == "database"
+        answer = answers.ask(name, tenant=tenant, first=30, last=30)
+        assert answer.origin == "database"
+    assert answers.ask("few", first=30, last=30).value is None
+
+
 def test_a_budget_runs_out(answers: Answers, budget: Budget) -> None:
     answers.register("count", f"SELECT count(*) {BETWEEN}", TYPES, privacy=Privacy(0.4))
     for age in (10, 20):
@@ -296,7 +337,7 @@ def test_explains_no_more_than_was_answered(answers: Answers, path: Path) -> Non
     answers.register("count", f"SELECT count(*) {BETWEEN}", TYPES, privacy=Privacy(0.5))
     answer = answers.ask("count", tenant="acme", **ALL)
     told = answer.explain()
-    assert "with noise, epsilon 0.5" in told
+    assert "noisy: epsilon 0.5 was paid" in told
     assert "left to 'acme': epsilon 19.5" in told
     assert str(PEOPLE + 4) not in told
     assert answers.query("count", "acme").seconds == 0.0  # how long it took tells of the rows
@@ -350,7 +391,7 @@ def test_infers_from_noisy_answers_at_no_cost(path: Path, budget: Budget) -> Non
         before = budget.left("acme")
         answer = answers.ask("count", tenant="acme", first=0, last=60)
         assert (answer.value, answer.origin) == (told[-1], "inferred")
-        assert "by a model of noisy answers, at no cost" in answer.explain()
+        assert "inferred from noisy answers, at no cost" in answer.explain()
         many = answers.ask_many("count", tenant="acme", first=0, last=[70, 80])
         assert set(many.origins) == {"inferred"}
         assert answers._auditor.wait(10)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,18 @@ from augury.answers.answer import Answer, Tolerance
 from augury.answers.audit import Auditor
 from augury.answers.database import Database
 from augury.answers.family import Family
+from augury.answers.invalidation import Changes, same_table
 from augury.answers.many import AnswerColumns
 from augury.answers.model import Model
 from augury.answers.parameter import Parameter
+from augury.answers.plan import Plan
 from augury.answers.privacy import Budget, Privacy
 from augury.answers.privacy.access import Access, checked_tenants
 from augury.answers.privacy.registration import private_access
-from augury.answers.query import Query, Run
+from augury.answers.query import Query, Run, tag_of
 from augury.answers.region import Binding
 from augury.answers.results import results_in
+from augury.answers.rollup import Rollup
 from augury.answers.statement import Condition, Statement, read_statement
 from augury.answers.target import LABEL, ROWS, VALUE, Target
 from augury.cache import Cache
@@ -105,6 +109,8 @@ class Answers(Closing):
         self._access: dict[str, Access] = {}
         self._queries: dict[str, Query] = {}
         self._families: dict[str, Family] = {}
+        self._rollups: dict[str, Rollup] = {}
+        self._changes = Changes()
         self._matching: Matching | None = None
         self._texts: Cache[str, tuple[str, dict[str, Any]]] = Cache(10_000)
 
@@ -237,7 +243,8 @@ class Answers(Closing):
             target=target,
             run=run,
             results=self._results,
-            generation=lambda: 0,
+            changes=self._changes,
+            rollup=self._rollup(statement) if statement.relation and kind is Query else None,
             auditor=self._auditor,
             # An audit of a private answer would be paid for, and know no more than noise.
             audits=self._audits if kind is Query else 0.0,
@@ -376,6 +383,95 @@ class Answers(Closing):
         name, values = found
         return self.ask(name, exact=exact, tolerance=tolerance, tenant=tenant, **values)
 
+    def plan(
+        self,
+        name: str,
+        /,
+        *,
+        tolerance: Tolerance | float | None = None,
+        tenant: str | None = None,
+        **parameters: Any,
+    ) -> Plan:
+        """Return what `ask` would do now: each way to an answer, its cost and why it is taken.
+
+        The query is not executed; at most the database is asked, once, whether a column holds
+        whole numbers (see `augury.answers.rollup`).
+
+        Parameters
+        ----------
+        name
+            Of the query.
+        tolerance
+            In place of the one it was registered with.
+        tenant
+            For whom, as by `ask`.
+        parameters
+            Values of all its parameters.
+
+        Raises
+        ------
+        QueryError
+            If there is no such query or parameter, or a value is of another type.
+        """
+        return self.query(name, tenant).plan(parameters, tolerance=Tolerance.of(tolerance))
+
+    def changed(self, table: str, rows: int | None = None) -> int:
+        """Tell that a table has changed, and return how many queries read it.
+
+        What was kept or inferred before is not served any more. If at most so many rows were
+        inserted, deleted or changed, counts of a single table are still known within that many:
+        they are served, with their interval that much wider to either side, as long as that is
+        within the tolerance. Reports add up. In `Tiers`, all processes follow; but the number of
+        rows each process has to be told.
+
+        Parameters
+        ----------
+        table
+            Its name, with or without the schema. Tables behind a view are not known: name the
+            view, too.
+        rows
+            How many rows have changed at most. None (the default) if nobody knows.
+
+        Raises
+        ------
+        ConfigurationError
+            If `rows` is no number of rows.
+        InvalidationError
+            If other processes may not have heard of it.
+
+        Examples
+        --------
+        >>> from sqlalchemy import StaticPool, create_engine, text
+        >>> engine = create_engine("sqlite://", poolclass=StaticPool)
+        >>> with engine.begin() as connection:
+        ...     _ = connection.execute(text("CREATE TABLE flights (month INTEGER)"))
+        ...     _ = connection.execute(text("INSERT INTO flights VALUES (1), (1), (2)"))
+        >>> answers = Answers(engine)
+        >>> answers.register(
+        ...     "n", "SELECT count(*) FROM flights WHERE month = :m", {"m": int}, tolerance=2
+        ... )
+        >>> answers.ask("n", m=1).value
+        2
+        >>> answers.changed("flights", rows=1)
+        1
+        >>> answer = answers.ask("n", m=1)
+        >>> answer.low, answer.high, answer.origin
+        (1, 3, 'cache')
+        >>> answers.changed("flights")
+        1
+        >>> answers.ask("n", m=1).origin
+        'database'
+        """
+        self._changes.report(table, rows)
+        read = [q for q in self._queries.values() if _reads(q.statement.tables, table)]
+        if rows is None:
+            for query in read:
+                query.model = query.counts = None
+                query.family.log.forget(before=time.time())
+        if rows != 0:
+            self._results.drop([tag_of(table, rows=rows is not None)])
+        return len(read)
+
     def query(self, name: str, tenant: str | None = None) -> Query:
         """Return a registered query, as it answers a tenant."""
         try:
@@ -390,6 +486,17 @@ class Answers(Closing):
         self._auditor.close()
         if self._database is not None:
             self._database.close()
+
+    def _rollup(self, statement: Statement) -> Rollup:
+        """Return the index of what is kept of statements that choose among the same rows."""
+        known = self._rollups.get(statement.relation)
+        if known is None:
+            database, source = self._database, statement.source
+            assert database is not None
+            known = self._rollups[statement.relation] = Rollup(
+                lambda column: database.is_whole(column, source)
+            )
+        return known
 
     def _distrust(self, query: Query, model: Model) -> None:
         """Switch off models whose answers audits have found wrong, and forget what they know."""
@@ -423,6 +530,10 @@ class Answers(Closing):
                     f"but {'not ' if kind.several else ''}compared as one, by IN :{each}"
                 )
         return statement
+
+
+def _reads(tables: Iterable[str], table: str) -> bool:
+    return any(same_table(each, table) for each in tables)
 
 
 def _of_function(

@@ -88,6 +88,18 @@ class Database(Closing):
             ) from error
         return rows, perf_counter() - started
 
+    def is_whole(self, column: str, source: str) -> bool:
+        """Return whether a column holds whole numbers only; both as they stand in a statement."""
+        from sqlalchemy import text
+        from sqlalchemy.exc import SQLAlchemyError
+
+        sql = f"SELECT 1 {source} WHERE {column} <> ROUND({column}) LIMIT 1".replace(":", "\\:")
+        try:
+            with self._engine.connect() as connection, self._reading(connection):
+                return connection.execute(text(sql)).first() is None
+        except SQLAlchemyError:
+            return False  # it holds no numbers, or the database has no such way to say it
+
     @contextmanager
     def _reading(self, connection: Connection) -> Iterator[None]:
         """Let a connection of an engine that is not its own do nothing but read, for a while."""

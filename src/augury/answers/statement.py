@@ -60,6 +60,8 @@ class Statement:
     """Equal for statements that choose among the same rows by the same columns."""
     relation: str = ""
     """Equal for statements that choose among the same rows; empty of a ``value``."""
+    source: str = ""
+    """What it selects from, with its joins; empty of a ``value``."""
     single: bool = False
     """Whether it reads one table, each row of it once, and adds up."""
     fetched: tuple[str, ...] = field(default=("value",))
@@ -165,7 +167,9 @@ class _Reading:
         adds_up = kind != "value"
         fetched = ("value", *self._also(kind, column))
         text = self._executed(place, fetched)
-        relation = self._relation(fixed) if adds_up else ""
+        source = self._source() if adds_up else ""
+        relation = " | ".join((source, *sorted({self._sql(part) for part in fixed})))
+        relation = relation if source else ""
         columns = sorted({each.column for each in conditions or ()} | set(groups))
         return Statement(
             text,
@@ -178,6 +182,7 @@ class _Reading:
             tuple(conditions or ()) if adds_up else (),
             f"{relation} | {', '.join(columns)}" if adds_up else text,
             relation,
+            source,
             adds_up and self._only,
             fetched,
             places,
@@ -317,13 +322,10 @@ class _Reading:
 
         return executable(tree, self._dialect)
 
-    def _relation(self, fixed: Sequence[exp.Expression]) -> str:
-        parts = (
-            [self._sql(self._canonical.args["from_"])] if self._canonical.args.get("from_") else []
-        )
-        parts += [self._sql(join) for join in self._canonical.args.get("joins") or ()]
-        parts += sorted({self._sql(part) for part in fixed})
-        return " | ".join(parts)
+    def _source(self) -> str:
+        begins = self._canonical.args.get("from_")
+        joins = self._canonical.args.get("joins") or ()
+        return " ".join(self._sql(part) for part in ((begins, *joins) if begins else ()))
 
     def _sql(self, node: exp.Expression) -> str:
         return str(node.sql(dialect=self._dialect, comments=False))

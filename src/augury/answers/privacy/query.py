@@ -13,13 +13,14 @@ import hashlib
 import math
 import time
 from collections.abc import Mapping, Sequence
-from itertools import compress
+from itertools import compress, count
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from augury.answers.answer import INFERRED, Answer, Tolerance
+from augury.answers.plan import Tried
 from augury.answers.privacy.budget import Budget
 from augury.answers.privacy.clamping import Grid
 from augury.answers.privacy.noise import Noise
@@ -42,18 +43,21 @@ class WithholdingQuery(Query):
         Rows that an answer is of at least.
     """
 
+    may_age = False
+
     def __init__(self, *args: Any, minimum: int, **named: Any) -> None:
         super().__init__(*args, **named)
         self._minimum = minimum
 
     def execute(self, values: Mapping[str, Any], region: Region) -> Result:  # noqa: ARG002
         """Ask the database, and leave out what is of too few rows."""
+        started = time.time()
         rows, _ = self._run(values)
-        result = read_result(self.name, self.statement, rows, time.time())
+        result = read_result(self.name, self.statement, rows, started)
         return _withheld(self.statement, result, "rows", self._minimum)
 
-    def _reasons(self, answer: Answer) -> str:
-        return f"{self.name}: {answer.origin}; withheld if of fewer than {self._minimum} rows"
+    def _explain(self, *found: Any) -> str:
+        return f"{super()._explain(*found)}\nwithheld if it is of fewer than {self._minimum} rows"
 
 
 class PrivateQuery(Query):
@@ -70,6 +74,8 @@ class PrivateQuery(Query):
     budget, tenant
         Whose budget is spent.
     """
+
+    may_age = False  # noisy counts may be off by more than the rows that have changed
 
     def __init__(
         self,
@@ -108,18 +114,27 @@ class PrivateQuery(Query):
         """Return the noisy result that this tenant was given before, or else pay for a new one."""
         loss = self._privacy.loss
         assert loss is not None
-        question = hashlib.sha256(msgspec.msgpack.encode(self.key(region))).digest()
-        kept = self._budget.published(self._tenant, question)
-        if kept is None:
-            self._budget.check(self._tenant, loss)
-            rows, _ = self._run(values)
-            made = msgspec.msgpack.encode(self._noisy(rows))
-            kept = self._budget.publish(self._tenant, question, loss, made)
-        result = msgspec.msgpack.decode(kept, type=Result)
+        for turn in count():  # after a change of the data, the same question is another one
+            asked = msgspec.msgpack.encode((self._space, region, turn))
+            question = hashlib.sha256(asked).digest()
+            kept = self._budget.published(self._tenant, question)
+            if kept is None:
+                break
+            result = msgspec.msgpack.decode(kept, type=Result)
+            if self._slack(result.time) == 0:
+                return self._learned(region, result)
+        self._budget.check(self._tenant, loss)
+        started = time.time()
+        rows, _ = self._run(values)
+        made = msgspec.msgpack.encode(self._noisy(rows, started))
+        kept = self._budget.publish(self._tenant, question, loss, made)
+        return self._learned(region, msgspec.msgpack.decode(kept, type=Result))
+
+    def _learned(self, region: Region, result: Result) -> Result:
         self.family.note(region, self.binding.groups, result)
         return result
 
-    def _noisy(self, rows: Sequence[tuple[Any, ...]]) -> Result:
+    def _noisy(self, rows: Sequence[tuple[Any, ...]], started: float) -> Result:
         by = len(self.statement.groups)
         exact = {at: int(row[by]) for at, row in enumerate(rows)}
         counts = self._noise.counts(exact) if by else {0: self._noise.count(exact[0])}
@@ -137,7 +152,7 @@ class PrivateQuery(Query):
                 tuple(tuple(plain(each) for each in rows[at][:by]) for at in shown),
                 tuple(self._interval(part, self.confidence, 1)[0] for part in parts),
                 tuple(parts),
-                time.time(),
+                started,
             ),
             self._counted,
             self._privacy.minimum,
@@ -149,7 +164,7 @@ class PrivateQuery(Query):
         column = self.statement.column
         return "rows" if column == "*" else f"count:{column}"
 
-    def _exact(self, result: Result, origin: str) -> Answer:
+    def _exact(self, result: Result, origin: str, reasons: Any) -> Answer:
         """Return a noisy answer, in an interval that says how large the noise may be.
 
         Of groups, all lie in their intervals at once with the probability of `confidence`.
@@ -168,7 +183,7 @@ class PrivateQuery(Query):
             self.confidence,
             origin,
             max(0.0, time.time() - result.time),
-            self._reasons,
+            reasons,
         )
 
     def _interval(
@@ -179,38 +194,46 @@ class PrivateQuery(Query):
         Where that takes a count and a sum, both hold at once, and so for many rows.
         """
         noise = self._noise
-        count = part[self._counted]
+        found = part[self._counted]
         alpha = (1 - confidence) / many / (1 if self._grid is None else 2)
         rows_off = noise.error(noise.count_scale, alpha)
-        fewest, most = max(0.0, count - rows_off), count + rows_off
+        fewest, most = max(0.0, found - rows_off), found + rows_off
         if self._grid is None:
-            return int(count), math.ceil(fewest), math.floor(most)
+            return int(found), math.ceil(fewest), math.floor(most)
         off = self._grid.value(noise.error(noise.sum_scale, alpha))
         total = part[self.target.measure]
         if self.target.per is None:
             return total, total - off, total + off
         low, high = self._privacy.bounds or (-math.inf, math.inf)
-        if count < 1:
+        if found < 1:
             return None, low, high
-        moved = total - self._grid.centre * count
+        moved = total - self._grid.centre * found
         ends = [
             self._grid.centre + (moved + side * off) / max(1.0, each)
             for side in (-1, 1)
             for each in (fewest, most)
         ]
         value, least, most_of = (
-            min(max(each, low), high) for each in (total / count, min(ends), max(ends))
+            min(max(each, low), high) for each in (total / found, min(ends), max(ends))
         )
         return value, least, most_of
 
-    def _reasons(self, answer: Answer) -> str:
+    def _explain(
+        self,
+        values: Mapping[str, Any],
+        tolerance: Tolerance | None,
+        tried: list[Tried],
+        answer: Answer,
+    ) -> str:
         epsilon, delta = self._budget.left(self._tenant)
-        told = f"{self.name}: {answer.origin}, "
         if answer.origin == INFERRED:
-            told += "by a model of noisy answers, at no cost"
+            told = "inferred from noisy answers, at no cost"
         else:
-            told += f"with noise, {self._privacy.loss} when it was made"
-        return f"{told}; left to {self._tenant!r}: epsilon {epsilon:.6g}, delta {delta:.6g}"
+            told = f"noisy: {self._privacy.loss} was paid for it"
+        return (
+            f"{super()._explain(values, tolerance, tried, answer)}\n"
+            f"{told}; left to {self._tenant!r}: epsilon {epsilon:.6g}, delta {delta:.6g}"
+        )
 
 
 def _withheld(statement: Statement, result: Result, counted: str, minimum: int) -> Result:
