@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from augury.answers.audit import Auditor
 from augury.answers.database import Database
 from augury.answers.family import Family
 from augury.answers.invalidation import Changes, same_table
+from augury.answers.learner import Learner
 from augury.answers.many import AnswerColumns
 from augury.answers.model import Model
 from augury.answers.parameter import Parameter
@@ -26,6 +27,7 @@ from augury.answers.query import Query, Run, tag_of
 from augury.answers.region import Binding
 from augury.answers.results import results_in
 from augury.answers.rollup import Rollup
+from augury.answers.selection import Selection
 from augury.answers.statement import Condition, Statement, read_statement
 from augury.answers.target import LABEL, ROWS, VALUE, Target
 from augury.cache import Cache
@@ -61,6 +63,9 @@ class Answers(Closing):
     budget
         What each tenant may learn by differentially private answers. None (the default) if no query
         is registered with an epsilon.
+    learns
+        Whether models are made in the background, as more queries are executed; see
+        `augury.answers.learner.Learner`. True by default; else `learn` makes them.
 
     Raises
     ------
@@ -96,6 +101,7 @@ class Answers(Closing):
         *,
         audits: float = 0.05,
         budget: Budget | None = None,
+        learns: bool = True,
     ) -> None:
         if budget is not None:
             check_instance("budget", budget, Budget)
@@ -108,6 +114,8 @@ class Answers(Closing):
         self._budget = budget
         self._access: dict[str, Access] = {}
         self._queries: dict[str, Query] = {}
+        self._learner = Learner(self._queries)
+        self._learns = learns
         self._families: dict[str, Family] = {}
         self._rollups: dict[str, Rollup] = {}
         self._changes = Changes()
@@ -210,6 +218,8 @@ class Answers(Closing):
 
                 self._matching = Matching(self._database.dialect)
             self._matching.add(name, query, types)
+        if self._learns and (tolerance is not None or labels):
+            self._learner.start()
 
     def _made(
         self,
@@ -326,6 +336,38 @@ class Answers(Closing):
             If the database does not answer.
         """
         return self.query(name, tenant).ask_many(parameters, tolerance=Tolerance.of(tolerance))
+
+    def learn(
+        self, names: Sequence[str] | None = None, *, models: Sequence[str] | None = None
+    ) -> list[Selection]:
+        """Learn from all that has been executed, now and here.
+
+        Parameters
+        ----------
+        names
+            Of queries. By default all that have a tolerance.
+        models
+            Kinds of models that may be used, such as ``["cube", "gbm"]``. By default all that are
+            installed.
+
+        Returns
+        -------
+        list of Selection
+            Of each query, how all models did on the newest of its executed queries, and which of
+            them answers from now on.
+
+        Raises
+        ------
+        QueryError
+            If there is no such query.
+        ConfigurationError
+            If there is no such kind of model.
+        MissingExtraError
+            If what fits it is not installed.
+        """
+        for name in names or ():
+            self._known(name)
+        return self._learner.learn(names, models)
 
     def sql(
         self,
@@ -474,15 +516,18 @@ class Answers(Closing):
 
     def query(self, name: str, tenant: str | None = None) -> Query:
         """Return a registered query, as it answers a tenant."""
+        return self._known(name).query(tenant)
+
+    def _known(self, name: str) -> Access:
         try:
-            access = self._access[name]
+            return self._access[name]
         except KeyError:
             known = ", ".join(sorted(self._access)) or "none"
             raise QueryError(f"no query {name!r} is registered; there are: {known}") from None
-        return access.query(tenant)
 
     def close(self) -> None:
         """End the threads, and close the connections that it has made itself."""
+        self._learner.close()
         self._auditor.close()
         if self._database is not None:
             self._database.close()

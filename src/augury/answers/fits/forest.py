@@ -21,7 +21,7 @@ TITLE = "random forest"
 PACKAGE = "sklearn"
 EXTRA = "learn"
 
-_PARAMETERS = {"n_estimators": 64, "min_samples_leaf": 2, "max_features": 0.5, "n_jobs": 1}
+_PARAMETERS = {"n_estimators": 32, "min_samples_leaf": 2, "max_features": 0.5, "n_jobs": 1}
 
 
 def fit(examples: Examples, target: Target, seed: int) -> Estimator:

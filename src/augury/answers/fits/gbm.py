@@ -23,7 +23,7 @@ EXTRA = "learn"
 _PARAMETERS: dict[str, float | int | str] = {
     "objective": "regression",
     "num_leaves": 31,
-    "learning_rate": 0.08,
+    "learning_rate": 0.1,
     "min_data_in_leaf": 5,
     "lambda_l2": 1.0,
     "bagging_fraction": 0.8,
@@ -33,7 +33,7 @@ _PARAMETERS: dict[str, float | int | str] = {
     "deterministic": True,
     "force_row_wise": True,
 }
-_TREES = 200
+_TREES = 150
 
 
 def fit(examples: Examples, target: Target, seed: int) -> Estimator:

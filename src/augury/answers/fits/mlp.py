@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,8 +26,8 @@ _PARAMETERS = {
     "alpha": 1e-4,
     "learning_rate_init": 3e-3,
     "early_stopping": True,
-    "n_iter_no_change": 15,
-    "max_iter": 300,
+    "n_iter_no_change": 8,
+    "max_iter": 100,
 }
 
 
@@ -41,12 +42,16 @@ restore = restore_regression
 def _regress(
     rows: NDArray[np.float32], values: NDArray[np.float64], seed: int
 ) -> tuple[str, Mapping[str, NDArray[Any]]]:
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPRegressor
+    from threadpoolctl import threadpool_limits
 
     mean, scale = standard(rows)
-    centre, deviation = float(values.mean()), float(values.std()) or 1.0
+    centre, deviation = float(values.mean()), float(values.std()) or 1e-9
     network = MLPRegressor(**_PARAMETERS, random_state=seed)
-    network.fit((rows - mean) / scale, (values - centre) / deviation)
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the best that it can in this time
+        network.fit((rows - mean) / scale, (values - centre) / deviation)
     weights, biases = network.coefs_, network.intercepts_
     weights[-1], biases[-1] = weights[-1] * deviation, biases[-1] * deviation + centre
     arrays = {"mean": mean, "scale": scale}
