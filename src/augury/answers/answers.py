@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,7 @@ class Answers(Closing):
         types = {each: Parameter.of(given) for each, given in parameters.items()}
         if reserved := sorted(_RESERVED & types.keys()):
             raise ConfigurationError(f"no parameter can be called {reserved[0]!r}")
-        if not 0.5 <= confidence < 1:
+        if not isinstance(confidence, int | float) or not 0.5 <= confidence < 1:
             raise ConfigurationError(f"confidence must be from 0.5 up to 1, not {confidence!r}")
         if isinstance(query, str):
             statement, run = self._of_statement(name, query, types)
@@ -235,9 +236,11 @@ class Answers(Closing):
         """Return a registered query."""
         try:
             return self._queries[name]
-        except KeyError:
+        except (KeyError, TypeError):
             known = ", ".join(sorted(self._queries)) or "none"
-            raise QueryError(f"no query {name!r} is registered; there are: {known}") from None
+            raise QueryError(
+                f"no query {reprlib.repr(name)} is registered; there are: {known}"
+            ) from None
 
     def close(self) -> None:
         """End the threads, and close the connections that it has made itself."""
