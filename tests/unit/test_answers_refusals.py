@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-sqlalchemy = pytest.importorskip("sqlalchemy")
+pytest.importorskip("sqlalchemy")
 pytest.importorskip("sqlglot")
+
+import sqlalchemy
 
 from augury.answers import Answers, Parameter, Tolerance
 from augury.errors import AuguryError, ConfigurationError, QueryError, SourceError
@@ -31,7 +33,7 @@ ATTACKS = [
     "%(first)s",
     "?",
     "UA/*",
-    "ＵＡ’; DELETE FROM flights",
+    "\uff35\uff21\u2019; DELETE FROM flights",
     "x" * 1_000_000,
 ]
 

@@ -85,6 +85,11 @@ class Tolerance:
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), unit="the answer's unit")
 
+    def __str__(self) -> str:
+        absolute = None if self.absolute is None else f"{self.absolute:g}"
+        relative = None if self.relative is None else f"{100 * self.relative:g}%"
+        return " or ".join(each for each in (absolute, relative) if each)
+
     @classmethod
     def of(cls, given: Tolerance | float | None) -> Tolerance | None:
         """Return a tolerance of what stands for one: a number is an absolute one."""

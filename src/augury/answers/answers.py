@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import reprlib
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
@@ -13,12 +14,15 @@ from augury.answers.answer import Answer, Tolerance
 from augury.answers.audit import Auditor
 from augury.answers.database import Database
 from augury.answers.family import Family
+from augury.answers.invalidation import Changes, same_table
 from augury.answers.many import AnswerColumns
 from augury.answers.model import Model
 from augury.answers.parameter import Parameter
-from augury.answers.query import Query
+from augury.answers.plan import Plan
+from augury.answers.query import Query, tag_of
 from augury.answers.region import Binding
 from augury.answers.results import results_in
+from augury.answers.rollup import Rollup
 from augury.answers.statement import Condition, Statement, read_statement
 from augury.answers.target import Target
 from augury.cache import Cache
@@ -29,6 +33,8 @@ from augury.tiers import Tiers
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
+
+    from augury.answers.matching import Matching
 
 _log = logging.getLogger("augury.answers")
 
@@ -92,6 +98,10 @@ class Answers(Closing):
         self._results = results_in(Cache(100_000) if cache is None else cache)
         self._queries: dict[str, Query] = {}
         self._families: dict[str, Family] = {}
+        self._rollups: dict[str, Rollup] = {}
+        self._changes = Changes()
+        self._matching: Matching | None = None
+        self._texts: Cache[str, tuple[str, dict[str, Any]]] = Cache(10_000)
 
     def register(
         self,
@@ -145,14 +155,10 @@ class Answers(Closing):
             Condition(each, "in" if kind.several else "=", each) for each, kind in types.items()
         )
         binding = Binding(conditions, statement.groups, types)
-        family = self._families.setdefault(
-            statement.family, Family(statement.family, binding.dimensions)
-        )
-        if family.dimensions != binding.dimensions:
-            raise ConfigurationError(
-                f"query {name!r} compares the same columns as another one, by parameters of "
-                "other types"
-            )
+        # By numbers or by categories: what is learned of a column so is of no use otherwise.
+        kinds = (("category", "ordered", "whole")[d.ordered + d.whole] for d in binding.dimensions)
+        family_name = f"{statement.family} | {', '.join(kinds)}"
+        family = self._families.setdefault(family_name, Family(family_name, binding.dimensions))
         self._queries[name] = Query(
             name,
             statement,
@@ -162,13 +168,20 @@ class Answers(Closing):
             _target(statement, labels=labels),
             run=run,
             results=self._results,
-            generation=lambda: 0,
+            changes=self._changes,
+            rollup=self._rollup(statement) if statement.relation else None,
             tolerance=Tolerance.of(tolerance),
             confidence=confidence,
             auditor=self._auditor,
             audits=self._audits,
             distrust=self._distrust,
         )
+        if isinstance(query, str) and self._database is not None:
+            if self._matching is None:
+                from augury.answers.matching import Matching
+
+                self._matching = Matching(self._database.dialect)
+            self._matching.add(name, query, types)
 
     def ask(
         self,
@@ -232,6 +245,136 @@ class Answers(Closing):
         """
         return self.query(name).ask_many(parameters, tolerance=Tolerance.of(tolerance))
 
+    def sql(
+        self, text: str, *, exact: bool = False, tolerance: Tolerance | float | None = None
+    ) -> Answer:
+        """Answer a statement with values in it, which has to be a registered one but for these.
+
+        It may differ in the order of its conditions, ``BETWEEN`` or ``>=`` and ``<=``, the sides
+        of comparisons, aliases, upper and lower case, spaces and comments. Reading a text takes
+        about a millisecond; texts that were read are remembered.
+
+        Parameters
+        ----------
+        text
+            The statement.
+        exact
+            Whether the database has to answer. False by default.
+        tolerance
+            In place of the one that the query was registered with.
+
+        Raises
+        ------
+        QueryError
+            If no registered query is the same: nothing else is ever executed.
+        SourceError
+            If the database does not answer.
+
+        Examples
+        --------
+        >>> from sqlalchemy import StaticPool, create_engine, text
+        >>> engine = create_engine("sqlite://", poolclass=StaticPool)
+        >>> with engine.begin() as connection:
+        ...     _ = connection.execute(text("CREATE TABLE flights (month INTEGER, delay REAL)"))
+        >>> answers = Answers(engine)
+        >>> answers.register("n", "SELECT count(*) FROM flights WHERE month = :m", {"m": int})
+        >>> answers.sql("select count(*) from flights as f where 7 = f.month").value
+        0
+        >>> answers.sql("SELECT count(*) FROM flights")
+        Traceback (most recent call last):
+        augury.errors.QueryError: no registered query is this one, with values of its types for ...
+        """
+        found = self._texts.get(text)
+        if found is None:
+            if self._matching is None:
+                raise QueryError("no query that is SQL is registered")
+            check_instance("text", text, str)
+            found = self._matching.find(text)
+            self._texts.set(text, found)
+        name, values = found
+        return self.ask(name, exact=exact, tolerance=tolerance, **values)
+
+    def plan(
+        self, name: str, /, *, tolerance: Tolerance | float | None = None, **parameters: Any
+    ) -> Plan:
+        """Return what `ask` would do now: each way to an answer, its cost and why it is taken.
+
+        The query is not executed; at most the database is asked, once, whether a column holds
+        whole numbers (see `augury.answers.rollup`).
+
+        Parameters
+        ----------
+        name
+            Of the query.
+        tolerance
+            In place of the one it was registered with.
+        parameters
+            Values of all its parameters.
+
+        Raises
+        ------
+        QueryError
+            If there is no such query or parameter, or a value is of another type.
+        """
+        return self.query(name).plan(parameters, tolerance=Tolerance.of(tolerance))
+
+    def changed(self, table: str, rows: int | None = None) -> int:
+        """Tell that a table has changed, and return how many queries read it.
+
+        What was kept or inferred before is not served any more. If at most so many rows were
+        inserted, deleted or changed, counts of a single table are still known within that many:
+        they are served, with their interval that much wider to either side, as long as that is
+        within the tolerance. Reports add up. In `Tiers`, all processes follow; but the number of
+        rows each process has to be told.
+
+        Parameters
+        ----------
+        table
+            Its name, with or without the schema. Tables behind a view are not known: name the
+            view, too.
+        rows
+            How many rows have changed at most. None (the default) if nobody knows.
+
+        Raises
+        ------
+        ConfigurationError
+            If `rows` is no number of rows.
+        InvalidationError
+            If other processes may not have heard of it.
+
+        Examples
+        --------
+        >>> from sqlalchemy import StaticPool, create_engine, text
+        >>> engine = create_engine("sqlite://", poolclass=StaticPool)
+        >>> with engine.begin() as connection:
+        ...     _ = connection.execute(text("CREATE TABLE flights (month INTEGER)"))
+        ...     _ = connection.execute(text("INSERT INTO flights VALUES (1), (1), (2)"))
+        >>> answers = Answers(engine)
+        >>> answers.register(
+        ...     "n", "SELECT count(*) FROM flights WHERE month = :m", {"m": int}, tolerance=2
+        ... )
+        >>> answers.ask("n", m=1).value
+        2
+        >>> answers.changed("flights", rows=1)
+        1
+        >>> answer = answers.ask("n", m=1)
+        >>> answer.low, answer.high, answer.origin
+        (1, 3, 'cache')
+        >>> answers.changed("flights")
+        1
+        >>> answers.ask("n", m=1).origin
+        'database'
+        """
+        self._changes.report(table, rows)
+        read = [q for q in self._queries.values() if _reads(q.statement.tables, table)]
+        if rows is None:
+            for query in read:
+                query.model = None
+                query.family.log.forget(before=time.time())
+        if rows != 0:
+            self._results.drop([tag_of(table, rows=rows is not None)])
+        return len(read)
+
     def query(self, name: str) -> Query:
         """Return a registered query."""
         try:
@@ -247,6 +390,17 @@ class Answers(Closing):
         self._auditor.close()
         if self._database is not None:
             self._database.close()
+
+    def _rollup(self, statement: Statement) -> Rollup:
+        """Return the index of what is kept of statements that choose among the same rows."""
+        known = self._rollups.get(statement.relation)
+        if known is None:
+            database, source = self._database, statement.source
+            assert database is not None
+            known = self._rollups[statement.relation] = Rollup(
+                lambda column: database.is_whole(column, source)
+            )
+        return known
 
     def _distrust(self, query: Query, model: Model) -> None:
         """Switch off models whose answers audits have found wrong, and forget what they know."""
@@ -284,6 +438,10 @@ class Answers(Closing):
         return statement, lambda values: database.run(name, statement, values)
 
 
+def _reads(tables: Iterable[str], table: str) -> bool:
+    return any(same_table(each, table) for each in tables)
+
+
 def _of_function(
     name: str, function: Callable[..., Any], types: Mapping[str, Parameter]
 ) -> tuple[Statement, Any]:
@@ -300,7 +458,6 @@ def _of_function(
     parameters = frozenset(types)
     statement = Statement(
         text="",
-        constants={},
         parameters=parameters,
         several=tuple(sorted(each for each, kind in types.items() if kind.several)),
         tables=frozenset(),
@@ -309,7 +466,6 @@ def _of_function(
         groups=(),
         conditions=(),
         family=f"function {name}",
-        fetched=("value",),
     )
     return statement, run
 

@@ -29,9 +29,8 @@ class Family:
     def note(self, region: Region, groups: Sequence[int], result: Result) -> None:
         """Learn from what the database returned."""
         for found, parts in zip(result.groups, result.parts, strict=True):
-            if None in found:
-                continue  # of rows that no query that names a value can choose
-            boxes = self.vocabulary.boxes(points_of(region, groups, found), new=True)
+            point = points_of(self.dimensions, region, groups, found)
+            boxes = self.vocabulary.boxes(point, new=True) if point is not None else None
             if parts and boxes is not None and len(boxes) == 1:
                 self.log.note(boxes[0], parts, result.time)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from itertools import product
 from typing import Any, TypeAlias
@@ -117,9 +118,7 @@ class Binding:
         parameters: Mapping[str, Parameter],
     ) -> None:
         columns = sorted({condition.column for condition in conditions} | set(groups))
-        self.dimensions = tuple(
-            _dimension(column, conditions, groups, parameters) for column in columns
-        )
+        self.dimensions = tuple(_dimension(column, conditions, parameters) for column in columns)
         """What regions have sides of, in their order."""
         self.conditions = tuple(conditions)
         """What chooses."""
@@ -142,7 +141,6 @@ class Binding:
 def _dimension(
     column: str,
     conditions: Sequence[Condition],
-    groups: Sequence[str],
     parameters: Mapping[str, Parameter],
 ) -> Dimension:
     those = [each for each in conditions if each.column == column]
@@ -152,7 +150,7 @@ def _dimension(
             f"parameters compared with {column} are of several types: "
             f"{', '.join(sorted(kind.__name__ for kind in kinds))}"
         )
-    ordered = bool(those) and column not in groups and parameters[those[0].parameter].ordered
+    ordered = bool(those) and parameters[those[0].parameter].ordered
     if not ordered and any(each.operator not in ("=", "in") for each in those):
         raise ConfigurationError(
             f"{column} is compared by more and less, and so its parameters must be numbers or dates"
@@ -208,9 +206,22 @@ def boxes_array(boxes: Sequence[Box], dimensions: int) -> NDArray[np.float64]:
     return np.array(boxes, np.float64).reshape(len(boxes), dimensions, 2)
 
 
-def points_of(region: Region, groups: Sequence[int], found: Sequence[Any]) -> Region:
-    """Return the region of one group: where the sides that stand for each value have this one."""
+def points_of(
+    dimensions: Sequence[Dimension], region: Region, groups: Sequence[int], found: Sequence[Any]
+) -> Region | None:
+    """Return the region of one group: the sides of the columns by which it groups have its value.
+
+    None if a value is NULL, which no comparison chooses, or of another type than the column's
+    parameters.
+    """
     sides = list(region)
     for place, value in zip(groups, found, strict=True):
-        sides[place] = (value,)
+        if value is None:
+            return None
+        if not dimensions[place].ordered:
+            sides[place] = (value,)
+        elif isinstance(value, int | float | date):
+            sides[place] = (number_of(value), number_of(value))
+        else:
+            return None
     return tuple(sides)
