@@ -385,6 +385,16 @@ class Answers(Closing):
                 f"no query {reprlib.repr(name)} is registered; there are: {known}"
             ) from None
 
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the audits of all answers so far are done; return whether they are.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait at most. None (the default): as long as it takes.
+        """
+        return self._auditor.wait(timeout)
+
     def close(self) -> None:
         """End the threads, and close the connections that it has made itself."""
         self._auditor.close()
