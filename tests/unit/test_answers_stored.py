@@ -25,7 +25,7 @@ from augury.answers.target import Target
 from augury.errors import ArtefactError
 from augury.models import Registry
 from tests.unit.own_process import run
-from tests.unit.test_answers_learner import executed, made, path, questions, until
+from tests.unit.test_answers_learner import executed, inferred, made, path, questions, until
 
 __all__ = ["path"]  # the fixture
 
@@ -40,9 +40,9 @@ def answers(path: Path, tmp_path: Path) -> Iterator[Answers]:
         yield those
 
 
-def inferred(answers: Answers) -> list[tuple[float, float, float]]:
-    found = [answers.ask("delay", **each) for each in questions(1_300)[900:]]
-    return [(each.value, each.low, each.high) for each in found if each.origin == "inferred"]
+def all_inferred(answers: Answers) -> list[tuple[float, float, float]]:
+    found = [inferred(answers, "delay", each) for each in questions(1_300)[900:]]
+    return [(each.value, each.low, each.high) for each in found if each is not None]
 
 
 def test_another_process_infers_the_same(answers: Answers, path: Path, tmp_path: Path) -> None:
@@ -50,11 +50,11 @@ def test_another_process_infers_the_same(answers: Answers, path: Path, tmp_path:
 from pathlib import Path
 from augury.models import Registry
 from tests.unit.test_answers_learner import made
-from tests.unit.test_answers_stored import inferred
+from tests.unit.test_answers_stored import all_inferred
 with made(Path({str(path)!r}), registry=Registry({str(tmp_path / "models")!r})) as answers:
-    print(inferred(answers))
+    print(all_inferred(answers))
 """
-    expected = inferred(answers)
+    expected = all_inferred(answers)
     assert len(expected) > 50
     assert run("", code, 240).strip() == str(expected)
 
@@ -181,7 +181,7 @@ _MAY_GROW = {"scale", "confidence"}
 
 
 def test_a_bad_file_in_the_registry_changes_nothing(answers: Answers, tmp_path: Path) -> None:
-    before = inferred(answers)
+    before = all_inferred(answers)
     registry = Registry(tmp_path / "models")
     current = registry.current()
     assert current is not None
@@ -192,7 +192,7 @@ def test_a_bad_file_in_the_registry_changes_nothing(answers: Answers, tmp_path: 
 
     registry.publish(Bad())
     answers._learner.step()
-    assert inferred(answers) == before
+    assert all_inferred(answers) == before
     assert target_of(answers) == Target("avg", "sum:delay", "count:delay")
 
 

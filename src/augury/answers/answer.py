@@ -43,8 +43,8 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def exact(self) -> bool:
-        """Whether it is the database's own answer, or what that adds up to."""
-        return self.origin != INFERRED
+        """Whether it is the database's own answer, or what that adds up to, without noise."""
+        return self.origin != INFERRED and self.confidence == 1.0
 
     def explain(self) -> str:
         """Return, in a few lines, what this answer is and why it was given and no other."""
@@ -84,6 +84,11 @@ class Tolerance:
         for name in ("absolute", "relative"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), unit="the answer's unit")
+
+    def __str__(self) -> str:
+        absolute = None if self.absolute is None else f"{self.absolute:g}"
+        relative = None if self.relative is None else f"{100 * self.relative:g}%"
+        return " or ".join(each for each in (absolute, relative) if each)
 
     @classmethod
     def of(cls, given: Tolerance | float | None) -> Tolerance | None:

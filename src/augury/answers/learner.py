@@ -6,14 +6,16 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from time import time
 
+from augury.answers.answer import Tolerance
 from augury.answers.fits import fit_names, load_fit
 from augury.answers.query import Query
 from augury.answers.selection import LEAST, Selection, select
 from augury.answers.stored import StoredModels, load_models
-from augury.answers.target import LABEL
+from augury.answers.target import COUNT, LABEL, ROWS, Target
 from augury.closing import Closing
 from augury.errors import ArtefactError, AuguryError, MissingExtraError
 from augury.learning.background import Stopped, background
@@ -23,6 +25,10 @@ _log = logging.getLogger("augury.answers")
 
 _LOOK = 1.0  # seconds between two looks at how much has been executed
 _GROWTH = 0.5  # of what was learned from, what has to come until it is learned anew
+
+
+_PRESENCE = Tolerance(absolute=0.49, relative=0.49)
+"""How well the rows of a group have to be known to say whether there are any."""
 
 
 @dataclass(slots=True)
@@ -64,7 +70,7 @@ class Learner(Closing):
         self._queries = queries
         self._registry = registry
         self._learns = learns
-        self._states: dict[str, _State] = {}
+        self._states: dict[Query, _State] = {}
         self._seen: int | None = None
         self._stored = StoredModels(())
         self._started = False
@@ -106,8 +112,8 @@ class Learner(Closing):
         """
         chosen = [
             each
-            for name, each in list(self._queries.items())
-            if (_is_learned(each) if names is None else name in names)
+            for each in list(self._queries.values())
+            if (_is_learned(each) if names is None else each.name in names)
         ]
         with self._turn:
             selections = [self._learned(each, fits) for each in chosen]
@@ -123,7 +129,7 @@ class Learner(Closing):
         if self._registry is not None:
             with background.undisturbed:
                 self._follow(self._registry)
-        due = [name for name, each in list(self._queries.items()) if self._is_due(each)]
+        due = sorted({each.name for each in list(self._queries.values()) if self._is_due(each)})
         if due:
             try:
                 with background.undisturbed:
@@ -139,7 +145,7 @@ class Learner(Closing):
     def _is_due(self, query: Query) -> bool:
         if not (self._learns and _is_learned(query)):
             return False
-        state = self._states.setdefault(query.name, _State())
+        state = self._states.setdefault(query, _State())
         fresh = query.family.log.noted - state.noted
         off = state.trusted and query.model is None
         wanted = LEAST if off else max(LEAST, int(_GROWTH * state.noted))
@@ -148,23 +154,28 @@ class Learner(Closing):
     def _learned(self, query: Query, fits: Sequence[str] | None) -> Selection:
         """Learn one query, and give it what was selected unless all has changed meanwhile."""
         family, before, key = query.family, query.model, query.key(())
-        state = self._states.setdefault(query.name, _State())
+        state = self._states.setdefault(query, _State())
         state.noted = family.log.noted
         examples = family.examples()
         vocabulary = family.vocabulary.copy()  # which may know more categories by now, but no fewer
-        selection = select(
+        sized = replace(examples, sizes=tuple(len(values) for values in vocabulary.values))
+        selected = partial(
+            select,
             query.name,
-            replace(examples, sizes=tuple(len(values) for values in vocabulary.values)),
-            query.target,
-            vocabulary,
-            tolerance=query.tolerance,
+            sized,
+            vocabulary=vocabulary,
             confidence=query.confidence,
             fits=fits,
             between=self._give_up,
         )
+        selection = selected(query.target, tolerance=query.tolerance)
         _log.info("%s", selection)
+        groups = query.statement.groups and query.target.adds_up
+        counts = None
+        if groups and query.target.measure != ROWS:
+            counts = selected(Target(COUNT, ROWS), tolerance=_PRESENCE).model
         if query.model is before and query.key(()) == key:
-            query.model = selection.model
+            query.model, query.counts = selection.model, counts
             state.trusted = selection.model is not None
             state.time = time()
         return selection
@@ -184,11 +195,12 @@ class Learner(Closing):
             self._give(query)
 
     def _give(self, query: Query) -> None:
-        state = self._states.setdefault(query.name, _State())
-        for stored in self._stored.models:
-            if stored.fits(query) and stored.model.time > state.time:
-                query.model = stored.model
-                state.trusted, state.time = True, stored.model.time
+        state = self._states.setdefault(query, _State())
+        found = {each.counts: each.model for each in self._stored.models if each.fits(query)}
+        model = found.get(False)
+        if model is not None and model.time > state.time:
+            query.model, query.counts = model, found.get(True)
+            state.trusted, state.time = True, model.time
 
     def _give_up(self) -> None:
         if self._closed:

@@ -34,10 +34,12 @@ _FILE = Container(
 
 class _Stored(msgspec.Struct, frozen=True):
     query: str
+    counts: bool
     family: str
     dimensions: tuple[Dimension, ...]
     vocabulary: bytes
-    """The values of each dimension's categories, by number, encoded so that types are kept."""
+    """The values of each dimension's categories by number, and the labels, encoded so that types
+    are kept."""
     target: Target
     fit: str
     confidence: float
@@ -56,14 +58,17 @@ class StoredModel:
     dimensions: tuple[Dimension, ...]
     confidence: float
     model: Model
+    counts: bool = False
+    """Whether it infers how many rows a group has, rather than the answers."""
 
     def fits(self, query: Query) -> bool:
-        """Return whether it estimates what a query asks."""
+        """Return whether it estimates what a query asks. Those of one tenant take no other's."""
         return (
-            self.query == query.name
+            type(query) is Query
+            and self.query == query.name
             and self.family == query.family.name
             and self.dimensions == query.family.dimensions
-            and self.model.target == query.target
+            and (self.counts or self.model.target == query.target)
         )
 
 
@@ -78,14 +83,21 @@ class StoredModels:
 
     @classmethod
     def of(cls, queries: Iterable[Query]) -> StoredModels:
-        """Return the models that these queries have by now."""
+        """Return the models that these queries have by now, but for those that are private."""
         return cls(
             tuple(
                 StoredModel(
-                    each.name, each.family.name, each.family.dimensions, each.confidence, model
+                    each.name,
+                    each.family.name,
+                    each.family.dimensions,
+                    each.confidence,
+                    model,
+                    counts,
                 )
                 for each in queries
-                if (model := each.model) is not None
+                if type(each) is Query
+                for counts, model in ((False, each.model), (True, each.counts))
+                if model is not None
             )
         )
 
@@ -106,10 +118,11 @@ class StoredModels:
         for each in self.models:
             model = each.model
             estimator, calibration = model.estimator.arrays(), model.calibration.arrays()
-            values = [list(numbers) for numbers in model.vocabulary.values]
+            values = [list(each) for each in (*model.vocabulary.values, model.vocabulary.labels)]
             headers.append(
                 _Stored(
                     each.query,
+                    each.counts,
                     each.family,
                     each.dimensions,
                     Serializer().dumps(values),
@@ -156,9 +169,10 @@ def _restored(stored: _Stored, reader: ArrayReader) -> StoredModel:
         raise ValueError(f"there is no target of kind {stored.target.kind}")
     vocabulary = Vocabulary(stored.dimensions)
     values = Serializer().loads(stored.vocabulary)
-    vocabulary.values = tuple(
+    *categories, vocabulary.labels = (
         {value: number for number, value in enumerate(each)} for each in values
     )
+    vocabulary.values = tuple(categories)
     arrays = {each.name: reader.array(each) for each in stored.estimator}
     estimator = restore_estimator(stored.fit, arrays, stored.target)
     arrays = {each.name: reader.array(each) for each in stored.calibration}
@@ -180,7 +194,14 @@ def _restored(stored: _Stored, reader: ArrayReader) -> StoredModel:
         stored.time,
         stored.examples,
     )
-    return StoredModel(stored.query, stored.family, stored.dimensions, stored.confidence, model)
+    return StoredModel(
+        stored.query,
+        stored.family,
+        stored.dimensions,
+        stored.confidence,
+        model,
+        stored.counts,
+    )
 
 
 def _little(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
