@@ -88,6 +88,23 @@ class Database(Closing):
             ) from error
         return rows, perf_counter() - started
 
+    def read(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a SELECT without parameters, which is executed as it stands.
+
+        Raises
+        ------
+        SourceError
+            If the database does not answer.
+        """
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            with self._engine.connect() as connection, self._reading(connection):
+                return [tuple(row) for row in connection.exec_driver_sql(sql)]
+        except SQLAlchemyError as error:
+            told = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+            raise SourceError(f"the database did not answer: {told.splitlines()[0]}") from error
+
     def is_whole(self, column: str, source: str) -> bool:
         """Return whether a column holds whole numbers only; both as they stand in a statement."""
         from sqlalchemy import text

@@ -156,7 +156,8 @@ class Learner(Closing):
         family, before, key = query.family, query.model, query.key(())
         state = self._states.setdefault(query, _State())
         state.noted = family.log.noted
-        examples = family.examples()
+        sample = None if query.draw is None else query.draw(query)
+        examples = replace(family.examples(), sample=sample)
         vocabulary = family.vocabulary.copy()  # which may know more categories by now, but no fewer
         sized = replace(examples, sizes=tuple(len(values) for values in vocabulary.values))
         selected = partial(

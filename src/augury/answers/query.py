@@ -33,6 +33,7 @@ from augury.answers.region import Binding, Box, Region
 from augury.answers.result import Result, read_result
 from augury.answers.results import Key, Results
 from augury.answers.rollup import Rollup
+from augury.answers.sample import Sample
 from augury.answers.statement import Statement
 from augury.answers.target import LABEL, ROWS, Target
 from augury.answers.watch import Audit
@@ -77,6 +78,8 @@ class Query:
         self.confidence = confidence
         self.model: Model | None = None
         """What infers answers; None as long as nothing has been learned, or it is not trusted."""
+        self.draw: Callable[[Query], Sample] | None = None
+        """Reads a share of its rows, if models may be made of these, too."""
         self.counts: Model | None = None
         """What infers how many rows there are, if answers of several groups are not counts of rows
         themselves: a group of no rows is left out."""

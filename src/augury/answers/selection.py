@@ -18,7 +18,7 @@ from augury.answers.model import Model
 from augury.answers.region import Vocabulary
 from augury.answers.target import LABEL, VALUE, Target
 from augury.answers.watch import Watch
-from augury.errors import MissingExtraError
+from augury.errors import LearningError, MissingExtraError
 
 _log = logging.getLogger("augury.answers")
 
@@ -57,7 +57,7 @@ class Selection:
     trials: tuple[Trial, ...]
     """From the one that answers the largest share."""
     model: Model | None
-    """The best, fitted again to all but what calibrates it; None if the database is to answer."""
+    """The best, fitted again to all but the newest, which calibrate it; None if the database is to answer."""
     reason: str
     """Why it is this one, or none, in a line."""
 
@@ -87,7 +87,8 @@ def select(
 
     The oldest 60% of the examples are fitted to, the next 20% calibrate, and the newest 20%
     compare: that model wins which answers most of these within the tolerance, among those whose
-    intervals hold as often as agreed, but for what chance explains.
+    intervals hold as often as agreed, but for what chance explains. The winner is fitted again, to
+    all but the newest, and these calibrate it: what will be asked is most like them.
 
     Parameters
     ----------
@@ -135,13 +136,12 @@ def select(
     best = next((each for each in trials if not each.reason and each.share > 0), None)
     if best is None:
         return Selection(query, count, tuple(trials), None, "no model answers within the tolerance")
-    rest = np.r_[np.arange(oldest.stop), np.arange(newest.start, count)]
-    estimator = task.fitted(best.fit, examples.chosen(rest))
+    estimator = task.fitted(best.fit, examples.chosen(slice(0, newest.start)))
     model = Model(
         best.fit,
         target,
         estimator,
-        task.calibrated(estimator, examples.chosen(middle)),
+        task.calibrated(estimator, examples.chosen(newest)),
         vocabulary,
         Watch(confidence),
         began,
@@ -169,8 +169,9 @@ class _Task:
     seed: int
 
     def fitted(self, name: str, examples: Examples) -> Estimator:
-        known = np.isfinite(self.target.of(examples))
-        return load_fit(name).fit(examples.chosen(known), self.target, self.seed)
+        if not np.isfinite(self.target.of(examples)).any():
+            raise LearningError("all that was executed is NULL")
+        return load_fit(name).fit(examples, self.target, self.seed)
 
     def calibrated(self, estimator: Estimator, examples: Examples) -> Conformal:
         estimates, spreads = estimator.estimate(examples.boxes)

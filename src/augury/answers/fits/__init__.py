@@ -52,7 +52,10 @@ class Fit(Protocol):
     """The kinds of targets that it can estimate."""
 
     def fit(self, examples: Examples, target: Target, seed: int) -> Estimator:
-        """Fit the model to executed queries, all of which say something of the target."""
+        """Fit the model to executed queries, some of which say something of the target.
+
+        `Target.of` is NaN where the answer was NULL, as the average of no rows is.
+        """
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], target: Target) -> Estimator:
         """Make of its arrays what was fitted."""
