@@ -57,7 +57,8 @@ class Selection:
     trials: tuple[Trial, ...]
     """From the one that answers the largest share."""
     model: Model | None
-    """The best, fitted again to all but the newest, which calibrate it; None if the database is to answer."""
+    """The best, fitted again to all but the newest, which calibrate it; None if the database is to
+    answer."""
     reason: str
     """Why it is this one, or none, in a line."""
 
