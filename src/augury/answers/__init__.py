@@ -2,6 +2,7 @@
 
 from augury.answers.answer import Answer, Tolerance
 from augury.answers.answers import Answers
+from augury.answers.listen import notify_triggers
 from augury.answers.parameter import Parameter
 
-__all__ = ["Answer", "Answers", "Parameter", "Tolerance"]
+__all__ = ["Answer", "Answers", "Parameter", "Tolerance", "notify_triggers"]

@@ -13,7 +13,8 @@ from augury.answers.answer import Answer, Tolerance
 from augury.answers.audit import Auditor
 from augury.answers.database import Database
 from augury.answers.family import Family
-from augury.answers.invalidation import Changes, same_table
+from augury.answers.invalidation import Changes, Version, same_table
+from augury.answers.listen import CHANNEL, Listener
 from augury.answers.many import AnswerColumns
 from augury.answers.model import Model
 from augury.answers.parameter import Parameter
@@ -27,7 +28,7 @@ from augury.answers.target import Target
 from augury.cache import Cache
 from augury.closing import Closing
 from augury.errors import ConfigurationError, QueryError
-from augury.parameters import check_instance
+from augury.parameters import check_instance, check_number
 from augury.tiers import Tiers
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Answers(Closing):
         self._families: dict[str, Family] = {}
         self._rollups: dict[str, Rollup] = {}
         self._changes = Changes()
+        self._listeners: list[Listener] = []
         self._matching: Matching | None = None
         self._texts: Cache[str, tuple[str, dict[str, Any]]] = Cache(10_000)
 
@@ -323,8 +325,8 @@ class Answers(Closing):
         What was kept or inferred before is not served any more. If at most so many rows were
         inserted, deleted or changed, counts of a single table are still known within that many:
         they are served, with their interval that much wider to either side, as long as that is
-        within the tolerance. Reports add up. In `Tiers`, all processes follow; but the number of
-        rows each process has to be told.
+        within the tolerance. Reports add up. Other processes that share `Tiers` follow as soon
+        as the tiers' consistency promises; of a number of rows each has to be told.
 
         Parameters
         ----------
@@ -365,14 +367,85 @@ class Answers(Closing):
         'database'
         """
         self._changes.report(table, rows)
-        read = [q for q in self._queries.values() if _reads(q.statement.tables, table)]
         if rows is None:
-            for query in read:
-                query.model = None
-                query.family.log.forget(before=time.time())
+            self._unlearn(table)
         if rows != 0:
             self._results.drop([tag_of(table, rows=rows is not None)])
-        return len(read)
+        return sum(_reads(query.statement.tables, table) for query in self._queries.values())
+
+    def follow(self, table: str, version: str, every: float = 1.0) -> None:
+        """Ask the database for a table's version, and take the table for changed with it.
+
+        Parameters
+        ----------
+        table
+            Its name.
+        version
+            A SELECT of one value that is another one after each change, such as
+            ``SELECT max(updated_at) FROM flights``. It should cost little.
+        every
+            Seconds for which a version counts; so long a change may go unnoticed. Who asks next
+            asks for the version first. By default 1.
+
+        Raises
+        ------
+        ConfigurationError
+            If the statement has parameters or would write, or there is no database.
+        """
+        check_number("every", every, unit="seconds")
+        database = self._database
+        if database is None:
+            raise ConfigurationError("a version is asked of a database: give Answers one")
+        statement = read_statement(version, database.dialect)
+        if statement.parameters:
+            raise ConfigurationError("the statement of a version has no parameters")
+
+        def ask() -> Any:
+            rows, _ = database.run(f"version of {table}", statement, {})
+            return rows[0][statement.place] if rows else None
+
+        self._changes.watch(Version(self._changes, table, ask, every, lambda: self._unlearn(table)))
+
+    def listen(self, *, channel: str = CHANNEL, trust: float = 5.0) -> None:
+        """Hear of changes from PostgreSQL, by triggers (see `notify_triggers`), in a thread.
+
+        Until it listens, and while the connection is lost, the database is asked. When it listens
+        again, all that was kept is void.
+
+        Parameters
+        ----------
+        channel
+            What the triggers send by. By default ``augury_changes``.
+        trust
+            Seconds for which what is kept is trusted after the server was last heard, which is
+            asked four times as often. By default 5.
+
+        Raises
+        ------
+        ConfigurationError
+            If the database is not PostgreSQL, or a parameter makes no sense.
+        MissingExtraError
+            If psycopg is not installed.
+        """
+        if self._database is None or self._database.dialect != "postgresql":
+            raise ConfigurationError("only PostgreSQL can be listened to")
+        listener = Listener(
+            self._database.engine.url, self.changed, self._missed, channel=channel, trust=trust
+        )
+        self._listeners.append(listener)
+        self._changes.watch(listener)
+
+    def _missed(self) -> None:
+        """Take all tables for changed."""
+        for table in {table for q in self._queries.values() for table in q.statement.tables}:
+            self.changed(table)
+
+    def _unlearn(self, table: str) -> None:
+        """Forget what was learned of a table."""
+        for query in self._queries.values():
+            if _reads(query.statement.tables, table):
+                query.model = None
+                query.family.log.forget(before=time.time())
 
     def query(self, name: str) -> Query:
         """Return a registered query."""
@@ -385,6 +458,8 @@ class Answers(Closing):
     def close(self) -> None:
         """End the threads, and close the connections that it has made itself."""
         self._auditor.close()
+        for listener in self._listeners:
+            listener.close()
         if self._database is not None:
             self._database.close()
 
