@@ -62,8 +62,9 @@ def answers(service: Service) -> Iterator[Answers]:
     with Answers(audits=1.0) as made:
         made.register("ten", service, {"x": int}, tolerance=1.0)
         fixed = Fixed()
-        made.query("ten").model = Model(
-            "fixed", made.query("ten").target, fixed, fixed, Watch(0.95), 0.0, 0
+        ten = made.query("ten")
+        ten.model = Model(
+            "fixed", ten.target, fixed, fixed, ten.family.vocabulary, Watch(0.95), 0.0, 0
         )
         yield made
 

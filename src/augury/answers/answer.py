@@ -43,8 +43,8 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def exact(self) -> bool:
-        """Whether it is the database's own answer, or what that adds up to."""
-        return self.origin != INFERRED
+        """Whether it is the database's own answer, or what that adds up to, without noise."""
+        return self.origin != INFERRED and self.confidence == 1.0
 
     def explain(self) -> str:
         """Return, in a few lines, what this answer is and why it was given and no other."""
@@ -53,7 +53,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far an answer may be off: no further than either of these.
+    """How far an answer may be off: no further than the larger of these.
 
     Parameters
     ----------
@@ -106,6 +106,15 @@ class Tolerance:
 
     def allows(self, value: float, half_width: float) -> bool:
         """Return whether an interval of so much to either side is narrow enough."""
-        return (self.absolute is not None and half_width <= self.absolute) or (
-            self.relative is not None and half_width <= self.relative * abs(value)
-        )
+        return half_width <= self.allowed(value)
+
+    def allowed(self, value: float) -> float:
+        """Return how far an answer of about this value may be off.
+
+        Examples
+        --------
+        >>> Tolerance(absolute=2, relative=0.05).allowed(200.0)
+        10.0
+        """
+        relative = 0.0 if self.relative is None else self.relative * abs(value)
+        return relative if self.absolute is None else max(self.absolute, relative)

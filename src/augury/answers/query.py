@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +23,7 @@ from augury.answers.answer import (
 from augury.answers.audit import Auditor
 from augury.answers.cost import Cost
 from augury.answers.family import Family
+from augury.answers.grouped import Groups, empty_groups, infer_groups
 from augury.answers.invalidation import Changes, Generation
 from augury.answers.many import AnswerColumns, Columns
 from augury.answers.model import Model
@@ -33,7 +34,7 @@ from augury.answers.result import Result, read_result
 from augury.answers.results import Key, Results
 from augury.answers.rollup import Rollup
 from augury.answers.statement import Statement
-from augury.answers.target import Target
+from augury.answers.target import LABEL, ROWS, Target
 from augury.answers.watch import Audit
 from augury.errors import QueryError
 
@@ -43,6 +44,9 @@ Run = Callable[[Mapping[str, Any]], tuple[Sequence[tuple[Any, ...]], float]]
 
 class Query:
     """One query that can be asked. Made by `Answers.register`."""
+
+    may_age: ClassVar[bool] = True
+    """Whether a kept count may be served, in a wider interval, after some rows have changed."""
 
     def __init__(
         self,
@@ -73,6 +77,9 @@ class Query:
         self.confidence = confidence
         self.model: Model | None = None
         """What infers answers; None as long as nothing has been learned, or it is not trusted."""
+        self.counts: Model | None = None
+        """What infers how many rows there are, if answers of several groups are not counts of rows
+        themselves: a group of no rows is left out."""
         self.seconds = 0.0
         """What the database takes, on the mean of late."""
         self._run = run
@@ -80,7 +87,8 @@ class Query:
         self._changes = changes
         self._rollup = rollup if target.adds_up else None
         self._costs = {ROLLUP: Cost(5e-5), INFERRED: Cost(2e-5)}
-        self._ages = statement.single and statement.kind == "count" and not statement.groups
+        counts = statement.kind == "count" and not statement.groups
+        self._ages = self.may_age and statement.single and counts
         self._tags = _tags(statement, ages=self._ages)
         self._epoch = -1
         self._generation = Generation((), (), -math.inf, -math.inf, ())
@@ -130,7 +138,7 @@ class Query:
             answer = self._choose(values, region, key, tolerance, tried)
             if answer is not None:
                 if answer.origin == INFERRED and random.random() < self._audits:
-                    self._have_audited(values, region)
+                    self._have_audited(values, region, tolerance)
                 return answer
             result = self._results.load(key, lambda: self.execute(values, region), self._tags)
             if self._slack(result.time) == 0:
@@ -174,7 +182,7 @@ class Query:
         else:
             tried.append((CACHE, None, "it is not kept"))
         ways = [ROLLUP] if self._rollup is not None and not self.statement.groups else []
-        if self.model is not None and tolerance is not None:
+        if self.model is not None and self._may_infer(tolerance):
             ways.append(INFERRED)
         for way in sorted(ways, key=lambda each: self._costs[each].price):
             cost = self._costs[way]
@@ -249,25 +257,81 @@ class Query:
     ) -> Answer | None:
         """Return an inferred answer, if there is one that is sure enough."""
         model = self.model
-        if model is None or tolerance is None or self.statement.groups:
+        if model is None or not self._may_infer(tolerance):
             return None
-        box = self.family.vocabulary.box(region)
+        reasons = self._reasons(values, tolerance, tried)
+        if self.statement.groups:
+            groups = self._infer_groups(model, region, tolerance)
+            if groups is None:
+                tried.append((INFERRED, None, "a group is unknown, or not sure enough"))
+                return None
+            tried.append((INFERRED, None, f"each group is sure enough ({model.fit})"))
+            return self._of_groups(groups, model.time, reasons)
+        box = model.vocabulary.box(region)
         if box is None:
             tried.append((INFERRED, None, "a value is unknown, or there are several"))
             return None
         estimate, half, _ = model.infer(box, self.confidence)
         half += self._slack(model.time)
-        if not (math.isfinite(half) and tolerance.allows(estimate, half)):
+        if not self._allows(tolerance, estimate, half):
             tried.append((INFERRED, half, "its interval is wider than the tolerance"))
             return None
         tried.append((INFERRED, half, f"its interval is narrow enough ({model.fit})"))
-        reasons = self._reasons(values, tolerance, tried)
-        return self._within(estimate, half, self.confidence, INFERRED, model.time, reasons)
+        value = model.vocabulary.label(estimate) if self.target.kind == LABEL else estimate
+        return self._within(value, half, self.confidence, INFERRED, model.time, reasons)
 
-    def _have_audited(self, values: Mapping[str, Any], region: Region) -> None:
+    def _may_infer(self, tolerance: Tolerance | None) -> bool:
+        return tolerance is not None or self.target.kind == LABEL
+
+    def _allows(self, tolerance: Tolerance | None, estimate: float, half: float) -> bool:
+        """Return whether an estimate is sure enough. A label is if it cannot be another one."""
+        if tolerance is None or self.target.kind == LABEL:
+            return half == 0.0
+        return math.isfinite(half) and tolerance.allows(estimate, half)
+
+    def _infer_groups(
+        self, model: Model, region: Region, tolerance: Tolerance | None
+    ) -> Groups | None:
+        """Return what is inferred of each group, if all of it is sure enough."""
+        counts = model if self.target.measure == ROWS else self.counts
+        if counts is None or self._slack(min(model.time, counts.time)):
+            return None
+        return infer_groups(
+            model,
+            counts,
+            self.family.vocabulary,
+            region,
+            self.binding.groups,
+            self.confidence,
+            partial(self._allows, tolerance),
+        )
+
+    def _of_groups(self, groups: Groups, read: float, reasons: Any) -> Answer:
+        found = {_group(group): each for group, each in groups.values.items()}
+        return Answer(
+            {group: each.estimate for group, each in found.items()},
+            {group: each.estimate - each.half_width for group, each in found.items()},
+            {group: each.estimate + each.half_width for group, each in found.items()},
+            self.confidence,
+            INFERRED,
+            max(0.0, time.time() - read),
+            reasons,
+        )
+
+    def _have_audited(
+        self, values: Mapping[str, Any], region: Region, tolerance: Tolerance | None
+    ) -> None:
         """Have an answer that was just inferred verified in the background."""
-        model, box = self.model, self.family.vocabulary.box(region)
-        if model is not None and box is not None:
+        model = self.model
+        if model is None:
+            return
+        if self.statement.groups:
+            groups = self._infer_groups(model, region, tolerance)
+            if groups is not None:
+                self._auditor.submit(lambda: self._audit_groups(model, values, region, groups))
+            return
+        box = model.vocabulary.box(region)
+        if box is not None:
             estimate, half, spread = model.infer(box, self.confidence)
             half += self._slack(model.time)
             self._auditor.submit(
@@ -289,15 +353,21 @@ class Query:
         origins = np.full(columns.length, INFERRED)
         sure = np.zeros(columns.length, np.bool_)
         model = self.model if self._changes.trusted() else None
-        if model is not None and tolerance is not None:
+        labels = self.target.kind == LABEL
+        if model is not None and self._may_infer(tolerance):
             boxes = columns.boxes(
-                self.binding.dimensions, self.binding.conditions, self.family.vocabulary.values
+                self.binding.dimensions, self.binding.conditions, model.vocabulary.values
             )
             values, spreads = model.estimator.estimate(boxes)
             halves = model.calibration.half_widths(values, spreads, self.confidence)
             halves = halves + self._slack(model.time)
-            sure = tolerance.allow(values, halves)
+            sure = halves == 0.0 if tolerance is None or labels else tolerance.allow(values, halves)
         lows, highs = values - halves, values + halves
+        if labels:
+            values = np.full(columns.length, None, object)
+            if model is not None:
+                values[sure] = [model.vocabulary.label(number) for number in lows[sure]]
+            lows, highs = values.copy(), values.copy()
         others = np.flatnonzero(~sure)
         for at, row in zip(others.tolist(), columns.rows(others), strict=True):
             answer = self.ask(row, tolerance=tolerance)
@@ -314,6 +384,8 @@ class Query:
         result = read_result(self.name, self.statement, rows, started)
         if self._now() == generation:  # or nobody knows which state of the table that is
             self.family.note(region, self.binding.groups, result)
+            if self.statement.groups and self.target.adds_up:
+                self._note_empty(region, result)
             if self._rollup is not None:
                 self._rollup.note(
                     generation.any,
@@ -324,6 +396,14 @@ class Query:
                     key,
                 )
         return result
+
+    def _note_empty(self, region: Region, result: Result) -> None:
+        """Learn that the groups which the database has not returned have no rows."""
+        names = (ROWS, self.target.measure, self.target.per)
+        nothing = {name: 0.0 for name in names if name is not None}
+        found = set(result.groups)
+        for box in empty_groups(self.family.vocabulary, region, self.binding.groups, found):
+            self.family.log.note(box, nothing, result.time)
 
     def _audit(
         self,
@@ -338,8 +418,7 @@ class Query:
         """Compare an inferred answer with the database's, and keep that."""
         key = self.key(region)
         result = self._results.refresh(key, lambda: self.execute(values, region), self._tags)
-        truth = result.values[0]
-        truth = math.nan if truth is None else float(truth)
+        truth = self._truth(model, result.values[0])
         if self.model is not model or self.key(region) != key:
             return  # which of them the truth is of, nobody knows
         model.calibration.note(estimate, spread, truth)
@@ -347,15 +426,46 @@ class Query:
         if model.watch.alarm:
             self._distrust(self, model)
 
+    def _truth(self, model: Model, value: Any) -> float:
+        """Return the database's answer as the number that a model estimates."""
+        if self.target.kind == LABEL:
+            return float(model.vocabulary.labels.get(value, math.nan))
+        return math.nan if value is None else float(value)
+
+    def _audit_groups(
+        self, model: Model, values: Mapping[str, Any], region: Region, groups: Groups
+    ) -> None:
+        """Compare an inferred answer a group with the database's, and keep that."""
+        key, counts = self.key(region), self.counts if self.target.measure != ROWS else model
+        result = self._results.refresh(key, lambda: self.execute(values, region), self._tags)
+        if self.model is not model or counts is None or self.key(region) != key:
+            return
+        rows = {
+            group: part.get(ROWS, math.nan)
+            for group, part in zip(result.groups, result.parts, strict=True)
+        }
+        truths = dict(zip(result.groups, result.values, strict=True))
+        found = [(counts, each, rows.get(group, 0.0)) for group, each in groups.counts.items()]
+        if counts is not model:
+            found += [
+                (model, each, self._truth(model, truths[group]))
+                for group, each in groups.values.items()
+                if group in truths
+            ]
+        for which, each, truth in found:
+            which.calibration.note(each.estimate, each.spread, truth)
+            which.watch.note(Audit(each.box, each.estimate, each.half_width, truth, result.time))
+        if model.watch.alarm or counts.watch.alarm:
+            self._distrust(self, model if model.watch.alarm else counts)
+
     def _exact(self, result: Result, origin: str, reasons: Any) -> Answer:
-        if self.statement.groups:
-            value: Any = {
-                found if len(found) > 1 else found[0]: each
-                for found, each in zip(result.groups, result.values, strict=True)
-            }
-        else:
-            value = result.values[0]
-        return self._within(value, 0.0, 1.0, origin, result.time, reasons)
+        return self._within(self._shaped(result), 0.0, 1.0, origin, result.time, reasons)
+
+    def _shaped(self, result: Result) -> Any:
+        """Return the value, or a dict of one a group."""
+        if not self.statement.groups:
+            return result.values[0]
+        return dict(zip(map(_group, result.groups), result.values, strict=True))
 
     def _within(
         self, value: Any, half: float, confidence: float, origin: str, read: float, reasons: Any
@@ -407,9 +517,14 @@ class Query:
         return Plan(self.name, values, str(tolerance or "none"), steps)
 
     def _why_not_inferred(self, tolerance: Tolerance | None) -> str:
-        if tolerance is None:
+        if not self._may_infer(tolerance):
             return "no tolerance was given"
         return "not considered" if self.model is not None else "nothing has been learned"
+
+
+def _group(found: tuple[Any, ...]) -> Any:
+    """Return what stands for a group in an answer."""
+    return found if len(found) > 1 else found[0]
 
 
 def _half_width(answer: Answer) -> float | None:

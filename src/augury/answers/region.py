@@ -9,11 +9,12 @@ regions, however they were written.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -43,6 +44,8 @@ class Dimension:
 class Vocabulary:
     """Numbers the values of a family's categories, a dimension each, from 0 as they come.
 
+    And the labels that its queries answer with. Safe to share among threads.
+
     Examples
     --------
     >>> vocabulary = Vocabulary([Dimension("origin", ordered=False)])
@@ -57,11 +60,36 @@ class Vocabulary:
         self._ordered = tuple(dimension.ordered for dimension in dimensions)
         self.values: tuple[dict[Any, int], ...] = tuple({} for _ in dimensions)
         """Of each dimension, the number of each value; empty if it is ordered."""
+        self.labels: dict[Any, int] = {}
+        """The number of each label that was an answer."""
+        self._lock = threading.Lock()
+
+    def copy(self) -> Vocabulary:
+        """Return what is known by now, to which nothing will be added."""
+        copied = Vocabulary(self.dimensions)
+        with self._lock:
+            copied.values = tuple(dict(values) for values in self.values)
+            copied.labels = dict(self.labels)
+        return copied
 
     def number(self, dimension: int, value: Any) -> int:
         """Return a value's number, a new one if it has none."""
-        values = self.values[dimension]
-        return values.setdefault(value, len(values))
+        return self._numbered(self.values[dimension], value)
+
+    def label_number(self, label: Any) -> int:
+        """Return a label's number, a new one if it has none."""
+        return self._numbered(self.labels, label)
+
+    def label(self, number: float) -> Any:
+        """Return the label of a number."""
+        return next(islice(self.labels, int(number), None))
+
+    def _numbered(self, numbers: dict[Any, int], value: Any) -> int:
+        known = numbers.get(value)
+        if known is None:
+            with self._lock:
+                known = numbers.setdefault(value, len(numbers))
+        return known
 
     def known(self, dimension: int, value: Any) -> int | None:
         """Return a value's number, if it has one."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from augury.answers.statement import COUNT, ROWS, SUM, Statement
 from augury.errors import OutputError
@@ -40,8 +41,8 @@ def read_result(
     if not by and not rows:
         return Result(((),), (None,), ({},), time)
     return Result(
-        tuple(tuple(_plain(row[place]) for place in by) for row in rows),
-        tuple(_plain(row[statement.place]) for row in rows),
+        tuple(tuple(plain(row[place]) for place in by) for row in rows),
+        tuple(plain(row[statement.place]) for row in rows),
         tuple(_parts(statement, row) for row in rows),
         time,
     )
@@ -70,8 +71,10 @@ def _parts(statement: Statement, row: Sequence[Any]) -> dict[str, float]:
     return {"rows": rows, f"count:{column}": count, f"sum:{column}": total}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a database's number as Python's own."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return float(value) if hasattr(value, "__float__") else value

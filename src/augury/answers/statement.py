@@ -130,6 +130,18 @@ def parse(sql: str, dialect: str) -> tuple[exp.Select, str]:
     return trees[0], name
 
 
+def executable(tree: exp.Select, dialect: str) -> str:
+    """Return the text of a tree for SQLAlchemy, by sqlglot's name of the dialect."""
+    from sqlglot import exp
+
+    def marked(node: exp.Expression) -> exp.Expression:
+        return exp.Var(this=f"\0{node.name}\0") if isinstance(node, exp.Placeholder) else node
+
+    text = tree.transform(marked).sql(dialect=dialect, comments=False)
+    # To SQLAlchemy, a colon before a word is a parameter, in texts and names, too.
+    return re.sub(r" ?\0(\w+)\0", r" :\1", text.replace(":", "\\:"))
+
+
 class _Reading:
     """One statement being read."""
 
@@ -308,12 +320,7 @@ class _Reading:
         for name in fetched[1:]:
             tree.append("expressions", exp.alias_(made[name](), name))
 
-        def marked(node: exp.Expression) -> exp.Expression:
-            return exp.Var(this=f"\0{node.name}\0") if isinstance(node, exp.Placeholder) else node
-
-        text = tree.transform(marked).sql(dialect=self._dialect, comments=False)
-        # To SQLAlchemy, a colon before a word is a parameter, in texts and names, too.
-        return re.sub(r" ?\0(\w+)\0", r" :\1", text.replace(":", "\\:"))
+        return executable(tree, self._dialect)
 
     def _source(self) -> str:
         begins = self._canonical.args.get("from_")
