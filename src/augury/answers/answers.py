@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import reprlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
@@ -177,7 +178,7 @@ class Answers(Closing):
         types = {each: Parameter.of(given) for each, given in parameters.items()}
         if reserved := sorted(_RESERVED & types.keys()):
             raise ConfigurationError(f"no parameter can be called {reserved[0]!r}")
-        if not 0.5 <= confidence < 1:
+        if not isinstance(confidence, int | float) or not 0.5 <= confidence < 1:
             raise ConfigurationError(f"confidence must be from 0.5 up to 1, not {confidence!r}")
         if labels and tolerance is not None:
             raise ConfigurationError(f"query {name!r} answers with labels, which have no tolerance")
@@ -521,9 +522,21 @@ class Answers(Closing):
     def _known(self, name: str) -> Access:
         try:
             return self._access[name]
-        except KeyError:
+        except (KeyError, TypeError):
             known = ", ".join(sorted(self._access)) or "none"
-            raise QueryError(f"no query {name!r} is registered; there are: {known}") from None
+            raise QueryError(
+                f"no query {reprlib.repr(name)} is registered; there are: {known}"
+            ) from None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the audits of all answers so far are done; return whether they are.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait at most. None (the default): as long as it takes.
+        """
+        return self._auditor.wait(timeout)
 
     def close(self) -> None:
         """End the threads, and close the connections that it has made itself."""

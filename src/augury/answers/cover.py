@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -64,21 +64,48 @@ class Lines:
     def __init__(self, dimensions: Sequence[Dimension]) -> None:
         self._dimensions = tuple(dimensions)
         self._lines: list[dict[Region, dict[Any, list[Any]]]] = [{} for _ in dimensions]
-        self._ends: list[dict[Any, set[float]]] = [{} for _ in dimensions]
+        self._ends: list[dict[float, Counter[float]]] = [{} for _ in dimensions]
 
     def add(self, region: Region) -> None:
         """Add a region, which has no groups and is canonical."""
+        for at, line, edges in self._places(region):
+            for point, edge in edges:
+                line.setdefault(point, []).append(edge)
+            if len(edges) == 2:
+                low, high = region[at] or ()
+                self._ends[at].setdefault(low, Counter())[high] += 1
+
+    def discard(self, region: Region) -> None:
+        """Take out a region that was added."""
+        for at, line, edges in self._places(region):
+            for point, edge in edges:
+                line[point].remove(edge)
+                if not line[point]:
+                    del line[point]
+            if not line:
+                del self._lines[at][region[:at] + region[at + 1 :]]
+            if len(edges) == 2:
+                low, high = region[at] or ()
+                ends = self._ends[at][low]
+                ends[high] -= 1
+                if not ends[high]:
+                    del ends[high]
+                if not ends:
+                    del self._ends[at][low]
+
+    def _places(self, region: Region) -> Iterator[tuple[int, dict[Any, list[Any]], Any]]:
+        """Yield each dimension, the region's line along it, and what is there of the region."""
         for at, (dimension, side) in enumerate(zip(self._dimensions, region, strict=True)):
             assert side is not None
             line = self._lines[at].setdefault(region[:at] + region[at + 1 :], {})
             if not dimension.ordered:
-                line.setdefault(side, []).append(region)
+                yield at, line, ((side, region),)
             elif len(side) == 2:
                 low, high = side
                 end = next_number(high, whole=dimension.whole) if high < math.inf else high
-                line.setdefault(low, []).append((end, 1, region))
-                line.setdefault(end, []).append((low, -1, region))
-                self._ends[at].setdefault(low, set()).add(high)
+                yield at, line, ((low, (end, 1, region)), (end, (low, -1, region)))
+            else:
+                yield at, line, ()
 
     def cover(self, region: Region, usable: Usable) -> Parts | None:
         """Return usable regions that add up to this one, or None if it finds none."""

@@ -53,12 +53,10 @@ class _Space:
         self.kept: dict[Region, dict[str, Key]] = {}
         self.lines = Lines(dimensions)
 
-    def halve(self) -> None:
-        """Forget the older half."""
-        self.kept = dict(list(self.kept.items())[len(self.kept) // 2 :])
-        self.lines = Lines(self.dimensions)
-        for region in self.kept:
-            self.lines.add(region)
+    def forget(self, region: Region) -> None:
+        """Forget a region, if it is known."""
+        if self.kept.pop(region, None) is not None:
+            self.lines.discard(region)
 
 
 class Rollup:
@@ -71,7 +69,7 @@ class Rollup:
     whole
         Asks the database whether a column holds whole numbers only.
     most
-        How many regions of the same dimensions it knows at most; then it forgets the older half.
+        How many regions of the same dimensions it knows at most; then the oldest leave.
     """
 
     def __init__(self, whole: Callable[[str], bool], most: int = 10_000) -> None:
@@ -115,7 +113,7 @@ class Rollup:
             space.kept[canonical] = dict.fromkeys(measures, key)
             space.lines.add(canonical)
             if len(space.kept) > self._most:
-                space.halve()
+                space.forget(next(iter(space.kept)))
 
     def _turn(self, generation: Any) -> None:
         """Forget what is of another generation of the data."""
@@ -177,7 +175,7 @@ class Rollup:
             result = get(key) if key is not None else None
             if result is None:
                 with self._lock:
-                    space.kept.pop(region, None)
+                    space.forget(region)
                 return None, True
             found.append((sign, result))
         whole = all(isinstance(result.values[0], int | None) for _, result in found)
