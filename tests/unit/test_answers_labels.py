@@ -153,17 +153,6 @@ def test_labels_and_quantities_of_a_statement_are_apart(tmp_path: Path) -> None:
             assert known.tolist() == [0.0 if name == "kind" else 7.0]
 
 
-def test_learns_who_will_buy() -> None:
-    """What the example does: labels of a function, learned and inferred."""
-    pytest.importorskip("sklearn")
-    pytest.importorskip("crepes")
-    from examples import answers_purchase
-
-    share, accuracy = answers_purchase.main(learned=1_500, asked=500)
-    assert share > 0.1
-    assert accuracy >= 0.95
-
-
 @pytest.mark.parametrize(
     ("sql", "more", "told"),
     [
