@@ -30,5 +30,7 @@ void bind_rows(nanobind::module_& module);
 void bind_simulation(nanobind::module_& module);
 void bind_ticket(nanobind::module_& module);
 void bind_trace(nanobind::module_& module);
+void bind_tree_ensemble(nanobind::module_& module);
+void bind_unchanged(nanobind::module_& module);
 
 }  // namespace augury

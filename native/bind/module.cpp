@@ -22,4 +22,6 @@ NB_MODULE(_native, module) {
   augury::bind_rows(module);
   augury::bind_simulation(module);
   augury::bind_trace(module);
+  augury::bind_tree_ensemble(module);
+  augury::bind_unchanged(module);
 }

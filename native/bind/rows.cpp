@@ -158,25 +158,46 @@ void store_rows(nb::handle object, const nb::bytes& space, const Array<std::uint
   if (outputs.shape(0) != missing.size() || (rows && rows->shape(0) != digests.size())) {
     throw nb::value_error("as many outputs as missing rows");
   }
+  // All keys first, so that the memory where they belong comes while others are stored.
+  std::vector<nb::object> keys;
+  keys.reserve(missing.size());
+  for (const std::int64_t row : view(missing)) {
+    if (static_cast<std::size_t>(row) >= digests.size()) throw nb::index_error("no such row");
+    const RowKey bytes = key_of(space, digests[static_cast<std::size_t>(row)]);
+    keys.push_back(nb::steal(PyBytes_FromStringAndSize(bytes.data(), bytes.size())));
+    if (!keys.back().is_valid()) throw nb::python_error();
+    const Py_hash_t hash = PyObject_Hash(keys.back().ptr());
+    if (cache->cache != nullptr) cache->cache->prefetch_store(table_hash(hash));
+  }
   for (std::size_t i = 0; i < missing.size(); ++i) {
     const auto row = static_cast<std::size_t>(missing.data()[i]);
-    if (row >= digests.size()) throw nb::index_error("no such row");
-    const RowKey bytes_of_key = key_of(space, digests[row]);
-    const nb::object key =
-        nb::steal(PyBytes_FromStringAndSize(bytes_of_key.data(), bytes_of_key.size()));
-    if (!key.is_valid()) throw nb::python_error();
     const nb::object value =
         nb::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(width + verified)));
     if (!value.is_valid()) throw nb::python_error();
     char* const bytes = PyBytes_AS_STRING(value.ptr());
     std::memcpy(bytes, outputs.data() + i * width, width);
     if (verified != 0) std::memcpy(bytes + width, whole + row * verified, verified);
-    if (store(cache, {.key = key.ptr(),
+    if (store(cache, {.key = keys[i].ptr(),
                       .value = value.ptr(),
                       .ttl = ttl.is_none() ? nullptr : ttl.ptr(),
                       .cost = cost}) < 0) {
       throw nb::python_error();
     }
+  }
+}
+
+// Fills each line that was not found, of which `source` tells the place among the outputs.
+void fill_rows(const NewRows& out, const Indices& source, const Rows& outputs) {
+  const std::size_t width = out.shape(1);
+  if (out.shape(0) != source.size() || outputs.shape(1) != width) {
+    throw nb::value_error("outputs are as wide as the lines that they fill");
+  }
+  for (std::size_t i = 0; i < source.size(); ++i) {
+    const std::int64_t at = source.data()[i];
+    if (at < 0) continue;
+    if (static_cast<std::size_t>(at) >= outputs.shape(0)) throw nb::index_error("no such output");
+    std::memcpy(out.data() + i * width, outputs.data() + static_cast<std::size_t>(at) * width,
+                width);
   }
 }
 
@@ -210,10 +231,11 @@ NewArray<std::int64_t> screen(Doorkeeper& doorkeeper, const Rows& rows) {
 void bind_rows(nb::module_& module) {
   module.def("digest_rows", &digest_rows, nb::arg("rows"), nb::arg("seed") = 0);
   module.def("find_rows", &find_rows, nb::arg("cache"), nb::arg("space"), nb::arg("digests"),
-             nb::arg("out"), nb::arg("rows").none() = nb::none());
+             nb::arg("out").noconvert(), nb::arg("rows").none() = nb::none());
   module.def("store_rows", &store_rows, nb::arg("cache"), nb::arg("space"), nb::arg("digests"),
              nb::arg("missing"), nb::arg("outputs"), nb::arg("rows").none() = nb::none(),
              nb::arg("ttl").none() = nb::none(), nb::arg("cost") = 1.0F);
+  module.def("fill_rows", &fill_rows, nb::arg("out"), nb::arg("source"), nb::arg("outputs"));
   nb::class_<Doorkeeper>(module, "Doorkeeper")
       .def(nb::init<std::size_t>(), nb::arg("rows"))
       .def("screen", &screen, nb::arg("rows"))

@@ -84,6 +84,12 @@ class Cache {
   // Fetches what a search of this hash reads first.
   void prefetch_home(std::uint64_t hash) const { table_.prefetch(hash); }
 
+  // Fetches what storing a key of this hash reads, too, if it is not there.
+  void prefetch_store(std::uint64_t hash) const {
+    table_.prefetch(hash);
+    policy_->prefetch(hash);
+  }
+
   // Stores a key that is not there. Calls dropped(entry) for each entry that has to leave. Returns
   // kNone, and changes nothing, if the weight exceeds the capacity. Throws std::bad_alloc or
   // std::length_error; the new entry is not stored then, though others may have left.

@@ -41,6 +41,8 @@ class Adaptive : public Policy {
     next_victim_ = live_.next_victim();
   }
 
+  void prefetch(std::uint64_t hash) const override { live_.prefetch(hash); }
+
   void remove(Slot slot) override {
     live_.remove(slot);
     shadows_.remove(residents_.hash(slot));

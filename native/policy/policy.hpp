@@ -92,6 +92,9 @@ class Policy {
   virtual void remove(Slot slot) = 0;
   virtual void reweighed(Slot /*slot*/, Weight /*old*/) {}
 
+  // A key that is not resident is soon to be asked for: fetches what miss() reads of it.
+  virtual void prefetch(std::uint64_t /*hash*/) const {}
+
   // The capacity has changed; the caller evicts what is too much afterwards.
   virtual void resize(Weight /*capacity*/) {}
 

@@ -79,6 +79,8 @@ class TwoStage final : public Policy {
     if (!returned_) tick();
   }
 
+  void prefetch(std::uint64_t hash) const override { ghosts_.prefetch(hash); }
+
   Slot evict() override {
     const Slot slot = propose();
     leave(slot);

@@ -1,6 +1,7 @@
 """A key-value cache that infers what to keep, and a simulator that shows what it would save."""
 
 import logging as _logging
+from typing import TYPE_CHECKING as _CHECKED
 
 from augury.accesslog import Trace, read_trace, session
 from augury.cache import Cache
@@ -14,12 +15,16 @@ from augury.prefetch import Prefetcher
 from augury.simulation import SimulationResult, simulate, simulate_many
 from augury.tiers import Tiers
 
+if _CHECKED:
+    from augury.inference import CachedModel
+
 __all__ = [
     "Artefact",
     "AuguryError",
     "Cache",
     "CacheInfo",
     "CachedFunction",
+    "CachedModel",
     "Cause",
     "Policy",
     "Prefetcher",
@@ -37,3 +42,12 @@ __all__ = [
 ]
 
 _logging.getLogger("augury").addHandler(_logging.NullHandler())
+
+
+def __getattr__(name: str) -> object:
+    """Return a name whose package is imported as soon as somebody asks for it."""
+    if name == "CachedModel":
+        from augury.inference import CachedModel
+
+        return CachedModel
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

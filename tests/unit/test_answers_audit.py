@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,6 +48,7 @@ class Service:
 
     def __call__(self, *, x: int) -> float:
         self.asked.append(x)
+        time.sleep(0.005)  # or asking it would be preferred to inferring
         return 10.0 * x + self.off
 
 
@@ -60,8 +62,9 @@ def answers(service: Service) -> Iterator[Answers]:
     with Answers(audits=1.0) as made:
         made.register("ten", service, {"x": int}, tolerance=1.0)
         fixed = Fixed()
-        made.query("ten").model = Model(
-            "fixed", made.query("ten").target, fixed, fixed, Watch(0.95), 0.0, 0
+        ten = made.query("ten")
+        ten.model = Model(
+            "fixed", ten.target, fixed, fixed, ten.family.vocabulary, Watch(0.95), 0.0, 0
         )
         yield made
 

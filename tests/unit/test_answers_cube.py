@@ -41,7 +41,7 @@ class Table:
         rows = inside.sum(1).astype(np.float64)
         measures = {"rows": rows, "count:x": rows, "sum:x": inside @ self.values}
         sizes = tuple(0 if each.ordered else 99 for each in self.dimensions)
-        return Examples(self.dimensions, sizes, array, measures, np.arange(len(boxes)) * 1.0)
+        return Examples(self.dimensions, sizes, array, measures, np.zeros(len(boxes)))
 
 
 def flights(seed: int, rows: int = 4_000) -> Table:
@@ -305,7 +305,7 @@ def test_learns_of_thousands_of_categories() -> None:
     boxes[:, 0] = np.arange(3_000)[:, None]
     boxes[:, 1] = np.sort(random.integers(0, 300, (3_000, 2)), axis=1)
     rows = random.poisson(boxes[:, 1, 1] - boxes[:, 1, 0] + 1).astype(np.float64)
-    examples = Examples(dimensions, (3_000, 0), boxes, {"rows": rows}, np.arange(3_000) * 1.0)
+    examples = Examples(dimensions, (3_000, 0), boxes, {"rows": rows}, np.zeros(3_000))
     estimates, _ = checked(CUBE.fit(examples, COUNT, 0), boxes)
     some = np.isfinite(estimates)
     assert some.sum() > 500  # of as many as there is room for

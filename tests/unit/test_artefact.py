@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import augury
 from augury import features
 from augury.errors import ArtefactError
 from augury.models import Artefact, ModelCard, artefact, from_bytes, load_model
+from augury.models.container import PREFIX
 
 F = len(features.FEATURES)
 
@@ -121,7 +123,7 @@ def test_refuses_any_flipped_bit(data: st.DataObject) -> None:
 
 
 def test_refuses_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artefact, "FORMAT", 2)
+    monkeypatch.setattr(artefact, "_FILE", replace(artefact._FILE, version=2))
     content = linear().to_bytes()
     monkeypatch.undo()
     assert "is of format version 2, and this Augury reads 1; train it again" in refusal(content)
@@ -191,7 +193,7 @@ def test_refuses_a_calibration_that_gives_no_probability() -> None:
 
 def test_refuses_a_header_that_nests_without_end() -> None:
     header = b"\x81\xa4more" + b"\x91" * 100_000
-    content = artefact._PREFIX.pack(artefact.MAGIC, artefact.FORMAT, len(header), 0) + header
+    content = PREFIX.pack(artefact._FILE.magic, artefact._FILE.version, len(header), 0) + header
     content += blake2b(content, digest_size=32).digest()
     assert "cannot be read" in refusal(content)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import collections
+import dataclasses
 import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from augury import Cache
 from augury.errors import ConfigurationError, InputError, OutputError, OverloadError
 from augury.inference import Batcher, CachedModel
 from augury.inference.frames import join
+from augury.tiers import Memory, Tiers
 
 LONG = 60.0
 Array = NDArray[Any]
@@ -190,6 +194,42 @@ def test_what_nobody_waits_for_any_more_is_kept() -> None:
     assert model.batches == [[7]]
 
 
+@pytest.mark.parametrize("tiers", [False, True])
+@pytest.mark.parametrize("verify", ["digest", "row"])
+def test_who_gives_up_may_reuse_the_memory(verify: str, tiers: bool) -> None:
+    model = Model(open=False)
+    store: Any = Tiers([Memory(100)]) if tiers else Cache(100)
+    cached = CachedModel(model, store, verify=verify)
+
+    async def ask() -> None:
+        async with Batcher(cached, max_wait=0) as ask:
+            first = asyncio.ensure_future(ask([0]))
+            await wait_for(lambda: len(model.batches) == 1)
+            rows = np.array([[7], [8]])
+            second = asyncio.ensure_future(ask.many(rows))
+            await wait_for(lambda: ask._waiting == 2)
+            second.cancel()
+            rows[:] = 50
+            model.go.set()
+            assert await first == 0
+            np.testing.assert_array_equal(await ask.many([[7], [8], [50]]), [-7, -8, -50])
+
+    asyncio.run(ask())
+
+
+def test_a_model_that_writes_to_its_input_and_fails_is_run_on_the_rows_again() -> None:
+    def model(rows: Array) -> Array:
+        rows *= 2
+        if (rows == -26).any():
+            raise ZeroDivisionError
+        return rows[:, 0]
+
+    with batcher(model, max_wait=0) as ask:
+        with pytest.raises(ZeroDivisionError):
+            ask.call_many([[1], [-13], [3], [4]])
+        np.testing.assert_array_equal(ask.call_many([[1], [3], [4]]), [2, 6, 8])
+
+
 def test_a_row_that_makes_the_model_fail_harms_no_other() -> None:
     model = Model()
 
@@ -334,6 +374,21 @@ def test_nothing_of_a_former_model_is_served() -> None:
         np.testing.assert_array_equal(ask.call_many([[1], [3]]), [2, 6])
 
 
+@pytest.mark.parametrize("max_batch", [1, 8])
+def test_a_model_that_changes_with_every_call_answers(max_batch: int) -> None:
+    calls = 0
+
+    def counting(rows: Array) -> Array:
+        nonlocal calls
+        calls += 1
+        return rows[:, 0] * 2
+
+    with batcher(counting, max_wait=0, max_batch=max_batch) as ask:
+        for _ in range(3):
+            np.testing.assert_array_equal(ask.call_many([[1], [2], [1]]), [2, 4, 2])
+    assert calls <= 12
+
+
 def test_outputs_of_several_arrays_are_taken_apart() -> None:
     with batcher(Several(), max_wait=0) as ask:
         one, two = ask.call([1, 2])
@@ -398,6 +453,32 @@ def test_texts_are_joined() -> None:
     check_joined(lambda texts: np.array([len(each) for each in texts]), [["a"], ["bcd"]], [1, 3])
 
 
+def test_a_text_is_a_row() -> None:
+    with batcher(lambda texts: np.array([len(each) for each in [*texts, ""]][:-1])) as ask:
+        assert ask.call("four\0") == 5
+
+
+def test_what_modules_return_is_taken_apart() -> None:
+    torch: Any = pytest.importorskip("torch")
+
+    @dataclasses.dataclass
+    class Answer:
+        logits: Any
+        hidden: Any = None
+
+    Pair = collections.namedtuple("Pair", "first second")
+
+    class Shaped(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, rows: Any) -> Any:
+            return [Pair(rows, (rows * 2,)), {"a": Answer(rows)}]
+
+    with batcher(Shaped().eval(), max_wait=0) as ask:
+        pair, named = ask.call(torch.tensor([1.0, 2.0]))
+    assert type(pair) is Pair
+    assert (pair.first.tolist(), pair.second[0].tolist()) == ([1.0, 2.0], [2.0, 4.0])
+    assert (named["a"].logits.tolist(), named["a"].hidden) == ([1.0, 2.0], None)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_begins_anew() -> None:
@@ -416,6 +497,7 @@ def test_a_forked_child_begins_anew() -> None:
         {"max_batch": 0},
         {"max_wait": -1},
         {"max_wait": "1"},
+        {"max_wait": True},
         {"max_wait": float("nan")},
         {"max_queue": 0},
         {"workers": 1.5},
@@ -452,3 +534,122 @@ def test_answers_are_those_of_the_model(
             continue  # it may be of another call: two rows of a batch failed
         np.testing.assert_array_equal(answer, -np.array(call))
         assert -13 not in call
+
+
+def test_memory_that_is_reused_before_the_model_runs_is_read_in_time() -> None:
+    async def main() -> None:
+        cached = CachedModel(lambda rows: rows.sum(axis=1), Cache(100))
+        async with Batcher(cached, max_wait=0.05) as batcher:
+            buffer, asked = np.zeros(2), []
+            for value in range(3):
+                buffer[:] = value
+                asked.append(asyncio.ensure_future(batcher(buffer)))
+                await asyncio.sleep(0)
+            assert [int(each) for each in await asyncio.gather(*asked)] == [0, 2, 4]
+            assert (await batcher.many([[0.0, 0.0], [1.0, 1.0]])).tolist() == [0.0, 2.0]
+
+    asyncio.run(main())
+
+
+def test_a_model_that_writes_into_its_input_and_fails_poisons_nothing() -> None:
+    def model(rows: Array) -> Array:
+        rows += 1
+        if (rows == 14).any():
+            raise ZeroDivisionError
+        total: Array = rows.sum(axis=1)
+        return total
+
+    with Batcher(CachedModel(model, Cache(100)), max_wait=0) as batcher:
+        with pytest.raises(ZeroDivisionError):
+            batcher.call_many(np.array([[1, 1], [2, 2], [13, 13]]))
+        assert batcher.call_many(np.array([[1, 1], [2, 2]])).tolist() == [4, 6]
+
+
+def test_a_model_that_changes_with_each_call_is_asked_nevertheless() -> None:
+    model = Changing()
+
+    def restless(rows: Array) -> Array:
+        model.fit()
+        return -rows[:, 0]
+
+    with Batcher(CachedModel(restless, Cache(100)), max_wait=0) as batcher:
+        assert batcher.call([3]) == -3
+    assert asyncio.run(_answer(CachedModel(restless, Cache(100)))) == -3
+
+
+async def _answer(cached: CachedModel) -> Any:
+    async with Batcher(cached, max_wait=0) as batcher:
+        return await batcher([3])
+
+
+class Two(NamedTuple):
+    first: Any
+    second: Any = None
+
+
+@dataclass
+class Pair:
+    first: Any
+    second: Any = None
+
+
+@pytest.mark.parametrize("kind", [Two, Pair])
+def test_outputs_of_modules_are_taken_apart(kind: Any) -> None:
+    torch: Any = pytest.importorskip("torch")
+
+    class Module(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, rows: Any) -> Any:
+            return kind(rows.sum(dim=1))
+
+    with Batcher(CachedModel(Module().eval(), Cache(100)), max_wait=0) as batcher:
+        answer = batcher.call(torch.tensor([1.0, 2.0]))
+        assert (type(answer), answer.first.item(), answer.second) == (kind, 3.0, None)
+
+
+def test_rows_of_several_named_inputs() -> None:
+    torch: Any = pytest.importorskip("torch")
+
+    class Sum(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, a: Any, b: Any) -> Any:
+            return a + b
+
+    with Batcher(CachedModel(Sum().eval(), Cache(100)), max_wait=0) as batcher:
+        row = {"a": torch.tensor([1.0]), "b": torch.tensor([2.0])}
+        assert batcher.call(row).tolist() == [3.0]
+
+
+def test_a_text_is_a_row_as_it_is() -> None:
+    with Batcher(CachedModel(lambda texts: list(map(len, texts)), Cache(100))) as batcher:
+        assert [batcher.call(text) for text in ("a", "a\0", "")] == [1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [([1, [2, 3]], "ragged"), (None, "Python objects"), ("pandas", "many"), ("polars", "many")],
+)
+def test_what_is_no_row_is_refused(row: Any, said: str) -> None:
+    if isinstance(row, str):
+        row = pytest.importorskip(row).Series([1.0, 2.0])
+    with batcher(Model()) as ask, pytest.raises(InputError, match=said):
+        ask.call(row)
+
+
+def test_memory_that_is_reused_while_a_server_is_asked_is_read_in_time() -> None:
+    busy = threading.Event()
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        blocked = asyncio.ensure_future(asyncio.to_thread(busy.wait, LONG))
+        await asyncio.sleep(0)
+        tiers: Tiers[Any, Any] = Tiers([Memory(100)])
+        async with Batcher(CachedModel(lambda rows: rows.sum(axis=1), tiers), max_wait=0) as ask:
+            buffer = np.ones(2)
+            answer = asyncio.ensure_future(ask(buffer))
+            await asyncio.sleep(0)
+            buffer[:] = 7
+            busy.set()
+            await blocked
+            assert await answer == 2
+            assert await ask([7.0, 7.0]) == 14
+
+    asyncio.run(main())

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from augury import Cache
+from augury.errors import InputError, OutputError
 from augury.inference import CachedModel
 from augury.inference.bypass import Bypass
 
@@ -121,6 +122,55 @@ def test_it_never_costs_much_more_than_the_dearer_way(
 
 
 Array = NDArray[Any]
+
+
+def unseen(model: Any) -> CachedModel:
+    """Return a cached model that does not even glance at its next batch."""
+    cached = CachedModel(model, Cache(500))
+    bypass = cached._main._bypass
+    assert bypass is not None
+    bypass.looks_up, bypass._every = False, 256
+    return cached
+
+
+def test_functions_get_arrays_also_where_nobody_looks() -> None:
+    assert unseen(lambda rows: rows.sum(axis=1))([[1.0, 2.0]]).tolist() == [3.0]
+    assert unseen(lambda texts: [len(each) for each in texts])(["a", "bc"]).tolist() == [1, 2]
+    with pytest.raises(InputError, match="ragged"):
+        unseen(np.negative)([[1], [2, 3]])
+
+
+@pytest.mark.parametrize(
+    ("function", "said"), [(np.sum, "a single value for 2"), (lambda rows: rows[1:], "1 rows")]
+)
+def test_wrong_outputs_are_told_also_where_nobody_looks(function: Any, said: str) -> None:
+    with pytest.raises(OutputError, match=said):
+        unseen(function)(np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("decimals", [None, 1])
+def test_a_glance_remembers_what_it_saw(
+    decimals: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = CachedModel(np.negative, Cache(500), decimals=decimals)
+    bypass = cached._main._bypass
+    assert bypass is not None
+    rows, screened = np.arange(30.0)[:, None], []
+    original = bypass.doorkeeper
+
+    class Counting:
+        def screen(self, rows: Array) -> Array:
+            screened.append(len(rows))
+            return original.screen(rows)
+
+    monkeypatch.setattr(bypass, "_doorkeeper", Counting())
+    near = 0.0 if decimals is None else 0.01
+    for step in range(4):
+        bypass.looks_up = False
+        cached(rows + step * near)
+    # What comes again is looked up at the second glance, and is there at the next.
+    assert screened == [30] * 4
+    assert cached.stats.computed == 60
 
 
 @settings(max_examples=40, deadline=None)

@@ -140,7 +140,8 @@ def test_what_is_no_frame_is_left_alone() -> None:
 
 
 def test_polars_columns_without_bytes_are_refused() -> None:
-    for frame in (pl.DataFrame({"x": [[1]]}), pl.DataFrame({"x": [b"a"]})):
+    wide = pl.DataFrame({"x": pl.Series([1], dtype=pl.Int128)})
+    for frame in (pl.DataFrame({"x": [[1]]}), pl.DataFrame({"x": [b"a"]}), wide):
         with pytest.raises(InputError, match="column 'x' is of"):
             keys(frame)
 

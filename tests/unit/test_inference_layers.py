@@ -163,6 +163,20 @@ def test_a_body_in_training_mode_is_refused() -> None:
         reuse(rows())
 
 
+def test_a_head_in_training_mode_stays_there() -> None:
+    class Module(nn.Linear):  # type: ignore[misc]
+        """Bears the name of those that torch.fx makes on the way to a part."""
+
+    model = nn.Sequential(nn.Linear(4, 4), nn.Sequential(Module(4, 2))).eval()
+    model[1].train()
+    layers(model, "0")(rows())
+    assert model[1][0].training
+    model.train()
+    model[0].eval()
+    layers(model, "0")(rows())
+    assert model.training
+
+
 class Dropping(nn.Module):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()

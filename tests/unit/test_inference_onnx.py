@@ -173,8 +173,17 @@ def test_what_is_no_row_of_all_inputs_is_refused() -> None:
         cached(rows | {"b": rows["b"][:2]})
     with pytest.raises(InputError, match="input 'b' is ragged"):
         cached(rows | {"b": [[1.0], [1.0, 2.0], [3.0]]})
+    with pytest.raises(InputError, match="input 'b' is no array of f4"):
+        cached(rows | {"b": [["x", "y"]] * 3})
     with pytest.raises(InputError, match="Python objects"):
         cached(rows | {"b": np.array([["x", 1]] * 3, object)})
+
+
+def test_bytes_of_another_order_are_read_as_the_numbers_they_are() -> None:
+    bare, rows = session(linear()), inputs(3)
+    swapped = {name: array.astype(">f4") for name, array in rows.items()}
+    for mine, its in zip(CachedModel(bare, Cache(10))(swapped), bare.run(None, rows), strict=True):
+        assert np.array_equal(mine, its)
 
 
 def test_the_sessions_own_errors_pass_and_poison_nothing() -> None:

@@ -112,3 +112,20 @@ def test_what_is_not_there_and_what_cannot_be_saved(where: Any, tmp_path: Path) 
     for array in (np.array(["a"]), np.array([{}], object), np.array([1j])):
         with pytest.raises(ConfigurationError, match="array 'w' is of"):
             save_parameters(where, "model", {"w": array})
+    for given, said in (
+        ([[1], [1, 2]], "array 'w' is not saved"),
+        (np.ma.masked_array([1], mask=True), "array 'w' is masked"),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            save_parameters(where, "model", {"w": given})
+    for arrays in ({5: np.ones(2)}, [np.ones(2)], None):
+        with pytest.raises(ConfigurationError, match="must be a"):
+            save_parameters(where, "model", arrays)  # type: ignore[arg-type]
+
+    class Bfloat16:
+        def __array__(self, dtype: object = None, copy: object = None) -> None:
+            raise TypeError("Got unsupported ScalarType BFloat16")  # as torch says it
+
+    for unreadable in (Bfloat16(), [[1.0], [2.0, 3.0]]):
+        with pytest.raises(ConfigurationError, match="array 'w' is not saved: "):
+            save_parameters(where, "model", {"w": unreadable})

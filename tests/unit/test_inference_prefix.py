@@ -164,6 +164,18 @@ class TestOnePrompt:
         assert prefix.stats.reused == 0
         assert torch.equal(output.logits, bare(model, prompt(50)).logits)
 
+    @pytest.mark.parametrize("fused", [True, False])
+    def test_nothing_of_before_a_step_of_training_is_used(self, make: Any, fused: bool) -> None:
+        model = make()
+        prefix = PrefixCache(model, blocks())
+        prefix.prefill(prompt(50))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, fused=fused)
+        model(prompt(50)).logits.square().mean().backward()
+        optimizer.step()
+        output = prefix.prefill(prompt(50))
+        assert prefix.stats.reused == 0
+        assert torch.equal(output.logits, bare(model, prompt(50)).logits)
+
 
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 class TestManyPrompts:
@@ -337,6 +349,12 @@ class TestRefusals:
         both = transformers.T5Config(vocab_size=97, d_model=32, num_layers=1, d_ff=32)
         with pytest.raises(ConfigurationError, match="attends to an encoder"):
             PrefixCache(transformers.T5ForConditionalGeneration(both), blocks())
+        with pytest.raises(ConfigurationError, match="attend to those behind them"):
+            PrefixCache(llama(is_causal=False), blocks())
+        seeing_all = llama()
+        seeing_all.model.layers[1].self_attn.is_causal = False
+        with pytest.raises(ConfigurationError, match="attend to those behind them"):
+            PrefixCache(seeing_all, blocks())
         for other in (torch.nn.Linear(2, 2), llama().model, None):
             with pytest.raises(ConfigurationError, match="must be a causal language model"):
                 PrefixCache(other, blocks())
@@ -348,6 +366,19 @@ class TestRefusals:
         for option in ("token_type_ids", "past_key_values", "position_ids", "use_cache"):
             with pytest.raises(ConfigurationError, match=f"does not take {option}"):
                 prefix.generate(prompt(20), **{option: None})
+        for option, value in (
+            ("assistant_model", gpt2()),
+            ("prompt_lookup_num_tokens", 3),
+            ("cache_implementation", "static"),
+        ):
+            with pytest.raises(ConfigurationError, match=f"does not take {option}"):
+                prefix.generate(prompt(20), **{option: value})
+        for config in (
+            transformers.GenerationConfig(use_cache=False),
+            transformers.GenerationConfig(prompt_lookup_num_tokens=3),
+        ):
+            with pytest.raises(ConfigurationError, match="generate with cached prefixes"):
+                prefix.generate(prompt(20), generation_config=config)
         with pytest.raises(ConfigurationError, match="num_beams must be 1"):
             prefix.generate(prompt(20), num_beams=2)
         config = transformers.GenerationConfig(num_return_sequences=2, do_sample=True)

@@ -3,6 +3,7 @@
 import collections
 import copy
 import dataclasses
+import functools
 import subprocess
 import sys
 import warnings
@@ -181,6 +182,12 @@ def test_refuses_outputs_that_are_no_rows(returned: Any) -> None:
         cached(Shaped(lambda part: returned).eval())(rows())
 
 
+@pytest.mark.parametrize("returned", [None, (), {}])
+def test_refuses_to_return_nothing(returned: Any) -> None:
+    with pytest.raises(OutputError, match="nothing that has rows"):
+        cached(Shaped(lambda part: returned).eval())(rows())
+
+
 def test_training_mode_is_refused() -> None:
     model = network()
     reuse = CachedModel(model, Cache(100))
@@ -350,6 +357,123 @@ def test_closures_are_part_of_the_fingerprint() -> None:
         assert torch.equal(reuse(rows()), rows() * factor)
 
 
+class Factor(float):
+    def __call__(self, part: Any) -> Any:
+        return part * float(self)
+
+
+class Slotted:
+    __slots__ = ("factor",)
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, part: Any) -> Any:
+        return part * self.factor
+
+
+class SlottedWithMore(Slotted):
+    """Has a `__dict__`, too, in which the factor is not."""
+
+
+def scaled(part: Any, factor: float) -> Any:
+    return part * factor
+
+
+def scaling_by_default(factor: float) -> Any:
+    def scaling(part: Any, *, by: float = factor) -> Any:
+        return part * by
+
+    return scaling
+
+
+def plain(part: Any) -> Any:
+    return part
+
+
+def scaling_around(factor: float) -> Any:
+    if factor == 2.0:
+
+        @functools.wraps(plain)
+        def wrapper(part: Any) -> Any:
+            return plain(part) * 2.0
+    else:
+
+        @functools.wraps(plain)
+        def wrapper(part: Any) -> Any:
+            return plain(part) * 3.0
+
+    return wrapper
+
+
+def scaling_again(factor: float) -> Any:
+    def scaling(part: Any, again: bool = True) -> Any:
+        return scaling(part * factor, again=False) if again else part
+
+    return scaling
+
+
+@pytest.mark.parametrize(
+    "scaling",
+    [
+        lambda factor: functools.partial(scaled, factor=factor),
+        Factor,
+        Slotted,
+        SlottedWithMore,
+        scaling_by_default,
+        scaling_around,
+        scaling_again,
+    ],
+    ids=["partial", "float", "slots", "slots and more", "default", "around", "recursive"],
+)
+def test_objects_that_compute_are_part_of_the_fingerprint(scaling: Any) -> None:
+    model = Shaped(None).eval()
+    reuse = cached(model)
+    for factor in (2.0, 3.0, 2.0):
+        model.shape = scaling(factor)
+        assert torch.equal(reuse(rows()), rows() * factor)
+    assert reuse.stats.hits == 6
+
+
+def test_constants_of_a_class_are_part_of_the_fingerprint() -> None:
+    def made(factor: float) -> Any:
+        class Scaling(nn.Module):  # type: ignore[misc]
+            by = factor
+
+            def forward(self, part: Any) -> Any:
+                return part * self.by
+
+        return Scaling().eval()
+
+    cache: Cache[Any, Any] = Cache(1_000)
+    for factor in (2.0, 3.0):
+        reuse = CachedModel(made(factor), cache, bypass=False)
+        assert torch.equal(reuse(rows()), rows() * factor)
+
+
+def test_a_module_may_refer_to_a_library() -> None:
+    model = Shaped(lambda part: part * 2).eval()
+    model.functional = nn.functional
+    reuse = cached(model)
+    reuse(rows())
+    assert torch.equal(cached(model)(rows()), rows() * 2)
+
+
+def test_a_change_in_one_of_very_many_parts() -> None:
+    model = Shaped(None).eval()
+    model.parts = nn.ModuleList(nn.Linear(4, 4) for _ in range(1_001)).eval()
+
+    def last(part: Any) -> Any:
+        return model.parts[1_000](part)
+
+    model.shape = last
+    reuse = cached(model)
+    reuse(rows())
+    with torch.no_grad():
+        model.parts[1_000].weight.mul_(2.0)
+    assert torch.equal(reuse(rows()), bare(model, rows()))
+
+
 @pytest.mark.parametrize(("pad", "sizes"), [("bucket", [8, 4]), (5, [10, 5]), (None, [6, 3])])
 def test_padding(pad: Any, sizes: list[int]) -> None:
     model = Shaped(lambda part: part * 2).eval()
@@ -414,3 +538,46 @@ def test_rows_of_several_calls_are_joined() -> None:
         joined = adapter.join(parts)
         first = joined["a"] if isinstance(joined, dict) else joined[0]
         assert torch.equal(first, torch.cat([left, right]))
+
+
+def test_near_tensors_share_an_output_by_decimals() -> None:
+    SEEN.clear()
+    single = CachedModel(Shaped(lambda rows: rows * 2).eval(), Cache(100), decimals=1, bypass=False)
+    rows = torch.tensor([[1.0], [1.01], [1.2]])
+    assert single(rows).flatten().tolist() == pytest.approx([2.0, 2.0, 2.4])
+    pair = CachedModel(nn.Bilinear(1, 1, 1).eval(), Cache(100), decimals=1, bypass=False)
+    pair((rows, torch.tensor([[2.0], [2.01], [2.0]])))
+    assert SEEN == [2]
+    assert (single.stats.duplicates, pair.stats.duplicates) == (1, 1)
+    half = CachedModel(nn.Identity().eval(), Cache(100), decimals=1, bypass=False)
+    assert torch.equal(half(rows.bfloat16()), rows.bfloat16())
+
+
+def test_a_module_that_returns_no_tensor_is_refused() -> None:
+    cached = CachedModel(Shaped(lambda rows: None).eval(), Cache(100))
+    with pytest.raises(OutputError, match="nothing that has rows"):
+        cached(torch.zeros(2, 4))
+
+
+def test_nothing_is_kept_of_weights_that_were_there_during_a_call_only() -> None:
+    model = network()
+    own = copy.deepcopy(model.state_dict())
+    other = network(seed=3).state_dict()
+    swap = True
+
+    def swapped(module: Any, *_: Any) -> None:
+        if swap:
+            module.load_state_dict(other)
+
+    def restored(module: Any, *_: Any) -> None:
+        if swap:
+            module.load_state_dict(own)
+
+    model.register_forward_pre_hook(swapped)
+    model.register_forward_hook(restored)
+    cached = CachedModel(model, Cache(100), bypass=False)
+    first = cached(rows())
+    swap = False
+    second = cached(rows())
+    assert not torch.equal(first, second)
+    assert torch.equal(second, bare(model, rows()))

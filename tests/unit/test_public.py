@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import augury
+from tests.unit.own_process import run
 
 PUBLIC = {name: getattr(augury, name) for name in augury.__all__}
 CLASSES = {name: each for name, each in PUBLIC.items() if inspect.isclass(each)}
@@ -76,3 +77,10 @@ def test_help_shows_native_methods() -> None:
         method = getattr(augury.Cache, name)
         assert method.__text_signature__
         assert inspect.getdoc(method)
+
+
+def test_what_runs_models_is_imported_when_it_is_asked_for() -> None:
+    program = "print('augury.inference' in sys.modules, augury.CachedModel.__module__)"
+    assert run("import sys, augury\n", program, 60) == "False augury.inference.model\n"
+    with pytest.raises(AttributeError, match="'augury' has no attribute 'Nothing'"):
+        augury.Nothing  # noqa: B018

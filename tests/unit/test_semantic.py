@@ -346,6 +346,9 @@ def test_repeated_texts_are_embedded_once_by_a_cached_model() -> None:
         ([[1.0], [2.0]], "shape"),
         ([[]], "shape"),
         ([["a", "b"]], "no array of numbers"),
+        (np.array([[1j, 1.0]]), "no array of numbers"),
+        (np.ma.masked_array([[1.0, 2.0]], mask=[[True, False]]), "masked"),
+        ([[1.0], [1.0, 2.0]], "no array of numbers"),
     ],
 )
 def test_bad_embeddings_are_refused(returned: Any, says: str) -> None:

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from augury.errors import ConfigurationError, InputError
 from augury.inference.semantic import calibrate
-from augury.inference.semantic.confidence import anytime_bounds, clustered_bound, upper_bound
+from augury.inference.semantic.confidence import (
+    anytime_bounds,
+    clustered_bound,
+    effective_trials,
+    upper_bound,
+)
 
 
 def embed_numbers(texts: list[str]) -> NDArray[np.float64]:
@@ -35,14 +40,14 @@ def test_what_can_be_told_apart_is() -> None:
     assert found.hits == 90
     assert found.hit_rate == 1.0
     assert found.measured_rate == 0.0
-    assert found.bound == pytest.approx(1 - 0.05 ** (1 / 90))
+    assert 1 - 0.05 ** (1 / 90) <= found.bound <= 0.05
     assert str(found).startswith("threshold 0.")
 
 
 def test_too_few_questions_state_nothing() -> None:
     found = calibrate(embed_numbers, groups(60), false_hit_rate=0.01)
     assert found.threshold is None
-    assert "takes 299 hits" in str(found)
+    assert "takes 299 independent hits" in str(found)
 
 
 def test_what_cannot_be_told_apart_is_not_answered() -> None:
@@ -84,6 +89,34 @@ def test_the_stated_rate_is_kept_on_new_questions() -> None:
     assert exceeded <= 3
 
 
+def at_angles(texts: list[str]) -> Any:
+    """Embed "name/cosine" so that it has this similarity to a text of the cosine 1."""
+    cosines = np.array([float(text.split("/")[1]) for text in texts])
+    return np.stack([cosines, np.sqrt(1 - cosines**2)], axis=1)
+
+
+def test_the_rate_is_kept_where_requests_of_a_question_are_all_right_or_all_wrong() -> None:
+    exceeded = 0
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        pairs = []
+        for question in range(120):
+            for near, wrong in ((0.9, 0.035), (0.5, 0.5)):
+                right = bool(random.random() >= wrong)
+                pairs += [(f"{question}/1", f"{question}-{at}/{near}", right) for at in range(5)]
+        found = calibrate(at_angles, pairs=pairs, false_hit_rate=0.03, seed=seed)
+        exceeded += found.threshold is not None
+    assert exceeded <= 5
+
+
+def test_pairs_count_once_and_not_if_both_texts_are_the_same() -> None:
+    pairs = [(f"{topic}/1", f"{topic}-other/0.9", True) for topic in range(20)]
+    itself = [(f"{topic}/1", f"{topic}/1", True) for topic in range(20)]
+    found = calibrate(at_angles, pairs=pairs * 30 + itself * 30, false_hit_rate=0.05)
+    assert found.hits == 10
+    assert found.threshold is None
+
+
 def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
@@ -98,9 +131,9 @@ def test_pairs() -> None:
 
 
 def test_a_mapping_of_groups_and_single_texts() -> None:
-    lists = groups(60)
+    lists = groups(120)
     by_name = {str(number): texts for number, texts in enumerate(lists)}
-    alone = {f"alone {topic}": [f"{topic}/0/0.3"] for topic in range(100, 120)}
+    alone = {f"alone {topic}": [f"{topic}/0/0.3"] for topic in range(200, 220)}
     assert calibrate(embed_numbers, by_name | alone, false_hit_rate=0.05).threshold is not None
 
 
@@ -113,8 +146,8 @@ def test_the_guard_takes_part() -> None:
     def same(question: str, matched: str) -> bool:
         return question.split("/", maxsplit=1)[0] == matched.split("/", maxsplit=1)[0]
 
-    assert calibrate(halved, groups(100), false_hit_rate=0.05).threshold is None
-    guarded = calibrate(halved, groups(100), false_hit_rate=0.1, same=same)
+    assert calibrate(halved, groups(300), false_hit_rate=0.05).threshold is None
+    guarded = calibrate(halved, groups(300), false_hit_rate=0.2, same=same)
     assert guarded.threshold is not None
     assert guarded.false_hits == 0
 
@@ -129,6 +162,8 @@ def test_the_guard_takes_part() -> None:
         {"groups": groups(9), "confidence": 1.0},
         {"groups": groups(9), "confidence": "high"},
         {"groups": groups(9), "seed": -1},
+        {"groups": 5},
+        {"pairs": 5},
     ],
 )
 def test_bad_parameters_are_refused(options: dict[str, Any]) -> None:
@@ -170,7 +205,11 @@ def test_clusters_widen_a_bound_but_never_narrow_it() -> None:
     plain = upper_bound(20, 200, 0.95)
     assert clustered_bound(spread, trials, 0.95) == pytest.approx(plain)
     assert clustered_bound(together, trials, 0.95) > plain + 0.02
-    assert clustered_bound(np.zeros(50, np.int64), trials, 0.95) == upper_bound(0, 200, 0.95)
+    nothing = np.zeros(50, np.int64)
+    assert clustered_bound(nothing, trials, 0.95) == upper_bound(0, 200, 0.95)
+    assert effective_trials(trials, 1.0) == 50
+    assert clustered_bound(nothing, trials, 0.95, alike=1.0) == upper_bound(0, 50, 0.95)
+    assert clustered_bound(nothing, nothing, 0.95) == 1.0
 
 
 def test_anytime_bounds_hold_at_all_times_at_once() -> None:

@@ -3,5 +3,6 @@
 from augury.answers.answer import Answer, Tolerance
 from augury.answers.answers import Answers
 from augury.answers.parameter import Parameter
+from augury.answers.privacy import Budget, Loss, Privacy
 
-__all__ = ["Answer", "Answers", "Parameter", "Tolerance"]
+__all__ = ["Answer", "Answers", "Budget", "Loss", "Parameter", "Privacy", "Tolerance"]

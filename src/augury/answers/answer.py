@@ -43,8 +43,8 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def exact(self) -> bool:
-        """Whether it is the database's own answer, or what that adds up to."""
-        return self.origin != INFERRED
+        """Whether it is the database's own answer, or what that adds up to, without noise."""
+        return self.origin != INFERRED and self.confidence == 1.0
 
     def explain(self) -> str:
         """Return, in a few lines, what this answer is and why it was given and no other."""
@@ -53,7 +53,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far an answer may be off: no further than either of these.
+    """How far an answer may be off: no further than the larger of these.
 
     Parameters
     ----------
@@ -85,6 +85,11 @@ class Tolerance:
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), unit="the answer's unit")
 
+    def __str__(self) -> str:
+        absolute = None if self.absolute is None else f"{self.absolute:g}"
+        relative = None if self.relative is None else f"{100 * self.relative:g}%"
+        return " or ".join(each for each in (absolute, relative) if each)
+
     @classmethod
     def of(cls, given: Tolerance | float | None) -> Tolerance | None:
         """Return a tolerance of what stands for one: a number is an absolute one."""
@@ -101,6 +106,15 @@ class Tolerance:
 
     def allows(self, value: float, half_width: float) -> bool:
         """Return whether an interval of so much to either side is narrow enough."""
-        return (self.absolute is not None and half_width <= self.absolute) or (
-            self.relative is not None and half_width <= self.relative * abs(value)
-        )
+        return half_width <= self.allowed(value)
+
+    def allowed(self, value: float) -> float:
+        """Return how far an answer of about this value may be off.
+
+        Examples
+        --------
+        >>> Tolerance(absolute=2, relative=0.05).allowed(200.0)
+        10.0
+        """
+        relative = 0.0 if self.relative is None else self.relative * abs(value)
+        return relative if self.absolute is None else max(self.absolute, relative)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import reprlib
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
@@ -12,14 +15,22 @@ from augury.answers.answer import Answer, Tolerance
 from augury.answers.audit import Auditor
 from augury.answers.database import Database
 from augury.answers.family import Family
+from augury.answers.invalidation import Changes, same_table
+from augury.answers.learner import Learner
 from augury.answers.many import AnswerColumns
 from augury.answers.model import Model
 from augury.answers.parameter import Parameter
-from augury.answers.query import Query
+from augury.answers.plan import Plan
+from augury.answers.privacy import Budget, Privacy
+from augury.answers.privacy.access import Access, checked_tenants
+from augury.answers.privacy.registration import private_access
+from augury.answers.query import Query, Run, tag_of
 from augury.answers.region import Binding
 from augury.answers.results import results_in
+from augury.answers.rollup import Rollup
+from augury.answers.selection import Selection
 from augury.answers.statement import Condition, Statement, read_statement
-from augury.answers.target import Target
+from augury.answers.target import LABEL, ROWS, VALUE, Target
 from augury.cache import Cache
 from augury.closing import Closing
 from augury.errors import ConfigurationError, QueryError
@@ -28,6 +39,8 @@ from augury.tiers import Tiers
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
+
+    from augury.answers.matching import Matching
 
 _log = logging.getLogger("augury.answers")
 
@@ -48,6 +61,12 @@ class Answers(Closing):
     audits
         Share of the inferred answers that are verified in the background, by asking the database,
         too. By default 0.05.
+    budget
+        What each tenant may learn by differentially private answers. None (the default) if no query
+        is registered with an epsilon.
+    learns
+        Whether models are made in the background, as more queries are executed; see
+        `augury.answers.learner.Learner`. True by default; else `learn` makes them.
 
     Raises
     ------
@@ -82,15 +101,27 @@ class Answers(Closing):
         cache: Cache[Any, Any] | Tiers[Any, Any] | None = None,
         *,
         audits: float = 0.05,
+        budget: Budget | None = None,
+        learns: bool = True,
     ) -> None:
+        if budget is not None:
+            check_instance("budget", budget, Budget)
         if not isinstance(audits, int | float) or not 0 <= audits <= 1:
             raise ConfigurationError(f"audits must be a share from 0 to 1, not {audits!r}")
         self._audits = float(audits)
         self._auditor = Auditor()
         self._database = None if source is None else Database(source)
         self._results = results_in(Cache(100_000) if cache is None else cache)
+        self._budget = budget
+        self._access: dict[str, Access] = {}
         self._queries: dict[str, Query] = {}
+        self._learner = Learner(self._queries)
+        self._learns = learns
         self._families: dict[str, Family] = {}
+        self._rollups: dict[str, Rollup] = {}
+        self._changes = Changes()
+        self._matching: Matching | None = None
+        self._texts: Cache[str, tuple[str, dict[str, Any]]] = Cache(10_000)
 
     def register(
         self,
@@ -101,6 +132,8 @@ class Answers(Closing):
         tolerance: Tolerance | float | None = None,
         confidence: float = 0.95,
         labels: bool = False,
+        privacy: Privacy | None = None,
+        allow: Collection[str] | None = None,
     ) -> None:
         """Allow a query to be asked; nothing else is ever executed.
 
@@ -121,52 +154,113 @@ class Answers(Closing):
             How often at least inferred answers are to be within their interval. By default 0.95.
         labels
             Whether a query that does not aggregate returns names of classes rather than
-            quantities. False by default.
+            quantities. Such answers have no tolerance: one is inferred if it is as sure as
+            `confidence` says. False by default.
+        privacy
+            How answers are kept from telling of single persons. None (the default): not at all.
+        allow
+            The tenants that may ask it. None (the default): all, or, if answers are differentially
+            private, all that have a budget.
 
         Raises
         ------
         ConfigurationError
-            If it is there already, would write, or does not fit its parameters.
+            If it is there already, would write, does not fit its parameters, or cannot be private.
+        MissingExtraError
+            If it is to be differentially private, and OpenDP is not installed.
         """
         check_instance("name", name, str)
-        if name in self._queries:
+        if privacy is not None:
+            check_instance("privacy", privacy, Privacy)
+        tenants = checked_tenants(allow)
+        if name in self._access:
             raise ConfigurationError(f"there is a query {name!r} already")
         types = {each: Parameter.of(given) for each, given in parameters.items()}
         if reserved := sorted(_RESERVED & types.keys()):
             raise ConfigurationError(f"no parameter can be called {reserved[0]!r}")
-        if not 0.5 <= confidence < 1:
+        if not isinstance(confidence, int | float) or not 0.5 <= confidence < 1:
             raise ConfigurationError(f"confidence must be from 0.5 up to 1, not {confidence!r}")
+        if labels and tolerance is not None:
+            raise ConfigurationError(f"query {name!r} answers with labels, which have no tolerance")
         if isinstance(query, str):
-            statement, run = self._of_statement(name, query, types)
+            statement, run = self._of_statement(name, query, types), None
         else:
             statement, run = _of_function(name, query, types)
+        if labels and statement.kind != "value":
+            raise ConfigurationError(f"query {name!r} aggregates, and so answers with no labels")
         conditions = statement.conditions or tuple(
             Condition(each, "in" if kind.several else "=", each) for each, kind in types.items()
         )
-        binding = Binding(conditions, statement.groups, types)
-        family = self._families.setdefault(
-            statement.family, Family(statement.family, binding.dimensions)
-        )
-        if family.dimensions != binding.dimensions:
-            raise ConfigurationError(
-                f"query {name!r} compares the same columns as another one, by parameters of "
-                "other types"
-            )
-        self._queries[name] = Query(
+        make = partial(
+            self._made,
             name,
-            statement,
-            types,
-            binding,
-            family,
-            _target(statement, labels=labels),
             run=run,
-            results=self._results,
-            generation=lambda: 0,
+            parameters=types,
+            binding=Binding(conditions, statement.groups, types),
+            target=_target(statement, labels=labels),
             tolerance=Tolerance.of(tolerance),
             confidence=confidence,
+        )
+        if privacy is None:
+            access = Access(name, tenants, {None: make(Query, statement, "")})
+        else:
+            if not isinstance(query, str) or self._database is None:
+                raise ConfigurationError(f"query {name!r} is no SQL, and so cannot be private")
+            dialect = self._database.dialect
+            access = private_access(
+                name, query, statement, dialect, privacy, self._budget, tenants, make
+            )
+        self._access[name] = access
+        for tenant, each in access.queries.items():
+            self._queries[name if tenant is None else f"{name}\0{tenant}"] = each
+        if isinstance(query, str) and self._database is not None:
+            if self._matching is None:
+                from augury.answers.matching import Matching
+
+                self._matching = Matching(self._database.dialect)
+            self._matching.add(name, query, types)
+        if self._learns and (tolerance is not None or labels):
+            self._learner.start()
+
+    def _made(
+        self,
+        name: str,
+        kind: type[Query],
+        statement: Statement,
+        own: str,
+        *,
+        run: Run | None,
+        binding: Binding,
+        target: Target,
+        **more: Any,
+    ) -> Query:
+        """Return a query; `own` tells its family from that of all other queries."""
+        # By numbers or by categories: what is learned of a column so is of no use otherwise.
+        kinds = (("category", "ordered", "whole")[d.ordered + d.whole] for d in binding.dimensions)
+        labels = target.kind == LABEL
+        apart = (own, "labels" if labels else "")
+        family_name = " | ".join((statement.family, ", ".join(kinds), *filter(None, apart)))
+        family = self._families.setdefault(
+            family_name, Family(family_name, binding.dimensions, labels=labels)
+        )
+        if run is None:
+            assert self._database is not None
+            run = partial(self._database.run, name, statement)
+        return kind(
+            name,
+            statement,
+            binding=binding,
+            family=family,
+            target=target,
+            run=run,
+            results=self._results,
+            changes=self._changes,
+            rollup=self._rollup(statement) if statement.relation and kind is Query else None,
             auditor=self._auditor,
-            audits=self._audits,
+            # An audit of a private answer would be paid for, and know no more than noise.
+            audits=self._audits if kind is Query else 0.0,
             distrust=self._distrust,
+            **more,
         )
 
     def ask(
@@ -176,6 +270,7 @@ class Answers(Closing):
         *,
         exact: bool = False,
         tolerance: Tolerance | float | None = None,
+        tenant: str | None = None,
         **parameters: Any,
     ) -> Answer:
         """Answer a query.
@@ -188,6 +283,9 @@ class Answers(Closing):
             Whether the database has to answer. False by default.
         tolerance
             In place of the one it was registered with.
+        tenant
+            For whom it is asked, as you have made sure of. None (the default) for nobody in
+            particular, who may ask what is for all.
         parameters
             Values of all its parameters.
 
@@ -195,10 +293,16 @@ class Answers(Closing):
         ------
         QueryError
             If there is no such query or parameter, or a value is of another type.
+        AccessError
+            If the tenant may not ask it.
+        BudgetError
+            If the tenant's privacy budget does not suffice.
         SourceError
             If the database does not answer.
         """
-        return self.query(name).ask(parameters, exact=exact, tolerance=Tolerance.of(tolerance))
+        return self.query(name, tenant).ask(
+            parameters, exact=exact, tolerance=Tolerance.of(tolerance)
+        )
 
     def ask_many(
         self,
@@ -206,6 +310,7 @@ class Answers(Closing):
         /,
         *,
         tolerance: Tolerance | float | None = None,
+        tenant: str | None = None,
         **parameters: ArrayLike,
     ) -> AnswerColumns:
         """Answer one query for many values of its parameters.
@@ -219,6 +324,8 @@ class Answers(Closing):
             Of the query.
         tolerance
             In place of the one it was registered with.
+        tenant
+            For whom, as by `ask`.
         parameters
             For each parameter an array, or one value for all.
 
@@ -229,21 +336,225 @@ class Answers(Closing):
         SourceError
             If the database does not answer.
         """
-        return self.query(name).ask_many(parameters, tolerance=Tolerance.of(tolerance))
+        return self.query(name, tenant).ask_many(parameters, tolerance=Tolerance.of(tolerance))
 
-    def query(self, name: str) -> Query:
-        """Return a registered query."""
+    def learn(
+        self, names: Sequence[str] | None = None, *, models: Sequence[str] | None = None
+    ) -> list[Selection]:
+        """Learn from all that has been executed, now and here.
+
+        Parameters
+        ----------
+        names
+            Of queries. By default all that have a tolerance.
+        models
+            Kinds of models that may be used, such as ``["cube", "gbm"]``. By default all that are
+            installed.
+
+        Returns
+        -------
+        list of Selection
+            Of each query, how all models did on the newest of its executed queries, and which of
+            them answers from now on.
+
+        Raises
+        ------
+        QueryError
+            If there is no such query.
+        ConfigurationError
+            If there is no such kind of model.
+        MissingExtraError
+            If what fits it is not installed.
+        """
+        for name in names or ():
+            self._known(name)
+        return self._learner.learn(names, models)
+
+    def sql(
+        self,
+        text: str,
+        *,
+        exact: bool = False,
+        tolerance: Tolerance | float | None = None,
+        tenant: str | None = None,
+    ) -> Answer:
+        """Answer a statement with values in it, which has to be a registered one but for these.
+
+        It may differ in the order of its conditions, ``BETWEEN`` or ``>=`` and ``<=``, the sides
+        of comparisons, aliases, upper and lower case, spaces and comments. Reading a text takes
+        about a millisecond; texts that were read are remembered.
+
+        Parameters
+        ----------
+        text
+            The statement.
+        exact
+            Whether the database has to answer. False by default.
+        tolerance
+            In place of the one that the query was registered with.
+        tenant
+            For whom, as by `ask`.
+
+        Raises
+        ------
+        QueryError
+            If no registered query is the same: nothing else is ever executed.
+        SourceError
+            If the database does not answer.
+
+        Examples
+        --------
+        >>> from sqlalchemy import StaticPool, create_engine, text
+        >>> engine = create_engine("sqlite://", poolclass=StaticPool)
+        >>> with engine.begin() as connection:
+        ...     _ = connection.execute(text("CREATE TABLE flights (month INTEGER, delay REAL)"))
+        >>> answers = Answers(engine)
+        >>> answers.register("n", "SELECT count(*) FROM flights WHERE month = :m", {"m": int})
+        >>> answers.sql("select count(*) from flights as f where 7 = f.month").value
+        0
+        >>> answers.sql("SELECT count(*) FROM flights")
+        Traceback (most recent call last):
+        augury.errors.QueryError: no registered query is this one, with values of its types for ...
+        """
+        found = self._texts.get(text)
+        if found is None:
+            if self._matching is None:
+                raise QueryError("no query that is SQL is registered")
+            check_instance("text", text, str)
+            found = self._matching.find(text)
+            self._texts.set(text, found)
+        name, values = found
+        return self.ask(name, exact=exact, tolerance=tolerance, tenant=tenant, **values)
+
+    def plan(
+        self,
+        name: str,
+        /,
+        *,
+        tolerance: Tolerance | float | None = None,
+        tenant: str | None = None,
+        **parameters: Any,
+    ) -> Plan:
+        """Return what `ask` would do now: each way to an answer, its cost and why it is taken.
+
+        The query is not executed; at most the database is asked, once, whether a column holds
+        whole numbers (see `augury.answers.rollup`).
+
+        Parameters
+        ----------
+        name
+            Of the query.
+        tolerance
+            In place of the one it was registered with.
+        tenant
+            For whom, as by `ask`.
+        parameters
+            Values of all its parameters.
+
+        Raises
+        ------
+        QueryError
+            If there is no such query or parameter, or a value is of another type.
+        """
+        return self.query(name, tenant).plan(parameters, tolerance=Tolerance.of(tolerance))
+
+    def changed(self, table: str, rows: int | None = None) -> int:
+        """Tell that a table has changed, and return how many queries read it.
+
+        What was kept or inferred before is not served any more. If at most so many rows were
+        inserted, deleted or changed, counts of a single table are still known within that many:
+        they are served, with their interval that much wider to either side, as long as that is
+        within the tolerance. Reports add up. In `Tiers`, all processes follow; but the number of
+        rows each process has to be told.
+
+        Parameters
+        ----------
+        table
+            Its name, with or without the schema. Tables behind a view are not known: name the
+            view, too.
+        rows
+            How many rows have changed at most. None (the default) if nobody knows.
+
+        Raises
+        ------
+        ConfigurationError
+            If `rows` is no number of rows.
+        InvalidationError
+            If other processes may not have heard of it.
+
+        Examples
+        --------
+        >>> from sqlalchemy import StaticPool, create_engine, text
+        >>> engine = create_engine("sqlite://", poolclass=StaticPool)
+        >>> with engine.begin() as connection:
+        ...     _ = connection.execute(text("CREATE TABLE flights (month INTEGER)"))
+        ...     _ = connection.execute(text("INSERT INTO flights VALUES (1), (1), (2)"))
+        >>> answers = Answers(engine)
+        >>> answers.register(
+        ...     "n", "SELECT count(*) FROM flights WHERE month = :m", {"m": int}, tolerance=2
+        ... )
+        >>> answers.ask("n", m=1).value
+        2
+        >>> answers.changed("flights", rows=1)
+        1
+        >>> answer = answers.ask("n", m=1)
+        >>> answer.low, answer.high, answer.origin
+        (1, 3, 'cache')
+        >>> answers.changed("flights")
+        1
+        >>> answers.ask("n", m=1).origin
+        'database'
+        """
+        self._changes.report(table, rows)
+        read = [q for q in self._queries.values() if _reads(q.statement.tables, table)]
+        if rows is None:
+            for query in read:
+                query.model = query.counts = None
+                query.family.log.forget(before=time.time())
+        if rows != 0:
+            self._results.drop([tag_of(table, rows=rows is not None)])
+        return len(read)
+
+    def query(self, name: str, tenant: str | None = None) -> Query:
+        """Return a registered query, as it answers a tenant."""
+        return self._known(name).query(tenant)
+
+    def _known(self, name: str) -> Access:
         try:
-            return self._queries[name]
-        except KeyError:
-            known = ", ".join(sorted(self._queries)) or "none"
-            raise QueryError(f"no query {name!r} is registered; there are: {known}") from None
+            return self._access[name]
+        except (KeyError, TypeError):
+            known = ", ".join(sorted(self._access)) or "none"
+            raise QueryError(
+                f"no query {reprlib.repr(name)} is registered; there are: {known}"
+            ) from None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the audits of all answers so far are done; return whether they are.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait at most. None (the default): as long as it takes.
+        """
+        return self._auditor.wait(timeout)
 
     def close(self) -> None:
         """End the threads, and close the connections that it has made itself."""
+        self._learner.close()
         self._auditor.close()
         if self._database is not None:
             self._database.close()
+
+    def _rollup(self, statement: Statement) -> Rollup:
+        """Return the index of what is kept of statements that choose among the same rows."""
+        known = self._rollups.get(statement.relation)
+        if known is None:
+            database, source = self._database, statement.source
+            assert database is not None
+            known = self._rollups[statement.relation] = Rollup(
+                lambda column: database.is_whole(column, source)
+            )
+        return known
 
     def _distrust(self, query: Query, model: Model) -> None:
         """Switch off models whose answers audits have found wrong, and forget what they know."""
@@ -256,12 +567,10 @@ class Answers(Closing):
         )
         for each in self._queries.values():
             if each is query or each.statement.tables & tables:
-                each.model = None
+                each.model = each.counts = None
                 each.family.log.forget(before=model.time if since is None else since)
 
-    def _of_statement(
-        self, name: str, sql: str, types: Mapping[str, Parameter]
-    ) -> tuple[Statement, Any]:
+    def _of_statement(self, name: str, sql: str, types: Mapping[str, Parameter]) -> Statement:
         database = self._database
         if database is None:
             raise ConfigurationError(f"query {name!r} is SQL: give Answers a database")
@@ -278,12 +587,16 @@ class Answers(Closing):
                     f"query {name!r}: parameter {each!r} is {'a' if kind.several else 'no'} list, "
                     f"but {'not ' if kind.several else ''}compared as one, by IN :{each}"
                 )
-        return statement, lambda values: database.run(name, statement, values)
+        return statement
+
+
+def _reads(tables: Iterable[str], table: str) -> bool:
+    return any(same_table(each, table) for each in tables)
 
 
 def _of_function(
     name: str, function: Callable[..., Any], types: Mapping[str, Parameter]
-) -> tuple[Statement, Any]:
+) -> tuple[Statement, Run]:
     from time import perf_counter
 
     if not callable(function):
@@ -297,7 +610,6 @@ def _of_function(
     parameters = frozenset(types)
     statement = Statement(
         text="",
-        constants={},
         parameters=parameters,
         several=tuple(sorted(each for each, kind in types.items() if kind.several)),
         tables=frozenset(),
@@ -306,7 +618,6 @@ def _of_function(
         groups=(),
         conditions=(),
         family=f"function {name}",
-        fetched=("value",),
     )
     return statement, run
 
@@ -314,9 +625,9 @@ def _of_function(
 def _target(statement: Statement, *, labels: bool) -> Target:
     column = statement.column
     if statement.kind == "value":
-        return Target("label" if labels else "value", "value")
+        return Target(LABEL, LABEL) if labels else Target(VALUE, VALUE)
     if statement.kind == "count":
-        return Target("count", "rows" if column == "*" else f"count:{column}")
+        return Target("count", ROWS if column == "*" else f"count:{column}")
     if statement.kind == "sum":
         return Target("sum", f"sum:{column}")
     return Target("avg", f"sum:{column}", f"count:{column}")

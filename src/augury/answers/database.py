@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from augury.closing import Closing
 from augury.errors import ConfigurationError, MissingExtraError, SourceError
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Engine, TextClause
+    from sqlalchemy import URL, Connection, Engine, TextClause
 
 
 class Database(Closing):
@@ -20,9 +21,10 @@ class Database(Closing):
     Parameters
     ----------
     address
-        A URL, of which it makes an engine of its own whose connections only read, where the
-        database has such a thing (PostgreSQL and SQLite); or an ``Engine``, which stays yours to
-        close, and to restrict.
+        A URL, of which it makes an engine of its own; or an ``Engine``, which stays yours to
+        close. Statements only read: PostgreSQL, SQLite and DuckDB enforce it, and of other
+        databases give an engine whose user may do no more. (Of DuckDB give an engine, too, and of
+        SQLite in memory one for all threads is not restricted.)
     timeout
         Seconds that a statement may take; for URLs. By default as the server says.
 
@@ -76,8 +78,8 @@ class Database(Closing):
         clause = self._clause(statement)
         started = perf_counter()
         try:
-            with self._engine.connect() as connection:
-                found = connection.execute(clause, {**values, **statement.constants})
+            with self._engine.connect() as connection, self._reading(connection):
+                found = connection.execute(clause, dict(values))
                 rows = [tuple(row) for row in found]
         except SQLAlchemyError as error:
             told = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
@@ -85,6 +87,45 @@ class Database(Closing):
                 f"the database did not answer query {name!r}: {told.splitlines()[0]}"
             ) from error
         return rows, perf_counter() - started
+
+    def is_whole(self, column: str, source: str) -> bool:
+        """Return whether a column holds whole numbers only; both as they stand in a statement."""
+        from sqlalchemy import text
+        from sqlalchemy.exc import SQLAlchemyError
+
+        sql = f"SELECT 1 {source} WHERE {column} <> ROUND({column}) LIMIT 1".replace(":", "\\:")
+        try:
+            with self._engine.connect() as connection, self._reading(connection):
+                return connection.execute(text(sql)).first() is None
+        except SQLAlchemyError:
+            return False  # it holds no numbers, or the database has no such way to say it
+
+    @contextmanager
+    def _reading(self, connection: Connection) -> Iterator[None]:
+        """Let a connection of an engine that is not its own do nothing but read, for a while."""
+        from sqlalchemy import StaticPool
+
+        if self._own or isinstance(self._engine.pool, StaticPool):
+            yield  # those of its own only read; and one for all threads is not to be restricted
+        elif self.dialect == "postgresql":
+            options: dict[str, Any] = {"postgresql_readonly": True}
+            if getattr(connection.connection.dbapi_connection, "autocommit", False):
+                options["isolation_level"] = "READ COMMITTED"  # or there is no transaction
+            connection.execution_options(**options)
+            yield
+        elif self.dialect == "sqlite":
+            was = connection.exec_driver_sql("PRAGMA query_only").scalar()
+            connection.exec_driver_sql("PRAGMA query_only = on")
+            try:
+                yield
+            finally:
+                connection.exec_driver_sql(f"PRAGMA query_only = {was}")
+        elif self.dialect == "duckdb":
+            connection.exec_driver_sql("ROLLBACK")
+            connection.exec_driver_sql("BEGIN TRANSACTION READ ONLY")
+            yield
+        else:
+            yield
 
     def _clause(self, statement: Statement) -> TextClause:
         clause = self._texts.get(statement.text)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from augury.answers.region import Box, Dimension, boxes_array
 
 Measures: TypeAlias = Mapping[str, float]
-"""What a query returned, by name: ``rows``, ``count:x``, ``sum:x``, or ``value:…`` of what does not
-add up. NaN stands for NULL."""
+"""What a query returned, by name: ``rows``, ``count:x``, ``sum:x``, or of what does not add up
+``value`` or ``label``. NaN stands for NULL."""
 
 
 @dataclass(frozen=True, eq=False)

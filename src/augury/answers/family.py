@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
-from augury.answers.examples import ExampleLog, Examples
+from augury.answers.examples import ExampleLog, Examples, Measures
 from augury.answers.region import Dimension, Region, Vocabulary, points_of
 from augury.answers.result import Result
+from augury.answers.target import LABEL, VALUE
 
 
 class Family:
@@ -18,22 +21,34 @@ class Family:
         Equal for all queries of it; see `augury.answers.statement.Statement.family`.
     dimensions
         Of the space in which they choose.
+    labels
+        Whether they answer with labels. False by default.
     """
 
-    def __init__(self, name: str, dimensions: Sequence[Dimension]) -> None:
+    def __init__(self, name: str, dimensions: Sequence[Dimension], *, labels: bool = False) -> None:
         self.name = name
+        self.labels = labels
         self.dimensions = tuple(dimensions)
         self.vocabulary = Vocabulary(dimensions)
         self.log = ExampleLog(dimensions)
 
     def note(self, region: Region, groups: Sequence[int], result: Result) -> None:
         """Learn from what the database returned."""
-        for found, parts in zip(result.groups, result.parts, strict=True):
-            if None in found:
-                continue  # of rows that no query that names a value can choose
-            boxes = self.vocabulary.boxes(points_of(region, groups, found), new=True)
-            if parts and boxes is not None and len(boxes) == 1:
-                self.log.note(boxes[0], parts, result.time)
+        for found, value, parts in zip(result.groups, result.values, result.parts, strict=True):
+            measures = parts or self.measures(value)
+            point = points_of(self.dimensions, region, groups, found)
+            boxes = self.vocabulary.boxes(point, new=True) if point is not None else None
+            if measures and boxes is not None and len(boxes) == 1:
+                self.log.note(boxes[0], measures, result.time)
+
+    def measures(self, value: Any) -> Measures:
+        """Return what is learned of an answer that does not add up: a number, or a label's."""
+        if self.labels:
+            known = isinstance(value, str | int | float)
+            return {LABEL: float(self.vocabulary.label_number(value))} if known else {}
+        if value is None:
+            return {VALUE: math.nan}
+        return {VALUE: float(value)} if isinstance(value, int | float) else {}
 
     def examples(self) -> Examples:
         """Return the executed queries, from the oldest."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from augury.answers.calibration import Calibration
 from augury.answers.fits import Estimator
-from augury.answers.region import Box
+from augury.answers.region import Box, Vocabulary
 from augury.answers.target import Target
 from augury.answers.watch import Watch
 
@@ -20,6 +20,9 @@ class Model:
     target: Target
     estimator: Estimator
     calibration: Calibration
+    vocabulary: Vocabulary
+    """The numbers that it knows categories by: as they were when it was fitted, maybe by another
+    process."""
     watch: Watch
     """What audits have found of it."""
     time: float

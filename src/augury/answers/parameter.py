@@ -92,20 +92,20 @@ class Parameter:
         if not self.several:
             return self._checked(name, given)
         if not isinstance(given, list | tuple | set | frozenset):
-            raise QueryError(f"parameter {name} must be a list, not {reprlib.repr(given)}")
+            raise QueryError(f"parameter {name} must be a list, not {_shown(given)}")
         if not given:
             raise QueryError(f"parameter {name} must not be empty")
         return sorted({self._checked(name, each) for each in given})
 
     def _checked(self, name: str, given: Any) -> Any:
         if not self._fits(given):
-            raise QueryError(f"parameter {name} must be {_A[self.kind]}, not {reprlib.repr(given)}")
+            raise QueryError(f"parameter {name} must be {_A[self.kind]}, not {_shown(given)}")
         if self.values is not None and given not in self.values:
-            raise QueryError(f"parameter {name} has no value {reprlib.repr(given)}")
+            raise QueryError(f"parameter {name} has no value {_shown(given)}")
         if self.least is not None and given < self.least:
-            raise QueryError(f"parameter {name} must be at least {self.least}, not {given}")
+            raise QueryError(f"parameter {name} must be at least {self.least}, not {_shown(given)}")
         if self.most is not None and given > self.most:
-            raise QueryError(f"parameter {name} must be at most {self.most}, not {given}")
+            raise QueryError(f"parameter {name} must be at most {self.most}, not {_shown(given)}")
         return given
 
     def _fits(self, given: Any) -> bool:
@@ -115,8 +115,25 @@ class Parameter:
         if self.kind is int:
             return kind is int and abs(given) < 2**53
         if self.kind is str:
-            return kind is str and "\0" not in given
+            # Databases take no NUL, and no half of a surrogate pair can be sent to one.
+            return kind is str and "\0" not in given and (given.isascii() or _encodes(given))
         return kind is self.kind
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(given: Any) -> str:
+    """Return a value as errors show it: short, and in one line."""
+    try:
+        return " ".join(reprlib.repr(given).split())
+    except ValueError:  # an integer of so many digits that Python does not print it
+        return "one of thousands of digits"
 
 
 _A = {

@@ -9,10 +9,12 @@ regions, however they were written.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -42,6 +44,8 @@ class Dimension:
 class Vocabulary:
     """Numbers the values of a family's categories, a dimension each, from 0 as they come.
 
+    And the labels that its queries answer with. Safe to share among threads.
+
     Examples
     --------
     >>> vocabulary = Vocabulary([Dimension("origin", ordered=False)])
@@ -56,11 +60,36 @@ class Vocabulary:
         self._ordered = tuple(dimension.ordered for dimension in dimensions)
         self.values: tuple[dict[Any, int], ...] = tuple({} for _ in dimensions)
         """Of each dimension, the number of each value; empty if it is ordered."""
+        self.labels: dict[Any, int] = {}
+        """The number of each label that was an answer."""
+        self._lock = threading.Lock()
+
+    def copy(self) -> Vocabulary:
+        """Return what is known by now, to which nothing will be added."""
+        copied = Vocabulary(self.dimensions)
+        with self._lock:
+            copied.values = tuple(dict(values) for values in self.values)
+            copied.labels = dict(self.labels)
+        return copied
 
     def number(self, dimension: int, value: Any) -> int:
         """Return a value's number, a new one if it has none."""
-        values = self.values[dimension]
-        return values.setdefault(value, len(values))
+        return self._numbered(self.values[dimension], value)
+
+    def label_number(self, label: Any) -> int:
+        """Return a label's number, a new one if it has none."""
+        return self._numbered(self.labels, label)
+
+    def label(self, number: float) -> Any:
+        """Return the label of a number."""
+        return next(islice(self.labels, int(number), None))
+
+    def _numbered(self, numbers: dict[Any, int], value: Any) -> int:
+        known = numbers.get(value)
+        if known is None:
+            with self._lock:
+                known = numbers.setdefault(value, len(numbers))
+        return known
 
     def known(self, dimension: int, value: Any) -> int | None:
         """Return a value's number, if it has one."""
@@ -117,9 +146,7 @@ class Binding:
         parameters: Mapping[str, Parameter],
     ) -> None:
         columns = sorted({condition.column for condition in conditions} | set(groups))
-        self.dimensions = tuple(
-            _dimension(column, conditions, groups, parameters) for column in columns
-        )
+        self.dimensions = tuple(_dimension(column, conditions, parameters) for column in columns)
         """What regions have sides of, in their order."""
         self.conditions = tuple(conditions)
         """What chooses."""
@@ -142,7 +169,6 @@ class Binding:
 def _dimension(
     column: str,
     conditions: Sequence[Condition],
-    groups: Sequence[str],
     parameters: Mapping[str, Parameter],
 ) -> Dimension:
     those = [each for each in conditions if each.column == column]
@@ -152,7 +178,7 @@ def _dimension(
             f"parameters compared with {column} are of several types: "
             f"{', '.join(sorted(kind.__name__ for kind in kinds))}"
         )
-    ordered = bool(those) and column not in groups and parameters[those[0].parameter].ordered
+    ordered = bool(those) and parameters[those[0].parameter].ordered
     if not ordered and any(each.operator not in ("=", "in") for each in those):
         raise ConfigurationError(
             f"{column} is compared by more and less, and so its parameters must be numbers or dates"
@@ -208,9 +234,22 @@ def boxes_array(boxes: Sequence[Box], dimensions: int) -> NDArray[np.float64]:
     return np.array(boxes, np.float64).reshape(len(boxes), dimensions, 2)
 
 
-def points_of(region: Region, groups: Sequence[int], found: Sequence[Any]) -> Region:
-    """Return the region of one group: where the sides that stand for each value have this one."""
+def points_of(
+    dimensions: Sequence[Dimension], region: Region, groups: Sequence[int], found: Sequence[Any]
+) -> Region | None:
+    """Return the region of one group: the sides of the columns by which it groups have its value.
+
+    None if a value is NULL, which no comparison chooses, or of another type than the column's
+    parameters.
+    """
     sides = list(region)
     for place, value in zip(groups, found, strict=True):
-        sides[place] = (value,)
+        if value is None:
+            return None
+        if not dimensions[place].ordered:
+            sides[place] = (value,)
+        elif isinstance(value, int | float | date):
+            sides[place] = (number_of(value), number_of(value))
+        else:
+            return None
     return tuple(sides)

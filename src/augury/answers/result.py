@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from augury.answers.statement import COUNT, ROWS, SUM, Statement
 from augury.errors import OutputError
@@ -34,28 +35,46 @@ def read_result(
     OutputError
         If a statement that does not group returned another number of rows than one.
     """
-    by = len(statement.groups)
+    by = statement.places
     if not by and len(rows) > 1:
         raise OutputError(f"query {name!r} returned {len(rows):,} rows, and an answer is one value")
-    values = tuple(_plain(row[by]) for row in rows) if rows or by else (None,)
+    if not by and not rows:
+        return Result(((),), (None,), ({},), time)
     return Result(
-        tuple(tuple(_plain(each) for each in row[:by]) for row in rows) if by else ((),),
-        values,
-        tuple(_parts(statement, row[by + 1 :]) for row in rows),
+        tuple(tuple(plain(row[place]) for place in by) for row in rows),
+        tuple(plain(row[statement.place]) for row in rows),
+        tuple(_parts(statement, row) for row in rows),
         time,
     )
 
 
-def _parts(statement: Statement, fetched: Sequence[Any]) -> dict[str, float]:
-    names = {ROWS: "rows", COUNT: f"count:{statement.column}", SUM: f"sum:{statement.column}"}
-    return {
-        names[name]: 0.0 if value is None else float(value)
-        for name, value in zip(statement.fetched[1:], fetched, strict=True)
-    }
+def _parts(statement: Statement, row: Sequence[Any]) -> dict[str, float]:
+    """Return what a row says of measures."""
+    column = statement.column
+    if statement.kind == "value":
+        return {}
+    value = row[statement.place]
+    if statement.kind == "count" and column == "*":
+        return {"rows": float(value)}
+    fetched = len(statement.fetched) - 1
+    also = dict(zip(statement.fetched[1:], row[len(row) - fetched :], strict=True))
+    rows = float(also[ROWS])
+    if statement.kind == "count":
+        return {"rows": rows, f"count:{column}": float(value)}
+    count = float(also[COUNT])
+    try:
+        total = 0.0 if value is None else float(value)
+        if statement.kind == "avg":
+            total = float(also[SUM] or 0.0) if SUM in also else total * count
+    except TypeError:  # such as a mean of intervals of time
+        return {"rows": rows, f"count:{column}": count}
+    return {"rows": rows, f"count:{column}": count, f"sum:{column}": total}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a database's number as Python's own."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return float(value) if hasattr(value, "__float__") else value

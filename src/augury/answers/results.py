@@ -19,6 +19,9 @@ Key: TypeAlias = tuple[Any, ...]
 class Results(ABC):
     """Results of queries, by key. However many ask for one at once, there is one load."""
 
+    shared: bool
+    """Whether other processes may share them."""
+
     @abstractmethod
     def get(self, key: Key) -> Result | None:
         """Return a result, if it is there."""
@@ -28,12 +31,24 @@ class Results(ABC):
         """Return a result, from the database if it is not there."""
 
     @abstractmethod
-    def put(self, key: Key, result: Result, tags: Sequence[str]) -> None:
-        """Keep a result, in place of an older one."""
+    def refresh(self, key: Key, loader: Callable[[], Result], tags: Sequence[str]) -> Result:
+        """Return a result from the database, and keep it in place of an older one."""
+
+    @abstractmethod
+    def drop(self, tags: Sequence[str]) -> None:
+        """Drop what was kept with one of these tags, for whoever shares it.
+
+        Raises
+        ------
+        InvalidationError
+            If that may not have reached everything.
+        """
 
 
 class InCache(Results):
     """In a `Cache`."""
+
+    shared = False
 
     def __init__(self, cache: Cache[Any, Any]) -> None:
         self._cache = cache
@@ -48,13 +63,20 @@ class InCache(Results):
         held: Result = self._cache.get_or_load(key, lambda _: loader())
         return held
 
-    def put(self, key: Key, result: Result, tags: Sequence[str]) -> None:  # noqa: ARG002
-        """Keep a result, in place of an older one."""
+    def refresh(self, key: Key, loader: Callable[[], Result], tags: Sequence[str]) -> Result:  # noqa: ARG002
+        """Return a result from the database, and keep it in place of an older one."""
+        result = loader()
         self._cache.set(key, result)
+        return result
+
+    def drop(self, tags: Sequence[str]) -> None:
+        """Do nothing: what was dropped is of an older generation, and so has other keys."""
 
 
 class InTiers(Results):
     """In `Tiers`, which other processes may share, as MessagePack."""
+
+    shared = True
 
     def __init__(self, tiers: Tiers[Any, Any]) -> None:
         self._tiers = tiers
@@ -69,9 +91,22 @@ class InTiers(Results):
         result = _decoded(held)
         return loader() if result is None else result
 
-    def put(self, key: Key, result: Result, tags: Sequence[str]) -> None:
-        """Keep a result, in place of an older one."""
-        self._tiers.set(key, msgspec.msgpack.encode(result), tags=tags)
+    def refresh(self, key: Key, loader: Callable[[], Result], tags: Sequence[str]) -> Result:
+        """Return a result from the database, and keep it in place of an older one."""
+        loaded: list[Result] = []
+
+        def load(_: Key) -> bytes:
+            loaded.append(loader())
+            return msgspec.msgpack.encode(loaded[0])
+
+        # Kept as a load is, so that a tag that is dropped meanwhile drops it.
+        self._tiers.delete(key)
+        self._tiers.get_or_load(key, load, tags=tags)
+        return loaded[0] if loaded else loader()
+
+    def drop(self, tags: Sequence[str]) -> None:
+        """Drop what was kept with one of these tags, in all processes."""
+        self._tiers.invalidate_tag(*tags)
 
 
 def _decoded(held: Any) -> Result | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ DIALECTS = {"postgresql": "postgres", "mssql": "tsql"}
 ROWS = "augury_rows"
 COUNT = "augury_count"
 SUM = "augury_sum"
+
+_PRECISE = {"postgres", "sqlite", "duckdb"}
+"""Databases whose averages are as precise as their sums."""
+
+_ADDING = {"kind", "expressions", "from_", "joins", "where", "group", "order"}
+"""Parts of a SELECT that leave its aggregates such as add up over disjoint regions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +42,12 @@ class Statement:
 
     text: str
     """What is executed: the statement, and in the same scan what it is made of."""
-    constants: Mapping[str, str]
-    """Texts in it that have become parameters, so that a colon in them is no parameter."""
     parameters: frozenset[str]
     """Names of its parameters."""
     several: tuple[str, ...]
     """Those of them that take a list, as in ``IN :carriers``."""
     tables: frozenset[str]
-    """Tables that it reads."""
+    """Tables that it names, in lower case, with the schema where it says so."""
     kind: str
     """``count``, ``sum`` or ``avg``, which add up over disjoint regions; else ``value``."""
     column: str
@@ -53,8 +58,18 @@ class Statement:
     """What the parameters choose, if `kind` is one that adds up; else empty."""
     family: str
     """Equal for statements that choose among the same rows by the same columns."""
-    fetched: tuple[str, ...] = field(default=())
-    """Names of the columns of the result, after those of the groups."""
+    relation: str = ""
+    """Equal for statements that choose among the same rows; empty of a ``value``."""
+    source: str = ""
+    """What it selects from, with its joins; empty of a ``value``."""
+    single: bool = False
+    """Whether it reads one table, each row of it once, and adds up."""
+    fetched: tuple[str, ...] = field(default=("value",))
+    """Names of what is selected: of the groups none, ``value``, and what else was added."""
+    places: tuple[int, ...] = ()
+    """Where in a row the values of the groups are."""
+    place: int = 0
+    """Where in a row the value is."""
 
 
 def read_statement(sql: str, dialect: str) -> Statement:
@@ -70,7 +85,7 @@ def read_statement(sql: str, dialect: str) -> Statement:
     Raises
     ------
     ConfigurationError
-        If it is no single SELECT, or would write.
+        If it is no single SELECT, or would do more than read.
     MissingExtraError
         If sqlglot is not installed.
 
@@ -82,11 +97,21 @@ def read_statement(sql: str, dialect: str) -> Statement:
     >>> statement.kind, statement.column, statement.conditions[1]
     ('avg', 'delay', Condition(column='month', operator='>=', parameter='first'))
     """
+    tree, name = parse(sql, dialect)
+    from augury.answers.refusals import check_parameters
+
+    check_parameters(tree)
+    return _Reading(tree, name).statement()
+
+
+def parse(sql: str, dialect: str) -> tuple[exp.Select, str]:
+    """Return a SELECT that only reads as a tree, and sqlglot's name of the dialect."""
     try:
         import sqlglot
         from sqlglot import exp
     except ModuleNotFoundError:
         raise MissingExtraError("sqlglot", "answers") from None
+    from augury.answers.refusals import check_reads_only
 
     name = DIALECTS.get(dialect, dialect)
     try:
@@ -96,31 +121,25 @@ def read_statement(sql: str, dialect: str) -> Statement:
         raise ConfigurationError(
             f"the statement cannot be read: {first.get('description', error)}"
         ) from None
-    except (sqlglot.errors.SqlglotError, ValueError) as error:  # as of an unknown dialect
+    except (sqlglot.errors.SqlglotError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"the statement cannot be read: {error}") from None
-    if len(trees) != 1 or not isinstance(trees[0], exp.Select):
+    trees = [tree for tree in trees if tree is not None and not isinstance(tree, exp.Semicolon)]
+    if len(trees) != 1 or not isinstance(trees[0], exp.Select) or "\0" in sql:
         raise ConfigurationError("only one SELECT can be registered, and nothing that writes")
-    tree = trees[0]
-    _check_reads_only(tree)
-    return _Reading(tree, name).statement()
+    check_reads_only(trees[0])
+    return trees[0], name
 
 
-def _check_reads_only(tree: exp.Select) -> None:
+def executable(tree: exp.Select, dialect: str) -> str:
+    """Return the text of a tree for SQLAlchemy, by sqlglot's name of the dialect."""
     from sqlglot import exp
 
-    writing = (
-        *(exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.Alter),
-        *(exp.Command, exp.Into, exp.Lock),
-    )
-    found = tree.find(*writing)
-    if found is not None:
-        raise ConfigurationError(
-            f"the statement would write or lock ({found.key.upper()}): only a SELECT that reads "
-            "can be registered"
-        )
-    for unnamed in tree.find_all(exp.Placeholder, exp.Parameter):
-        if not (isinstance(unnamed, exp.Placeholder) and unnamed.name.isidentifier()):
-            raise ConfigurationError("parameters have names, as in WHERE month = :month")
+    def marked(node: exp.Expression) -> exp.Expression:
+        return exp.Var(this=f"\0{node.name}\0") if isinstance(node, exp.Placeholder) else node
+
+    text = tree.transform(marked).sql(dialect=dialect, comments=False)
+    # To SQLAlchemy, a colon before a word is a parameter, in texts and names, too.
+    return re.sub(r" ?\0(\w+)\0", r" :\1", text.replace(":", "\\:"))
 
 
 class _Reading:
@@ -128,40 +147,56 @@ class _Reading:
 
     def __init__(self, tree: exp.Select, dialect: str) -> None:
         from sqlglot import exp
-        from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
+
+        from augury.answers.canonical import canonical, conjuncts, listed, only_table
 
         self._dialect = dialect
-        self._tree = normalize_identifiers(tree, dialect=dialect)
-        self._sources = {table.alias_or_name: table for table in tree.find_all(exp.Table)}
-        within = {cte.alias for cte in tree.find_all(exp.CTE)}
-        self._tables = frozenset(
-            table.name for table in self._sources.values() if table.name not in within
-        )
+        self._tree = tree.transform(listed)  # as it is executed
+        self._canonical = canonical(self._tree, dialect)
+        self._only = only_table(self._tree) is not None
+        where = self._canonical.args.get("where")
+        self._conjuncts = tuple(conjuncts(where.this)) if where else ()
+        self._parameters = frozenset(each.name for each in tree.find_all(exp.Placeholder))
 
     def statement(self) -> Statement:
-        from sqlglot import exp
-
-        parameters = frozenset(each.name for each in self._tree.find_all(exp.Placeholder))
-        groups, kind, column = self._selected()
-        conditions, fixed = self._conditions(parameters)
-        if conditions is None:
+        groups, places, place, plain = self._selected()
+        kind, column = self._aggregate(self._canonical.expressions[place].unalias())
+        conditions, fixed = self._conditions()
+        if not plain or conditions is None:
             kind, column = "value", ""
         adds_up = kind != "value"
         fetched = ("value", *self._also(kind, column))
-        text, constants = self._executed(groups, fetched)
-        family = self._family(conditions, fixed, groups) if adds_up else text
+        text = self._executed(place, fetched)
+        source = self._source() if adds_up else ""
+        relation = " | ".join((source, *sorted({self._sql(part) for part in fixed})))
+        relation = relation if source else ""
+        columns = sorted({each.column for each in conditions or ()} | set(groups))
         return Statement(
             text,
-            constants,
-            parameters,
+            self._parameters,
             self._several(),
-            self._tables,
+            self._tables(),
             kind,
             column,
             groups,
             tuple(conditions or ()) if adds_up else (),
-            family,
+            f"{relation} | {', '.join(columns)}" if adds_up else text,
+            relation,
+            source,
+            adds_up and self._only,
             fetched,
+            places,
+            place,
+        )
+
+    def _tables(self) -> frozenset[str]:
+        """Return what may be a table; names of a WITH are, because one may hide a table."""
+        from sqlglot import exp
+
+        return frozenset(
+            ".".join(part.name for part in table.parts).lower()
+            for table in self._tree.find_all(exp.Table)
+            if table.name
         )
 
     def _several(self) -> tuple[str, ...]:
@@ -170,180 +205,127 @@ class _Reading:
         within = (each.args.get("field") for each in self._tree.find_all(exp.In))
         return tuple(sorted(each.name for each in within if isinstance(each, exp.Placeholder)))
 
-    def _selected(self) -> tuple[tuple[str, ...], str, str]:
-        """Return the columns of the groups, and the kind and column of the aggregate."""
+    def _selected(self) -> tuple[tuple[str, ...], tuple[int, ...], int, bool]:
+        """Return groups, their places, the value's, and whether they are plain columns."""
         from sqlglot import exp
 
-        group = self._tree.args.get("group")
-        by = [self._sql(each) for each in group.expressions] if group else []
-        values = [
-            (each, each.unalias())
-            for each in self._tree.expressions
-            if self._sql(each.unalias()) not in by
-        ]
-        chosen = [
-            self._sql(each.unalias())
-            for each in self._tree.expressions
-            if self._sql(each.unalias()) in by
-        ]
-        if len(values) != 1 or isinstance(values[0][1], exp.Star):
+        selected = self._canonical.expressions
+        texts = [self._sql(each.unalias()) for each in selected]
+        aliases = [each.alias for each in selected]
+        group = self._canonical.args.get("group")
+        places: list[int] = []
+        plain = group is None or not any(
+            value for part, value in group.args.items() if part != "expressions"
+        )
+        for each in group.expressions if group else ():
+            text = self._sql(each)
+            if isinstance(each, exp.Literal) and not each.is_string:
+                place = int(each.name) - 1  # GROUP BY 1
+            elif text in texts:
+                place = texts.index(text)
+                # Where a name is a column and another's alias, databases differ.
+                plain = plain and all(alias != text for alias in aliases[:place])
+            else:
+                place = aliases.index(text) if text in aliases else -1
+            if not 0 <= place < len(selected) or place in places:
+                raise ConfigurationError(
+                    "all columns by which a statement groups have to be selected, once"
+                )
+            places.append(place)
+            plain = plain and isinstance(selected[place].unalias(), exp.Column)
+        values = [place for place in range(len(selected)) if place not in places]
+        if len(values) != 1 or selected[values[0]].is_star:
             raise ConfigurationError(
                 "a statement selects one value, and the columns by which it groups"
             )
-        if sorted(chosen) != sorted(by):
-            raise ConfigurationError("all columns by which a statement groups have to be selected")
-        kind, column = self._aggregate(values[0][1])
-        if not all(isinstance(each, exp.Column) for each in (group.expressions if group else ())):
-            kind, column = "value", ""
-        return tuple(chosen), kind, column
+        places.sort()
+        return tuple(texts[place] for place in places), tuple(places), values[0], plain
 
     def _aggregate(self, value: exp.Expression) -> tuple[str, str]:
         from sqlglot import exp
 
         kinds = {exp.Count: "count", exp.Sum: "sum", exp.Avg: "avg"}
         kind = kinds.get(type(value))
-        inside = value.this
-        plain = not any(
-            self._tree.args.get(part)
-            for part in ("having", "distinct", "limit", "offset", "with_", "order", "windows")
-        )
-        if kind is None or not plain or value.expressions or isinstance(inside, exp.Distinct):
+        given = {part for part, each in self._canonical.args.items() if each}
+        if kind is None or not given <= _ADDING or value.expressions:
             return "value", ""
-        if any(inside.find_all(exp.Placeholder, exp.Subquery, exp.Window)):
+        inside = value.this
+        if self._canonical.args.get("kind"):  # SELECT AS STRUCT
+            return "value", ""
+        if isinstance(inside, exp.Distinct | exp.Order | exp.HavingMax | exp.IgnoreNulls):
+            return "value", ""
+        if inside.find(exp.Placeholder, exp.Select, exp.Window, exp.AggFunc):
             return "value", ""
         return kind, "*" if isinstance(inside, exp.Star) else self._sql(inside)
 
-    def _conditions(
-        self, parameters: frozenset[str]
-    ) -> tuple[list[Condition] | None, list[exp.Expression]]:
+    def _conditions(self) -> tuple[list[Condition] | None, list[exp.Expression]]:
         """Return what parameters choose, or None if it is no box; and what is fixed."""
         from sqlglot import exp
 
-        where = self._tree.args.get("where")
         conditions: list[Condition] = []
         fixed: list[exp.Expression] = []
-        for part in _conjuncts(where.this) if where else ():
+        for part in self._conjuncts:
             if not part.find(exp.Placeholder):
                 fixed.append(part)
                 continue
             found = self._compared(part)
-            if not found:
+            if found is None:
                 return None, fixed
-            conditions += found
+            conditions.append(found)
         used = [condition.parameter for condition in conditions]
-        if len(set(used)) < len(used) or set(used) != parameters:
+        if len(set(used)) < len(used) or set(used) != self._parameters:
             return None, fixed  # a parameter elsewhere, as in a join, or twice
         return conditions, fixed
 
-    def _compared(self, part: exp.Expression) -> list[Condition]:
+    def _compared(self, part: exp.Expression) -> Condition | None:
         from sqlglot import exp
 
-        operators: dict[type[exp.Expression], tuple[str, str]] = {
-            exp.EQ: ("=", "="),
-            exp.GTE: (">=", "<="),
-            exp.GT: (">", "<"),
-            exp.LTE: ("<=", ">="),
-            exp.LT: ("<", ">"),
+        operators: dict[type[exp.Expression], str] = {
+            exp.EQ: "=",
+            exp.In: "in",
+            exp.GTE: ">=",
+            exp.GT: ">",
+            exp.LTE: "<=",
+            exp.LT: "<",
         }
-        if isinstance(part, exp.Between) and isinstance(part.this, exp.Column):
-            low, high = part.args["low"], part.args["high"]
-            column = self._sql(part.this)
-            pairs = ((low, ">="), (high, "<="))
-            if part.args.get("symmetric"):
-                return []
-            found = []
-            for each, operator in pairs:
-                if isinstance(each, exp.Placeholder):
-                    found.append(Condition(column, operator, each.name))
-                else:
-                    return []
-            return found
-        if isinstance(part, exp.In) and isinstance(part.this, exp.Column):
-            several = part.args.get("field")
-            if isinstance(several, exp.Placeholder):
-                return [Condition(self._sql(part.this), "in", several.name)]
-            return []
-        both = operators.get(type(part))
-        if both is None:
-            return []
-        left, right = part.this, part.expression
-        if isinstance(left, exp.Column) and isinstance(right, exp.Placeholder):
-            return [Condition(self._sql(left), both[0], right.name)]
-        if isinstance(left, exp.Placeholder) and isinstance(right, exp.Column):
-            return [Condition(self._sql(right), both[1], left.name)]
-        return []
+        operator = operators.get(type(part))
+        if operator is None or not isinstance(part.this, exp.Column):
+            return None
+        other = part.args.get("field") if operator == "in" else part.expression
+        if not isinstance(other, exp.Placeholder):
+            return None
+        return Condition(self._sql(part.this), operator, other.name)
 
     def _also(self, kind: str, column: str) -> tuple[str, ...]:
         """Return names of what is fetched in the same scan, so that answers can be added up."""
-        if kind == "value":
+        if kind == "value" or column == "*":
             return ()
-        return (ROWS,) if column == "*" else (ROWS, COUNT, SUM)
+        if kind == "count":
+            return (ROWS,)  # and no sum: what is counted may be a text
+        return (
+            (ROWS, COUNT, SUM) if kind == "avg" and self._dialect not in _PRECISE else (ROWS, COUNT)
+        )
 
-    def _executed(
-        self, groups: tuple[str, ...], fetched: tuple[str, ...]
-    ) -> tuple[str, dict[str, str]]:
+    def _executed(self, place: int, fetched: Sequence[str]) -> str:
+        """Return the text for SQLAlchemy: what was given, and in the end what else is fetched."""
         from sqlglot import exp
 
         tree = self._tree.copy()
-        by = [each for each in tree.expressions if self._sql(each.unalias()) in groups]
-        value = next(each for each in tree.expressions if each not in by)
-        selected = [each.unalias() for each in by]
-        selected.append(exp.alias_(value.unalias(), "augury_value"))
-        inside = value.unalias().this
+        inside = tree.expressions[place].unalias().this
         made = {
             ROWS: lambda: exp.Count(this=exp.Star()),
             COUNT: lambda: exp.Count(this=inside.copy()),
             SUM: lambda: exp.Sum(this=inside.copy()),
         }
-        selected += [exp.alias_(made[name](), name) for name in fetched[1:]]
-        tree.set("expressions", selected)
-        constants: dict[str, str] = {}
+        for name in fetched[1:]:
+            tree.append("expressions", exp.alias_(made[name](), name))
 
-        def replaced(node: exp.Expression) -> exp.Expression:
-            if isinstance(node, exp.Placeholder):
-                return exp.Var(this=f":{node.name}")
-            if isinstance(node, exp.Literal) and node.is_string and ":" in node.name:
-                name = f"augury_text_{len(constants)}"
-                constants[name] = node.name
-                return exp.Var(this=f":{name}")
-            if isinstance(node, exp.Identifier) and ":" in node.name:
-                raise ConfigurationError(f"a name with a colon, {node.name!r}, cannot be used")
-            return node
+        return executable(tree, self._dialect)
 
-        return tree.transform(replaced).sql(dialect=self._dialect, comments=False), constants
-
-    def _family(
-        self,
-        conditions: list[Condition] | None,
-        fixed: list[exp.Expression],
-        groups: tuple[str, ...],
-    ) -> str:
-        parts = [self._sql(self._tree.args["from_"])] if self._tree.args.get("from_") else []
-        parts += [self._sql(join) for join in self._tree.args.get("joins") or ()]
-        parts += sorted(self._sql(part) for part in fixed)
-        columns = {condition.column for condition in conditions or ()} | set(groups)
-        return " | ".join((*parts, ", ".join(sorted(columns))))
+    def _source(self) -> str:
+        begins = self._canonical.args.get("from_")
+        joins = self._canonical.args.get("joins") or ()
+        return " ".join(self._sql(part) for part in ((begins, *joins) if begins else ()))
 
     def _sql(self, node: exp.Expression) -> str:
-        """Return the canonical text of a part; columns of an only table without its name."""
-        from sqlglot import exp
-
-        node = node.copy()
-        if len(self._sources) == 1:
-            for column in node.find_all(exp.Column):
-                column.set("table", None)
-            for table in node.find_all(exp.Table):
-                table.set("alias", None)
         return str(node.sql(dialect=self._dialect, comments=False))
-
-
-def _conjuncts(condition: exp.Expression) -> Iterator[exp.Expression]:
-    """Yield what all has to hold."""
-    from sqlglot import exp
-
-    condition = condition.unnest()
-    if isinstance(condition, exp.And):
-        yield from _conjuncts(condition.this)
-        yield from _conjuncts(condition.expression)
-    else:
-        yield condition

@@ -14,6 +14,8 @@ SUM = "sum"
 AVG = "avg"
 VALUE = "value"
 LABEL = "label"
+ROWS = "rows"
+"""The measure that says how many rows there are."""
 KINDS = (COUNT, SUM, AVG, VALUE, LABEL)
 
 

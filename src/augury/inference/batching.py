@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import threading
 from collections.abc import Mapping
 from time import monotonic
@@ -13,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augury.closing import AsyncClosing
-from augury.errors import ConfigurationError, OverloadError
+from augury.errors import ConfigurationError, InputError, OutputError, OverloadError
 from augury.forks import renew_in_child
+from augury.inference.adapters import Batch
+from augury.inference.arrays import rows_of
 from augury.inference.lookup import Computed, Form, Found
 from augury.inference.model import CachedModel
 from augury.parameters import check_instance, check_integer
@@ -27,6 +30,9 @@ class Batcher(AsyncClosing):
     the first has waited for `max_wait`; then the model is run on all, in a thread. However many
     tasks and threads ask about equal rows meanwhile, the model sees one. Whoever is cancelled
     leaves the others their answer.
+
+    Rows of one call are answered by the model as it was at one time, unless it changes again and
+    again while they are computed; then each by what it was at some time during the call.
 
     An error of the model is raised by all who asked about a row of its batch, and nothing of it is
     kept. A single row that makes the model fail does not harm the others: such a batch is run again
@@ -78,7 +84,8 @@ class Batcher(AsyncClosing):
         check_integer("max_batch", max_batch)
         check_integer("max_queue", max_queue)
         check_integer("workers", workers)
-        if not isinstance(max_wait, int | float) or not 0 <= max_wait < threading.TIMEOUT_MAX:
+        number = isinstance(max_wait, int | float) and not isinstance(max_wait, bool)
+        if not number or not 0 <= max_wait < threading.TIMEOUT_MAX:
             raise ConfigurationError(f"max_wait must be seconds, zero or more, not {max_wait!r}")
         self._call = model._main
         self._max_batch = max_batch
@@ -102,7 +109,10 @@ class Batcher(AsyncClosing):
         )
 
     async def __call__(self, row: Any) -> Any:
-        """Return the output for one row: an array or tensor, or what can be made an array."""
+        """Return the output for one row: a text, array, tensor, or what can be made an array.
+
+        For models of several inputs, a mapping of their names to the row of each.
+        """
         return _only(await self.many(_alone(row)))
 
     async def many(self, rows: Any) -> Any:
@@ -115,17 +125,19 @@ class Batcher(AsyncClosing):
         ConfigurationError
             If this is closed.
         """
-        while True:
+        given = self._call.copied(rows)
+        for mixed in (False, True):
             if self._call.remote:
-                asked = await asyncio.to_thread(self._ask, rows)
+                asked = await asyncio.to_thread(self._ask, given)
             else:
-                asked = self._ask(rows)
+                asked = self._ask(given)
             for batch in asked.batches:
                 # Cancelling ends this wait only: the future is running, which none can cancel.
                 await asyncio.wrap_future(batch.ended)
-            outputs = asked.outputs()
+            outputs = asked.outputs(mixed)
             if outputs is not None:
                 return self._call.assemble(*outputs)
+        raise _unsteady()
 
     def call(self, row: Any) -> Any:
         """Do in a thread what calling this does in a coroutine."""
@@ -133,13 +145,15 @@ class Batcher(AsyncClosing):
 
     def call_many(self, rows: Any) -> Any:
         """Do in a thread what `many` does in a coroutine."""
-        while True:
-            asked = self._ask(rows)
+        given = self._call.copied(rows)
+        for mixed in (False, True):
+            asked = self._ask(given)
             for batch in asked.batches:
                 batch.ended.result()
-            outputs = asked.outputs()
+            outputs = asked.outputs(mixed)
             if outputs is not None:
                 return self._call.assemble(*outputs)
+        raise _unsteady()
 
     def close(self) -> None:
         """Refuse further rows, and wait until those that were asked about are computed."""
@@ -152,14 +166,14 @@ class Batcher(AsyncClosing):
         """Do what `close` does, in a coroutine."""
         await asyncio.to_thread(self.close)
 
-    def _ask(self, rows: Any) -> _Asked:
+    def _ask(self, given: Batch) -> _Asked:
         """Look rows up, and have those computed that are not there."""
         ended = self._ended
-        found = self._call.find(rows)
+        found = self._call.find(given)
         with self._changed:
             if ended == self._ended or not len(found.missing):
                 return self._queued(found)
-        found = self._call.find(rows)  # the batch that ended meanwhile may have stored them
+        found = self._call.find(given)  # the batch that ended meanwhile may have stored them
         with self._changed:
             return self._queued(found)
 
@@ -274,25 +288,52 @@ class _Asked:
         self._places = places
         self.batches = list(dict.fromkeys(batch for batch, _ in places))
 
-    def outputs(self) -> tuple[NDArray[np.uint8], Form] | None:
-        """Return all outputs, once the batches have ended; None: the model changed meanwhile."""
-        lines, form = [], self._found.form
+    def outputs(self, mixed: bool) -> tuple[NDArray[np.uint8], Form] | None:
+        """Return all outputs, once the batches have ended; None: the model changed meanwhile.
+
+        They may be of the model before and after a change if `mixed`, and only look alike.
+        """
+        found, lines = self._found, []
+        runs: dict[Computed, None] = {}
         for batch, place in self._places:
             outcome = batch.outcomes[place]
             if isinstance(outcome, BaseException):
                 raise outcome
             computed, line = outcome
-            if computed.space != self._found.space:
-                return None
             lines.append(computed.lines[line])
-            form = computed.form
-        assert form is not None
-        return (self._found.filled(np.stack(lines)) if lines else self._found.lines), form
+            runs[computed] = None
+        if not runs:
+            assert found.form is not None
+            return found.lines, found.form
+        form = next(iter(runs)).form
+        alike = all(run.form == form for run in runs) and (not found.hits or found.form == form)
+        alone = len(runs) == 1 and not found.hits
+        if not alike or not (mixed or alone or all(run.space == found.space for run in runs)):
+            return None
+        return found.filled(np.stack(lines)), form
+
+
+def _unsteady() -> OutputError:
+    return OutputError(
+        "the model changed again and again while it computed, and then returned rows of another "
+        "shape or type; ask again"
+    )
 
 
 def _alone(row: Any) -> Any:
     """Return one row as rows."""
-    return row[None] if hasattr(row, "__array__") else np.asarray(row)[None]
+    if isinstance(row, str):
+        return [row]
+    if isinstance(row, Mapping):
+        return {name: _alone(each) for name, each in row.items()}
+    if not hasattr(row, "__array__"):
+        return rows_of([row], "the row")
+    try:
+        return row[None]
+    except (KeyError, TypeError, ValueError):  # part of a frame
+        raise InputError(
+            f"a {type(row).__name__} is no row; ask many() about a frame of one row instead"
+        ) from None
 
 
 def _only(output: Any) -> Any:
@@ -300,5 +341,9 @@ def _only(output: Any) -> Any:
     if isinstance(output, Mapping):
         return {name: _only(each) for name, each in output.items()}
     if isinstance(output, list | tuple):
-        return type(output)(_only(each) for each in output)
-    return output[0]
+        return getattr(type(output), "_make", type(output))(map(_only, output))
+    if dataclasses.is_dataclass(output) and not isinstance(output, type):
+        names = [field.name for field in dataclasses.fields(output) if field.init]
+        parts = {name: _only(getattr(output, name)) for name in names}
+        return dataclasses.replace(output, **parts)
+    return None if output is None else output[0]

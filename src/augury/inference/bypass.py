@@ -7,7 +7,7 @@ from augury import _native
 _ROWS = 512  # between two decisions, at least
 _REMEMBERED = 1 << 17  # rows that a glance may find again
 _MEMORY = 0.7  # of what was measured before
-_GLANCES = 0.005  # of the model's time, that looking out for repeats may take
+_GLANCES = 0.0025  # of the model's time, that looking out for repeats may take
 _SELDOMEST = 256  # batches from one glance to the next, at most
 
 
@@ -16,9 +16,9 @@ class Bypass:
 
     Looking up costs a digest of each row, a search and a store. Where hits save less than that,
     rows are only glanced at: those that may have been seen before are looked up, the others go to
-    the model, and are not stored. Where even that costs more than half a percent of the model's
-    time, only every second batch is glanced at, then every fourth, and so on. Times are of the
-    clock on the wall: they are compared, never promised.
+    the model, and are not stored. Where even that costs more than a quarter of a percent of the
+    model's time, only every second batch is glanced at, then every fourth, and so on. Times are of
+    the clock on the wall: they are compared, never promised.
     """
 
     def __init__(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from time import perf_counter
 from typing import Any
@@ -15,8 +14,10 @@ from numpy.typing import NDArray
 
 from augury import _native
 from augury.errors import ConfigurationError, InputError, OutputError
+from augury.forks import renew_in_child
 from augury.inference.adapters import Adapter, Batch, Outputs
-from augury.inference.arrays import pack, rounded, unpack, width_of
+from augury.inference.adapters.contract import Leaf
+from augury.inference.arrays import check_outputs, pack, rounded
 from augury.inference.bypass import Bypass
 from augury.inference.lookup import Computed, Form, Found
 from augury.inference.rounding import RoundingError, rounding_error
@@ -48,12 +49,19 @@ class Call:
         self._decimals = decimals
         self._bypass = bypass
         self._pad = pad
-        self._lock = threading.Lock()
+        self.begin_anew()
+        renew_in_child(self)
         self._state: Any = _UNKNOWN  # of the model when it was looked at last
         self._fingerprint = b""
         self._ran_seconds = 0.0
         self._ran_rows = 0
         self._spaces: dict[bytes, tuple[bytes, Form | None]] = {}
+
+    def begin_anew(self) -> None:
+        """In a forked child, where a thread of the parent may have held the locks."""
+        # Held while the cache is read, whose listener may call the model.
+        self._lock = threading.RLock()
+        self._stats.begin_anew()
 
     def forget(self) -> None:
         """Have the model looked at anew."""
@@ -70,13 +78,14 @@ class Call:
         if not len(batch.rows):
             return self._adapter.assemble(self._adapter.run(batch.given, None))
         space, form = self._space(batch.signature)
-        if bypass is not None and not bypass.looks_up:
-            worth = bypass.doorkeeper.screen(batch.rows)
+        glanced = bypass is not None and not bypass.looks_up
+        if bypass is not None and glanced:
+            worth = bypass.doorkeeper.screen(self._keyed(batch, None))
             glance = perf_counter() - started
             if 2 * len(worth) < len(batch.rows):
                 return self._glanced(batch, worth, space, form, glance)
             started = perf_counter()
-        lines, form = self._looked_up(batch, space, form, started)
+        lines, form = self._looked_up(batch, space, form, started, screened=glanced)
         return self.assemble(lines, form)
 
     def error(self, given: Any) -> RoundingError:
@@ -86,17 +95,25 @@ class Call:
             raise InputError("there are no rows to compare answers for")
         own = self._ran(batch, None, len(batch.rows))
         lines, form = self._looked_up(batch, *self._space(batch.signature), perf_counter())
-        return rounding_error(own.leaves, unpack(lines, form.leaves, form.form).leaves)
+        return rounding_error(own.leaves, form.unpack(lines).leaves)
 
     @property
     def remote(self) -> bool:
         """Whether looking up may take as long as asking a server."""
         return self._store.remote
 
-    def find(self, given: Any) -> Found:
+    def copied(self, given: Any) -> Batch:
+        """Return rows as they are now, whatever becomes of the memory that they lie in.
+
+        Whoever asked may write other rows into theirs before these are looked up, or computed.
+        """
+        batch = self._adapter.read(given)
+        given, rows = self._adapter.join([batch.given]), batch.rows.copy()
+        return Batch(given, rows, batch.signature, batch.floats)
+
+    def find(self, batch: Batch) -> Found:
         """Look rows up, and count nothing but the time."""
         started = perf_counter()
-        batch = self._adapter.read(given)
         space, form = self._space(batch.signature)
         if not len(batch.rows):
             outputs = self._adapter.run(batch.given, None)  # it may refuse none at all
@@ -116,29 +133,33 @@ class Call:
         Rows of one call follow each other, in their order.
         """
         calls = list(dict.fromkeys(found for found, _ in asked))
-        joined = calls[0] if len(calls) == 1 else self._joined(calls)
+        # A copy, as the choice of a part is: the model may write to it, fail, and be run again.
+        part = len(calls) == 1 and len(asked) < len(calls[0].batch.rows)
+        joined = calls[0] if part else self._joined(calls)
         start, rows = {}, 0
         for found in calls:
             start[found] = rows
             rows += len(found.batch.rows)
         missing = np.array([start[found] + row for found, row in asked], np.int64)
         space, form = self._space(joined.batch.signature)
-        computed = self._computed(replace(joined, space=space, form=form, missing=missing))
+        computed = self._computed(
+            msgspec.structs.replace(joined, space=space, form=form, missing=missing)
+        )
         self._count(0, computed=len(missing), model=computed.model_seconds)
         # A model may reuse the memory of its outputs, and others read these lines later.
-        return replace(computed, lines=computed.lines.copy())
+        return msgspec.structs.replace(computed, lines=computed.lines.copy())
 
     def _joined(self, calls: Sequence[Found]) -> Found:
-        """Return what the rows of several calls are together; not what was found of them."""
+        """Return a copy of the rows of calls, all together; not what was found of them."""
         first = calls[0]
-        batch = replace(
+        batch = msgspec.structs.replace(
             first.batch,
             given=self._adapter.join([found.batch.given for found in calls]),
             rows=np.concatenate([found.batch.rows for found in calls]),
         )
         digests = np.concatenate([found.digests for found in calls])
         verified = [found.verified for found in calls if found.verified is not None]
-        return replace(
+        return msgspec.structs.replace(
             first,
             batch=batch,
             digests=digests,
@@ -147,7 +168,7 @@ class Call:
 
     def assemble(self, lines: NDArray[np.uint8], form: Form) -> Any:
         """Return outputs as the model itself would."""
-        return self._adapter.assemble(unpack(lines, form.leaves, form.form))
+        return self._adapter.assemble(form.unpack(lines))
 
     def _bare(self, given: Any) -> Any:
         """Run the model on a batch at which nobody looks."""
@@ -177,7 +198,7 @@ class Call:
         started = perf_counter()
         keyed = self._keyed(batch, worth)
         digests = _native.digest_rows(keyed)
-        out = np.empty((len(worth), width_of(form.leaves)), np.uint8)
+        out = np.empty((len(worth), form.width), np.uint8)
         verified = keyed if self._verify else None
         missing, source = self._store.find(space, digests, out, verified)
         found = source < 0
@@ -186,19 +207,19 @@ class Call:
         chosen[worth[found]] = False
         computed = np.flatnonzero(chosen)
         started = perf_counter()
-        lines = np.empty((len(rows), out.shape[1]), np.uint8)
-        lines[worth[found]] = out[found]
-        if len(computed):
-            lines[computed] = self._lines(self._ran(batch, computed, len(computed)), form)
+        own = self._ran(batch, computed, len(computed)) if len(computed) else None
         model = perf_counter() - started
         started = perf_counter()
         if self._changed_since(space, batch.signature):
-            lines, form = self._anew(batch)
-            return self.assemble(lines, form)
+            return self.assemble(*self._anew(batch, started - search - model, model))
+        lines = np.empty((len(rows), out.shape[1]), np.uint8)
+        lines[worth[found]] = out[found]
+        if own is not None:
+            lines[computed] = self._lines(own, form)
         cost = self._cost(model, len(computed))
         self._store.put(space, digests, missing, lines[worth[missing]], verified, cost)
-        search += perf_counter() - started
         hits = int(found.sum())
+        search += perf_counter() - started
         self._count(
             len(rows),
             searched=len(worth),
@@ -211,16 +232,22 @@ class Call:
         return self.assemble(lines, form)
 
     def _looked_up(
-        self, batch: Batch, space: bytes, form: Form | None, started: float
+        self,
+        batch: Batch,
+        space: bytes,
+        form: Form | None,
+        started: float,
+        *,
+        screened: bool = False,
     ) -> tuple[NDArray[np.uint8], Form]:
         """Look all rows up; compute and store those that are not there."""
         found = self._found(batch, space, form)
         count, missing, hits = len(batch.rows), len(found.missing), found.hits
         lines, model = found.lines, 0.0
         if missing:
-            computed = self._computed(found)
-            if computed.space is None:
-                return self._anew(batch)
+            computed = self._computed(found, screened=screened)
+            if computed.space is None and hits:
+                return self._anew(batch, started, computed.model_seconds)
             lines, form, model = found.filled(computed.lines), computed.form, computed.model_seconds
         assert form is not None
         self._count(
@@ -239,14 +266,19 @@ class Call:
         keyed = self._keyed(batch, None)
         digests = _native.digest_rows(keyed)
         verified = keyed if self._verify else None
-        lines = np.empty((len(batch.rows), 0 if form is None else width_of(form.leaves)), np.uint8)
+        lines = np.empty((len(batch.rows), 0 if form is None else form.width), np.uint8)
         missing, source = self._store.find(space, digests, lines, verified)
         return Found(batch, space, form, digests, verified, lines, missing, source)
 
-    def _computed(self, found: Found) -> Computed:
+    def _computed(self, found: Found, *, screened: bool = False) -> Computed:
         """Run the model on the missing rows; store that, unless it has changed meanwhile."""
         batch, missing, form = found.batch, found.missing, found.form
         chosen = None if len(missing) == len(batch.rows) else missing
+        verified = found.verified
+        if verified is not None and chosen is None:
+            verified = verified.copy()  # the model is given the rows themselves, and may write
+        if self._bypass is not None and not screened:  # a glance shall know what is there
+            self._bypass.doorkeeper.screen(self._keyed(batch, chosen))
         started = perf_counter()
         outputs = self._ran(batch, chosen, len(missing))
         model = perf_counter() - started
@@ -256,9 +288,7 @@ class Call:
             form = self._settle(found.space, batch.signature, outputs)
         lines = self._lines(outputs, form)
         cost = self._cost(model, len(missing))
-        self._store.put(found.space, found.digests, missing, lines, found.verified, cost)
-        if self._bypass is not None:  # a glance shall know what is there
-            self._bypass.doorkeeper.screen(batch.rows if chosen is None else batch.rows[missing])
+        self._store.put(found.space, found.digests, missing, lines, verified, cost)
         return Computed(lines, form, model, found.space)
 
     def _cost(self, seconds: float, rows: int) -> float:
@@ -269,18 +299,20 @@ class Call:
             return max(1e3 * self._ran_seconds / max(self._ran_rows, 1), 1e-6)
 
     def _changed_since(self, space: bytes, signature: bytes) -> bool:
-        """Return whether the model is another one than when this space was looked up.
+        """Return whether the model has changed since this space was looked up.
 
-        What it has computed since is then stored nowhere: it may be of either.
+        What it has computed since is then stored nowhere: it may be of either. That holds, too, if
+        it has changed back, so it is not enough that the bytes are equal.
         """
-        return self._space(signature)[0] != space
+        return self._space(signature)[0] is not space
 
-    def _anew(self, batch: Batch) -> tuple[NDArray[np.uint8], Form]:
-        """Compute all rows by the model as it is now."""
-        started = perf_counter()
-        outputs = self._ran(batch, None, len(batch.rows))
-        model, count = perf_counter() - started, len(batch.rows)
-        self._count(count, searched=count, computed=count, model=model)
+    def _anew(self, batch: Batch, started: float, model: float) -> tuple[NDArray[np.uint8], Form]:
+        """Compute all rows, as what was found of them is of another model than the rest."""
+        count, again = len(batch.rows), perf_counter()
+        outputs = self._ran(batch, None, count)
+        model += perf_counter() - again
+        search = perf_counter() - started - model
+        self._count(count, searched=count, computed=count, search=search, model=model)
         return pack(outputs), Form.of(outputs)
 
     def _ran(self, batch: Batch, chosen: NDArray[np.int64] | None, count: int) -> Outputs:
@@ -291,28 +323,19 @@ class Call:
             filled[:count] = np.arange(count)
             chosen = filled if chosen is None else chosen[filled]
         outputs = self._adapter.run(batch.given, chosen)
-        for leaf in outputs.leaves:
-            if leaf.dtype.hasobject:
-                raise OutputError("the model returns Python objects, which cannot be cached")
-            if leaf.dtype.names is not None:
-                raise OutputError("the model returns records of named fields, not plain rows")
-            if leaf.ndim == 0 or len(leaf) != size:
-                returned = "a single value" if leaf.ndim == 0 else f"{len(leaf)} rows"
-                raise OutputError(f"the model returned {returned} for {size} rows of input")
+        check_outputs(outputs, size)
         if size == count:
             return outputs
         return Outputs(tuple(leaf[:count] for leaf in outputs.leaves), outputs.form)
 
     def _lines(self, outputs: Outputs, form: Form) -> NDArray[np.uint8]:
         """Return outputs as bytes, if they look as outputs of this model did before."""
-        alike = len(outputs.leaves) == len(form.leaves) and all(
-            leaf.dtype.str == known.dtype and leaf.shape[1:] == known.shape
-            for leaf, known in zip(outputs.leaves, form.leaves, strict=True)
-        )
-        if not alike or outputs.form != form.form:
+        own = Form.of(outputs)
+        if own != form:
             raise OutputError(
                 "the model returns rows of another shape or type than before for the same kind of "
-                "input; such outputs cannot be cached"
+                f"input, {_described(own.leaves)} instead of {_described(form.leaves)}; "
+                "have it return always the same, as by astype()"
             )
         return pack(outputs)
 
@@ -322,7 +345,10 @@ class Call:
         return rows if self._decimals is None else rounded(rows, batch.floats, self._decimals)
 
     def _space(self, signature: bytes) -> tuple[bytes, Form | None]:
-        """Return the namespace of rows of this signature, and what outputs look like, if known."""
+        """Return the namespace of rows of this signature, and what outputs look like, if known.
+
+        It is the same object until the model changes, and another one then.
+        """
         state = self._adapter.state()
         with self._lock:
             if self._state is _UNKNOWN or self._state != state:
@@ -350,7 +376,7 @@ class Call:
         form = Form.of(outputs)
         with self._lock:
             known = self._spaces.get(signature)
-            if known is not None and known[0] == space:
+            if known is not None and known[0] is space:
                 self._spaces[signature] = (space, form)
         self._store.put_form(space, msgspec.msgpack.encode(form))
         return form
@@ -395,11 +421,20 @@ def _padded(count: int, pad: str | int) -> int:
     return int(1 << (count - 1).bit_length()) if count else 0
 
 
+def _described(leaves: tuple[Leaf, ...]) -> str:
+    return ", ".join(f"{leaf.dtype} {list(leaf.shape)}" for leaf in leaves) or "nothing"
+
+
 def _read_form(held: bytes) -> Form | None:
+    """Return what outputs look like, unless it was written by something else than this."""
     try:
-        return msgspec.msgpack.decode(held, type=Form)
-    except msgspec.DecodeError:
+        form = msgspec.msgpack.decode(held, type=Form)
+        dtypes = [np.dtype(leaf.dtype) for leaf in form.leaves]
+    except (msgspec.DecodeError, TypeError, ValueError):
         return None
+    plain = not any(dtype.hasobject or dtype.names for dtype in dtypes)
+    sizes = [size for leaf in form.leaves for size in leaf.shape]
+    return form if dtypes and plain and min(sizes, default=0) >= 0 else None
 
 
 _UNKNOWN: Any = object()

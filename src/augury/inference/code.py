@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from functools import partial
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
@@ -10,18 +9,31 @@ from typing import Any
 
 
 def add_function(digest: Any, function: Any) -> None:
-    """Put name, code and defaults of a function into a digest; not what it refers to."""
+    """Put name, code and defaults of a function into a digest; not what it refers to.
+
+    Those of a function that it wraps as well, and of a callable object those of its class.
+    """
     if isinstance(function, partial):
         add_function(digest, function.func)
         digest.update(_text((function.args, sorted(function.keywords.items()))))
         return
-    function = inspect.unwrap(function)
     name = getattr(function, "__qualname__", type(function).__qualname__)
     digest.update(f"{getattr(function, '__module__', '')}.{name}".encode())
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    if isinstance(code, CodeType):
+    code = code_of(function)
+    if code is not None:
         _add_code(digest, code)
         digest.update(_text(getattr(function, "__defaults__", None)))
+        digest.update(_text(getattr(function, "__kwdefaults__", None)))
+    if hasattr(function, "__wrapped__"):
+        add_function(digest, function.__wrapped__)
+
+
+def code_of(function: Any) -> CodeType | None:
+    """Return the code that runs when a function, method or object is called; None: not Python's."""
+    function = getattr(function, "__func__", function)
+    if not isinstance(function, FunctionType):
+        function = getattr(type(function), "__call__", None)  # noqa: B004
+    return getattr(function, "__code__", None)
 
 
 def _text(value: Any) -> bytes:
@@ -33,20 +45,39 @@ def parts_of(function: Any) -> list[Any]:
     """Return what a function computes with besides its code, as far as it can be seen.
 
     Its defaults, what it encloses, and the global variables that it names, but no modules; of a
-    method the object, of a partial its arguments.
+    method the object, of a partial its arguments. So, too, of the functions of its own module that
+    are among these, and of one that it wraps.
     """
+    parts: list[Any] = []
+    _add_parts(parts, function, set())
+    return parts
+
+
+def _add_parts(parts: list[Any], function: Any, known: set[int]) -> None:
     if isinstance(function, partial):
-        return [*parts_of(function.func), *function.args, *function.keywords.values()]
+        parts += [*function.args, *function.keywords.values()]
+        _add_parts(parts, function.func, known)
+        return
     if isinstance(function, MethodType):
-        return [function.__self__, *parts_of(function.__func__)]
-    function = inspect.unwrap(function)
+        parts.append(function.__self__)
+        function = function.__func__
+    if hasattr(function, "__wrapped__"):
+        _add_parts(parts, function.__wrapped__, known)
     if not isinstance(function, FunctionType):
-        return [] if isinstance(function, BuiltinFunctionType | type) else [function]
-    cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
-    known = function.__globals__
-    named = [known[name] for name in _names(function.__code__) if name in known]
-    parts = [function.__defaults__, function.__kwdefaults__, *cells, *named]
-    return [part for part in parts if not isinstance(part, ModuleType)]
+        if isinstance(function, BuiltinFunctionType | type):
+            return
+        parts.append(function)
+        function = getattr(type(function), "__call__", None)  # noqa: B004
+    if not isinstance(function, FunctionType) or id(function) in known:
+        return
+    known.add(id(function))
+    variables = function.__globals__
+    named = [variables[name] for name in _names(function.__code__) if name in variables]
+    used = [part for part in (*enclosed_by(function), *named) if not isinstance(part, ModuleType)]
+    parts += [function.__defaults__, function.__kwdefaults__, *used]
+    for part in used:
+        if isinstance(part, FunctionType) and part.__globals__ is variables:
+            _add_parts(parts, part, known)
 
 
 def _names(code: CodeType) -> dict[str, None]:
@@ -58,12 +89,10 @@ def _names(code: CodeType) -> dict[str, None]:
     return names
 
 
-def _is_filled(cell: CellType) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018
-    except ValueError:
-        return False
-    return True
+def enclosed_by(function: Any) -> tuple[Any, ...]:
+    """Return what a function has taken along of where it was defined, less what is not set yet."""
+    cells = getattr(function, "__closure__", None) or ()
+    return tuple(cell.cell_contents for cell in cells if cell != CellType())
 
 
 def _add_code(digest: Any, code: CodeType) -> None:

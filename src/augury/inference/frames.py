@@ -69,14 +69,18 @@ def batch_of_frame(given: Any) -> Batch | None:
 
 
 def select(given: Any, chosen: NDArray[np.int64]) -> Any:
-    """Return these rows of a frame, of an array, or of what can be made one."""
+    """Return these rows of a frame, of texts, of an array, or of what can be made one."""
     if hasattr(given, "iloc"):  # pandas
         return given.iloc[chosen]
-    return given[chosen] if hasattr(given, "get_columns") else np.asarray(given)[chosen]
+    if hasattr(given, "get_columns"):  # polars
+        return given[chosen]
+    if _is_list_of_texts(given):
+        return [given[at] for at in chosen.tolist()]
+    return np.asarray(given)[chosen]
 
 
 def join(parts: Sequence[Any]) -> Any:
-    """Return as one the rows of frames, or of arrays, all of one signature.
+    """Return as one the rows of frames, texts or arrays, all of one signature.
 
     Raises
     ------
@@ -89,7 +93,13 @@ def join(parts: Sequence[Any]) -> Any:
         return sys.modules["pandas"].concat(parts, ignore_index=True)
     if hasattr(parts[0], "get_columns"):
         return sys.modules["polars"].concat(parts)
+    if _is_list_of_texts(parts[0]):
+        return [text for part in parts for text in part]
     return np.concatenate([np.asarray(part) for part in parts])
+
+
+def _is_list_of_texts(given: Any) -> bool:
+    return isinstance(given, list | tuple) and len(given) > 0 and isinstance(given[0], str)
 
 
 def _batch_of_one_dtype(frame: Any, names: list[Any], dtype: np.dtype[Any]) -> Batch:
@@ -141,7 +151,8 @@ def _of_polars(series: Any) -> Column:
     if dtype in (pl.String, pl.Categorical, pl.Enum):
         categories = list(dtype.categories) if dtype == pl.Enum else ""
         return f"{dtype} {categories}", [_digests(label, series.cast(pl.String).to_list())]
-    if dtype.is_integer() or dtype.is_float() or dtype == pl.Boolean or dtype.is_temporal():
+    numbers = dtype.is_integer() or dtype.is_float() or dtype == pl.Boolean or dtype.is_temporal()
+    if numbers and not str(dtype).endswith("Int128"):  # which NumPy has not got
         nulls = np.zeros(len(series), bool)
         physical = series.to_physical()
         if series.null_count():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from augury.cache import Cache
-from augury.errors import ConfigurationError, InputError
+from augury.errors import ConfigurationError, InputError, MissingExtraError
 from augury.inference.model import CachedModel
 from augury.inference.splitting import Split, split
 from augury.inference.stats import InferenceStats
@@ -41,6 +41,8 @@ class CachedLayers:
 
     Raises
     ------
+    MissingExtraError
+        If the package ``torch`` is not installed.
     ConfigurationError
         If the model has no such module, or cannot be split there, for which `torch.fx` has to be
         able to trace the modules that contain it.
@@ -73,7 +75,10 @@ class CachedLayers:
         ttl: Ttl = None,
         bypass: bool = True,
     ) -> None:
-        torch = importlib.import_module("torch")
+        try:
+            torch = importlib.import_module("torch")
+        except ImportError:
+            raise MissingExtraError("torch", "torch") from None
         if not isinstance(model, torch.nn.Module):
             raise ConfigurationError(
                 f"layers are those of a torch.nn.Module, not of a {type(model).__name__}"

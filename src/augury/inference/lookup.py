@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 from typing import Any, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from augury import _native
 from augury.inference.adapters import Batch, Outputs
 from augury.inference.adapters.contract import Leaf
-from augury.inference.arrays import leaves_of
 
 
-class Form(msgspec.Struct, frozen=True):
-    """What outputs look like: what `unpack` has to know."""
+class Form(msgspec.Struct, frozen=True, dict=True):
+    """What outputs look like, to make them of their bytes again."""
 
     leaves: tuple[Leaf, ...]
     form: Any = None
@@ -23,11 +24,36 @@ class Form(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, outputs: Outputs) -> Self:
         """Return what these look like."""
-        return cls(leaves_of(outputs), outputs.form)
+        leaves = tuple([Leaf(leaf.dtype.str, leaf.shape[1:]) for leaf in outputs.leaves])
+        return cls(leaves, outputs.form)
+
+    @cached_property
+    def _parts(self) -> list[tuple[int, int, np.dtype[Any], tuple[int, ...]]]:
+        """Where in a line the bytes of each leaf begin and end, its dtype, and a row's shape."""
+        parts, start = [], 0
+        for leaf in self.leaves:
+            dtype = np.dtype(leaf.dtype)
+            end = start + dtype.itemsize * prod(leaf.shape)
+            parts.append((start, end, dtype, leaf.shape))
+            start = end
+        return parts
+
+    @cached_property
+    def width(self) -> int:
+        """How many bytes a row of outputs takes."""
+        return self._parts[-1][1] if self._parts else 0
+
+    def unpack(self, lines: NDArray[np.uint8]) -> Outputs:
+        """Return the outputs that `pack` has made lines of bytes of."""
+        count, whole = len(lines), len(self._parts) == 1
+        arrays = []
+        for start, end, dtype, shape in self._parts:
+            part = lines if whole else np.ascontiguousarray(lines[:, start:end])
+            arrays.append(part.reshape(-1).view(dtype).reshape(count, *shape))
+        return Outputs(tuple(arrays), self.form)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class Found(msgspec.Struct, frozen=True, eq=False):
     """What came of looking up the rows of one call, or of several that were joined."""
 
     batch: Batch
@@ -48,8 +74,10 @@ class Found:
     @property
     def hits(self) -> int:
         """How many rows were found."""
-        all_missing = len(self.missing) == len(self.source)
-        return 0 if all_missing else int((self.source < 0).sum())
+        rows, missing = len(self.source), len(self.missing)
+        if missing in (0, rows):
+            return rows - missing
+        return int(np.count_nonzero(self.source < 0))
 
     def key(self, row: int) -> bytes:
         """Return what only rows equal to this one have."""
@@ -60,16 +88,13 @@ class Found:
         """Return the outputs of all rows, given those of the missing ones."""
         if len(lines) == len(self.source):
             return lines
-        out = self.lines
-        if self.form is None:  # nothing could be found
-            out = np.empty((len(self.source), lines.shape[1]), np.uint8)
-        computed = self.source >= 0
-        out[computed] = lines[self.source[computed]]
-        return out
+        if not self.hits:
+            return lines[self.source]
+        _native.fill_rows(self.lines, self.source, lines)
+        return self.lines
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Computed:
+class Computed(msgspec.Struct, frozen=True, eq=False):
     """What the model has returned for the rows that were missing."""
 
     lines: NDArray[np.uint8]

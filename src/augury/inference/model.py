@@ -49,7 +49,8 @@ class CachedModel:
         people who might construct two with one digest.
     decimals
         Round floating-point input to so many decimals for the key: near-equal rows then share an
-        output, that of the first. None (the default): never.
+        output, that of the first. bfloat16, which NumPy lacks, stays as it is. None (the default):
+        never.
     ttl
         Time to live of outputs; by default the cache's.
     bypass
@@ -105,18 +106,25 @@ class CachedModel:
         stats: InferenceStats | None = None,
     ) -> None:
         check_instance("version", version, str)
+        check_instance("bypass", bypass, bool)
+        if method is not None:
+            check_instance("method", method, str)
+        if stats is not None:
+            check_instance("stats", stats, InferenceStats)
         check_ttl("ttl", ttl)
         if verify not in ("digest", "row"):
             raise ConfigurationError(f"verify must be 'digest' or 'row', not {verify!r}")
         if decimals is not None and (
             not isinstance(decimals, int) or isinstance(decimals, bool) or abs(decimals) > 300
         ):
-            raise ConfigurationError(f"decimals must be an integer or None, not {decimals!r}")
+            raise ConfigurationError(
+                f"decimals must be an integer from -300 to 300, or None, not {decimals!r}"
+            )
         if pad is not None and pad != "bucket":
             if isinstance(pad, str):
                 raise ConfigurationError(f"pad must be 'bucket', a number or None, not {pad!r}")
             check_integer("pad", pad)
-        self.model = model
+        self._model = model
         self._store = store_in(cache, None if ttl is None else seconds(ttl))
         self._version = version
         self._verify = verify == "row"
@@ -126,6 +134,11 @@ class CachedModel:
         self._calls: dict[str | None, Call] = {}
         self.stats = InferenceStats() if stats is None else stats
         self._main = self._call(method)
+
+    @property
+    def model(self) -> Any:
+        """The model itself; another one takes another `CachedModel`, which may share the cache."""
+        return self._model
 
     def __call__(self, rows: Any) -> Any:
         """Return what the model returns for these rows."""

@@ -8,11 +8,13 @@ from hashlib import blake2b
 from types import FunctionType
 from typing import Any
 
-from augury.inference.code import add_function
+from augury import _native
+from augury.inference.code import add_function, enclosed_by
 
 UNWRITABLE = (pickle.PicklingError, TypeError, AttributeError)
 """What `digest_of` raises of what cannot be pickled."""
 
+_PLAIN = (int, float, str, bytes)
 _DEEPEST = 3  # estimators within estimators whose attributes are compared
 
 
@@ -52,8 +54,11 @@ class _Writer(pickle.Pickler):
             return NotImplemented
         digest = blake2b(digest_size=16)
         add_function(digest, value)
-        enclosed = tuple(cell.cell_contents for cell in value.__closure__ or ())
-        return bytes, (digest.digest(),), (enclosed, value.__defaults__, value.__kwdefaults__)
+        return (
+            bytes,
+            (digest.digest(),),
+            (enclosed_by(value), value.__defaults__, value.__kwdefaults__),
+        )
 
 
 class _Sink:
@@ -71,39 +76,59 @@ class _Sink:
 class Attributes:
     """Estimators, their attributes and those of estimators in them, compared by identity.
 
-    Fitting replaces attributes, or elements of lists; it keeps those alive that it compares, so
-    that none can come back at the address of another. Of `others` no attributes are compared.
+    Numbers and texts are compared by value. Fitting replaces attributes, or elements of lists; it
+    keeps those alive that it compares, so that none can come back at the address of another. Of
+    `others` no attributes are compared.
     """
 
-    __slots__ = ("_seen",)
+    __slots__ = ("_containers", "_seen")
 
     def __init__(
         self, models: list[Any], deep: int = _DEEPEST, *, others: Sequence[Any] = ()
     ) -> None:
         self._seen: list[Any] = [*models, *others]
+        self._containers: list[tuple[Any, tuple[Any, ...]]] = []
         for model in models:
             if hasattr(model, "__dict__"):  # else it is a step to be passed through
                 self._walk(model, deep)
 
     def _walk(self, value: Any, deep: int) -> None:
         seen = self._seen
-        for each in list(vars(value).values()):  # a fit in another thread may add some
-            seen.append(each)
+        for each in self._held(value, vars(value)):
             if isinstance(each, list | tuple):
-                for element in each:
+                seen += (type(each), len(each))  # some estimators make an equal list in each call
+                for element in self._held(each, each):
                     seen.append(element)
-                    if isinstance(element, tuple):  # a named step
+                    if isinstance(element, tuple):  # a named step, perhaps with its columns
                         seen.extend(element)
-                        if deep and hasattr(element[-1], "get_params"):
-                            self._walk(element[-1], deep - 1)
-            elif isinstance(each, dict):
-                seen.extend(each.values())
+                        for part in element:
+                            if deep and hasattr(part, "get_params"):
+                                self._walk(part, deep - 1)
+                continue
+            seen.append(each)
+            if isinstance(each, dict):
+                seen.extend(self._held(each, each))
             elif deep and hasattr(each, "get_params"):
                 self._walk(each, deep - 1)
 
+    def _held(self, container: Any, inside: Any) -> tuple[Any, ...]:
+        # A copy: a fit in another thread may add some.
+        held = tuple(inside.values() if isinstance(inside, dict) else inside)
+        self._containers.append((container, held))
+        return held
+
+    def holds(self) -> bool:
+        """Return whether all is as it was, the very same objects; False does not say it changed."""
+        return _native.unchanged(self._containers)
+
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
         if not isinstance(other, Attributes) or len(self._seen) != len(other._seen):
             return False
-        return all(mine is its for mine, its in zip(self._seen, other._seen, strict=True))
+        return all(
+            mine is its or (type(mine) in _PLAIN and type(mine) is type(its) and mine == its)
+            for mine, its in zip(self._seen, other._seen, strict=True)
+        )
 
     __hash__ = None  # type: ignore[assignment]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_128
 
 from augury.errors import ArtefactError, ConfigurationError, MissingExtraError
+from augury.parameters import check_instance
 from augury.tiers import Tiers
 
 Where = Tiers[Any, Any] | str | os.PathLike[str]
@@ -55,7 +56,7 @@ def save_parameters(where: Where, name: str, arrays: Mapping[str, Any]) -> str:
     Raises
     ------
     ConfigurationError
-        If the name, or the dtype of an array, cannot be saved.
+        If a name, or what goes by it, cannot be saved.
     MissingExtraError
         If the package ``safetensors`` is not installed.
 
@@ -72,9 +73,17 @@ def save_parameters(where: Where, name: str, arrays: Mapping[str, Any]) -> str:
     except ImportError:
         raise MissingExtraError("safetensors", "codecs") from None
     _check(name)
+    check_instance("arrays", arrays, Mapping)
     dense = {}
     for key, value in arrays.items():
-        array = np.asarray(value)
+        check_instance("the name of an array", key, str)
+        if isinstance(value, np.ma.MaskedArray):
+            raise ConfigurationError(f"array {key!r} is masked, and masks are not saved")
+        try:
+            array = np.asarray(value)
+        except (TypeError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigurationError(f"array {key!r} is not saved: {reason}") from error
         array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
         if array.dtype not in _DTYPES.values():
             raise ConfigurationError(f"array {key!r} is of {array.dtype}, which is not saved")

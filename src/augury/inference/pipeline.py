@@ -12,6 +12,7 @@ from augury.inference.adapters.estimator import METHODS, Estimator, fingerprint_
 from augury.inference.model import CachedModel
 from augury.inference.objects import Attributes
 from augury.inference.stats import InferenceStats
+from augury.parameters import check_instance
 from augury.tiers import Tiers
 
 
@@ -76,7 +77,10 @@ class CachedPipeline:
             raise ConfigurationError(
                 f"a pipeline is a sklearn.pipeline.Pipeline, not {type(pipeline).__name__}"
             )
-        self.pipeline = pipeline
+        if not isinstance(after, str | Sequence | None):
+            raise ConfigurationError(f"after must be the names of steps, not {after!r}")
+        check_instance("final", final, bool)
+        self._pipeline = pipeline
         self._cache = cache
         self._options = options
         self._final = final
@@ -92,6 +96,11 @@ class CachedPipeline:
         for name in (name for name in names if name in chosen):
             self._stages[name] = self._cached(_Stage(pipeline, "transform", name, self._last))
         self._methods: dict[str, CachedModel] = {}
+
+    @property
+    def pipeline(self) -> Any:
+        """The pipeline itself; another one takes another `CachedPipeline`."""
+        return self._pipeline
 
     @property
     def _last(self) -> tuple[str, CachedModel] | None:
@@ -186,7 +195,7 @@ class _Stage(Estimator):
                 raise
             raise OutputError(f"after step {self._step!r}, {error}") from error
 
-    def state(self) -> Any:
+    def state(self) -> Attributes:
         """Return what is compared to tell whether a step up to this one may have changed."""
         return Attributes(self._steps())
 

@@ -170,9 +170,9 @@ def _part(model: Any, given: list[Any], nodes: list[Any], returned: list[Any] | 
     if returned is not None:
         graph.output(tuple(made[node] for node in returned))
     part = fx.GraphModule(model, graph)
-    part.training = False
+    own = set(model.modules())
     for module in part.modules():
-        # Made by GraphModule on the way to a part; what it stands for is not run itself.
-        if type(module).__name__ == "Module":
+        # Itself, and what GraphModule made on the way to a part, which is not run itself.
+        if module not in own:
             module.training = False
     return part

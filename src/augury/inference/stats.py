@@ -37,9 +37,14 @@ class InferenceStats:
     """Time in the model."""
     cache_seconds: float = 0.0
     """Time for reading rows, digests, looking up and storing."""
-    _lock: threading.Lock = field(
-        default_factory=threading.Lock, init=False, repr=False, compare=False
-    )
+    _lock: threading.Lock = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """In a forked child, where a thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
 
     @property
     def hit_ratio(self) -> float:

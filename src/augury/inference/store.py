@@ -58,7 +58,10 @@ class Store(ABC, Generic[C]):
         rows: NDArray[np.uint8] | None,
         cost: float,
     ) -> None:
-        """Store the outputs of the missing rows, each of which took so many milliseconds."""
+        """Store the outputs of the missing rows, each of which took so many milliseconds.
+
+        None without a byte: they would be found before it is known that there is no more to them.
+        """
 
     def form(self, space: bytes) -> bytes | None:
         """Return what outputs of this space look like, if that is there."""
@@ -95,6 +98,8 @@ class CacheStore(Store[Cache[Any, Any]]):
         cost: float,
     ) -> None:
         """Store the outputs of the missing rows, each of which took so many milliseconds."""
+        if outputs.shape[1] == 0:
+            return
         _native.store_rows(
             self._cache, space, digests, missing, outputs, rows, cost=cost, **self._options
         )
@@ -141,6 +146,8 @@ class TiersStore(Store[Tiers[Any, Any]]):
         cost: float,  # noqa: ARG002
     ) -> None:
         """Store the outputs of the missing rows, each of which took so many milliseconds."""
+        if outputs.shape[1] == 0:
+            return
         keys = _keys(space, digests)
         self._cache.set_many(
             {

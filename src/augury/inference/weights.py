@@ -6,18 +6,16 @@ import importlib
 import os
 import sys
 from collections import OrderedDict
-from collections.abc import Collection
 from functools import cache
 from hashlib import blake2b
-from operator import is_
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from augury import _native
 from augury.inference.arrays import bytes_of
-from augury.inference.code import add_function
+from augury.inference.code import add_function, enclosed_by
 from augury.inference.tensors import array_of
 
 _PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None)})
@@ -25,7 +23,7 @@ _CONTAINERS = frozenset({dict, OrderedDict, list, tuple})
 _HOOKS = frozenset({"_forward_hooks", "_forward_pre_hooks"})
 # What a bare module has, too, that says something.
 _TOLD = frozenset({"_parameters", "_buffers", "_modules"}) | _HOOKS
-_MOST = 1000  # elements of a container that are looked at before each call
+_MOST = 1000  # elements of a container without tensors that are looked at before each call
 _DEEPEST = 8  # objects within objects
 
 
@@ -36,15 +34,14 @@ class Seen:
     lie at an address that is compared.
     """
 
-    __slots__ = ("_containers", "_contents", "_empty", "_scripts", "_tensors", "training")
+    __slots__ = ("_containers", "_contents", "_scripts", "_tensors", "training")
 
     training: Any
     """A module that is in training mode, or None."""
 
     def __init__(self, module: Any) -> None:
         self.training = None
-        self._containers: list[tuple[Collection[Any], tuple[Any, ...]]] = []
-        self._empty: list[Collection[Any]] = []  # containers, of which modules have many
+        self._containers: list[tuple[Any, tuple[Any, ...]]] = []
         self._tensors: list[tuple[Any, int, int, Any]] = []
         self._contents: list[tuple[Any, bytes]] = []  # of tensors that keep no versions
         self._scripts: list[Any] = []
@@ -52,11 +49,8 @@ class Seen:
 
     def holds(self) -> bool:
         """Return whether all is as it was."""
-        if any(self._empty):
+        if not _native.unchanged(self._containers):
             return False
-        for container, before in self._containers:
-            if len(container) != len(before) or not all(map(is_, container, before)):
-                return False
         for tensor, version, address, _ in self._tensors:
             if tensor._version != version or tensor.data_ptr() != address:
                 return False
@@ -75,19 +69,20 @@ class Seen:
             for tensor in (*module.parameters(), *module.buffers()):
                 self._tensor(tensor)
         else:
-            self._values(vars(module).values(), torch, known)
+            self._container(vars(module), torch, known)
 
-    def _values(self, values: Collection[Any], torch: Any, known: set[int]) -> None:
-        self._containers.append((values, tuple(values)))
+    def _container(self, container: Any, torch: Any, known: set[int]) -> None:
+        values = tuple(container.values() if isinstance(container, dict) else container)
+        self._containers.append((container, values))
         for value in values:
             kind = type(value)
             if kind in _CONTAINERS:
-                if not value:
-                    self._empty.append(value)
-                elif len(value) <= _MOST and id(value) not in known:
+                held = value.values() if isinstance(value, dict) else value
+                parts = torch.Tensor, torch.nn.Module
+                few = len(value) <= _MOST or any(isinstance(each, parts) for each in held)
+                if few and id(value) not in known:
                     known.add(id(value))
-                    held = value.values() if isinstance(value, dict) else value
-                    self._values(held, torch, known)
+                    self._container(value, torch, known)
             elif kind not in _PLAIN:
                 if isinstance(value, torch.Tensor):
                     self._tensor(value)
@@ -152,32 +147,28 @@ class _Writer:
         if kind in _PLAIN or isinstance(value, self._torch.dtype | self._torch.device):
             self._say(repr(value))
             return
-        if isinstance(value, FunctionType | MethodType | BuiltinFunctionType):
-            add_function(self._digest, value)
-            for cell in getattr(value, "__closure__", None) or ():
-                self.add(cell.cell_contents, depth + 1)
-            if isinstance(value, MethodType):
-                self.add(value.__self__, depth + 1)
-            return
-        if isinstance(value, type):
-            self._say(f"{value.__module__}.{value.__qualname__}")
+        if isinstance(value, type | ModuleType):
+            self._say(getattr(value, "__qualname__", value.__name__))
+            self._say(getattr(value, "__module__", ""))
             return
         if id(value) in self._written:  # shared, as weights may be, or a circle
             self._say(f"#{self._written[id(value)][0]}")
             return
         self._written[id(value)] = (len(self._written), value)
-        if isinstance(value, self._torch.Tensor):
+        if isinstance(value, FunctionType | MethodType | BuiltinFunctionType):
+            self._function(value, depth)
+        elif isinstance(value, self._torch.Tensor):
             self._say(f"{value.dtype} {tuple(value.shape)} {value.device.type}")
             self._digest.update(_content(value))
         elif isinstance(value, np.ndarray) and not value.dtype.hasobject:
             self._say(f"{value.dtype.str} {value.shape}")
             self._digest.update(value.tobytes())
-        elif isinstance(value, dict):
+        elif kind is dict or kind is OrderedDict:
             self._say(f"{len(value)}")
             for key, each in value.items():
                 self.add(key, depth + 1)
                 self.add(each, depth + 1)
-        elif isinstance(value, list | tuple):
+        elif kind is list or kind is tuple:
             self._say(f"{len(value)}")
             for each in value:
                 self.add(each, depth + 1)
@@ -185,8 +176,31 @@ class _Writer:
             self._say(repr(sorted(map(repr, value))))
         elif isinstance(value, self._torch.nn.Module):
             self._module(value)
-        elif depth < _DEEPEST and hasattr(value, "__dict__"):
-            self.add(vars(value), depth + 1)
+        else:
+            self._object(value, depth)
+
+    def _function(self, function: Any, depth: int) -> None:
+        add_function(self._digest, function)
+        while function is not None:
+            if isinstance(function, MethodType):
+                self.add(function.__self__, depth + 1)
+            for each in enclosed_by(function):
+                self.add(each, depth + 1)
+            function = getattr(function, "__wrapped__", None)
+
+    def _object(self, value: Any, depth: int) -> None:
+        """Write what pickle would: attributes alone do not say all about a partial, or a slot."""
+        try:
+            made = value.__reduce_ex__(4) if depth < _DEEPEST else None
+        except Exception:  # what cannot be pickled says so in many ways
+            made = None
+        if isinstance(made, str):
+            self._say(made)
+        elif made is not None:
+            for part in made[:3]:
+                self.add(part, depth)
+            for held in made[3:5]:  # elements of a list, items of a dict
+                self.add(list(held or ()), depth)
         else:
             self._digest.update(os.urandom(16))
 
@@ -211,7 +225,7 @@ class _Writer:
                 self.add(list(value.values()) if name in _HOOKS else value)
 
     def _code(self, kind: type) -> None:
-        """Write the methods of a class that is not one of torch, whose version stands for those."""
+        """Write methods and constants of a class, but not of torch, whose version says enough."""
         for each in kind.__mro__:
             if each is not object and not each.__module__.startswith("torch."):
                 for name, value in sorted(vars(each).items()):
@@ -219,6 +233,9 @@ class _Writer:
                     if isinstance(function, FunctionType):
                         self._say(name)
                         add_function(self._digest, function)
+                    elif type(value) in _PLAIN | _CONTAINERS and not name.startswith("__"):
+                        self._say(name)
+                        self.add(value)
 
     def _say(self, text: str) -> None:
         data = text.encode()

@@ -1,32 +1,15 @@
 """A trained model in one file: what scores rows, and a card that says where it comes from.
 
-The file is made of a fixed prefix, a MessagePack header, the raw arrays and a checksum, and holds
-no code: reading one runs nothing that its author wrote.
-
-====== ========================================================================
-bytes  what
-====== ========================================================================
-8      magic, ``AUGURYML``
-4      version of the format, little-endian, as are all numbers
-4      length of the header
-8      length of the whole file
-...    header (MessagePack): kind, features, card, names, types and shapes of the arrays
-...    the arrays, one after the other, in the header's order
-32     BLAKE2b of all that comes before
-====== ========================================================================
+container.py says what the file is made of. It holds no code: reading one runs nothing that its
+author wrote.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import blake2b
-from pathlib import Path
-from stat import S_ISREG
-from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,29 +18,15 @@ import numpy as np
 from augury import _native, features
 from augury.errors import ArtefactError
 from augury.models.card import ModelCard
+from augury.models.container import Container, Described, save
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAGIC = b"AUGURYML"
-FORMAT = 1
-"""Version of the format that this Augury writes, and the only one that it reads."""
-
-UNFINISHED = ".augury-"
-"""What the name of a file begins with as long as it is written."""
-
-_PREFIX = Struct("<8sIIQ")
-_CHECKSUM = 32
-_MOST = 1 << 30  # bytes: the largest forest has less than half of that
 _NAMES = tuple(feature.name for feature in features.FEATURES)
 _DTYPES = ("<f4", "<i4")
 _REMEDY = "train it again with: augury learn"
-
-
-class _Array(msgspec.Struct, frozen=True):
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
+_FILE = Container(b"AUGURYML", 1, _DTYPES, "a model of Augury", "augury learn", _REMEDY)
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -65,8 +34,8 @@ class _Header(msgspec.Struct, frozen=True):
     features: tuple[str, ...]
     schema: str
     card: ModelCard
-    arrays: tuple[_Array, ...]
-    explanation: tuple[_Array, ...]
+    arrays: tuple[Described, ...]
+    explanation: tuple[Described, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -129,17 +98,7 @@ class Artefact:
         OSError
             If it cannot be written.
         """
-        path = Path(path)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=UNFINISHED, delete=False) as file:
-            try:
-                file.write(self.to_bytes())
-                file.flush()
-                os.fsync(file.fileno())
-                os.chmod(file.name, 0o644)  # a temporary file is its owner's alone
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        save(self.to_bytes(), path)
 
     def to_bytes(self) -> bytes:
         """Return what `save` writes."""
@@ -147,19 +106,19 @@ class Artefact:
         header = msgspec.msgpack.encode(
             _Header(self.kind, self.features, features.schema(), self.card, arrays, explanation)
         )
-        body = b"".join(
-            np.ascontiguousarray(each[array.name], array.dtype).tobytes()
-            for each, described in ((self.arrays, arrays), (self.explanation, explanation))
-            for array in described
+        return _FILE.pack(
+            header,
+            (
+                np.asarray(each[array.name], array.dtype)
+                for each, described in ((self.arrays, arrays), (self.explanation, explanation))
+                for array in described
+            ),
         )
-        length = _PREFIX.size + len(header) + len(body) + _CHECKSUM
-        content = _PREFIX.pack(MAGIC, FORMAT, len(header), length) + header + body
-        return content + blake2b(content, digest_size=_CHECKSUM).digest()
 
 
-def _described(arrays: Mapping[str, NDArray[Any]]) -> tuple[_Array, ...]:
+def _described(arrays: Mapping[str, NDArray[Any]]) -> tuple[Described, ...]:
     return tuple(
-        _Array(name, _DTYPES[array.dtype.kind in "iu"], array.shape)
+        Described(name, _DTYPES[array.dtype.kind in "iu"], array.shape)
         for name, array in arrays.items()
     )
 
@@ -183,43 +142,14 @@ def load_model(path: str | os.PathLike[str]) -> Artefact:
     OSError
         If it cannot be read.
     """
-    # Before it is opened: a pipe would wait for someone to write, and a device may never end.
-    if not S_ISREG(os.stat(path).st_mode) and not Path(path).is_dir():
-        raise ArtefactError(f"{path}: is not a file; make a model with: augury learn")
-    with open(path, "rb") as file:
-        content = file.read(_PREFIX.size)
-        # Only what begins as a model is read, and no more than it needs and one byte to tell.
-        if content.startswith(MAGIC) and len(content) == _PREFIX.size:
-            length = min(_PREFIX.unpack(content)[-1], _MOST, os.fstat(file.fileno()).st_size)
-            content += file.read(max(0, length - _PREFIX.size) + 1)
-        return from_bytes(content, str(path))
+    return from_bytes(_FILE.read(path), str(path))
 
 
 def from_bytes(content: bytes, name: str = "the model") -> Artefact:
     """Read what `Artefact.to_bytes` returned; `name` is what errors call it."""
-    if content[: len(MAGIC)] != MAGIC:
-        raise ArtefactError(f"{name}: is not a model of Augury; make one with: augury learn")
-    if len(content) < _PREFIX.size:
-        raise ArtefactError(f"{name}: is truncated; copy it again, or {_REMEDY}")
-    _, version, header_length, length = _PREFIX.unpack_from(content)
-    if version != FORMAT:
-        raise ArtefactError(
-            f"{name}: is of format version {version}, and this Augury reads {FORMAT}; {_REMEDY}"
-        )
-    if length > _MOST:
-        raise ArtefactError(f"{name}: is damaged (no model has {length:,} bytes); {_REMEDY}")
-    if len(content) < length:
-        raise ArtefactError(
-            f"{name}: is truncated ({len(content):,} of {length:,} bytes); copy it again, "
-            f"or {_REMEDY}"
-        )
-    checked = content[:-_CHECKSUM]
-    if blake2b(checked, digest_size=_CHECKSUM).digest() != content[-_CHECKSUM:]:
-        raise ArtefactError(f"{name}: is damaged (its checksum differs); {_REMEDY}")
-    body = _PREFIX.size + header_length
+    encoded, reader = _FILE.unpack(content, name)
     try:
-        header = msgspec.msgpack.decode(checked[_PREFIX.size : body], type=_Header)
-        reader = _Reader(checked, body)
+        header = msgspec.msgpack.decode(encoded, type=_Header)
         arrays = {each.name: reader.array(each) for each in header.arrays}
         explanation = {each.name: reader.array(each) for each in header.explanation}
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -256,25 +186,6 @@ def _check_explanation(artefact: Artefact) -> None:
         raise ArtefactError("the rows counted to explain the model by are not those of its nodes")
     if not np.isfinite(artefact.card.calibration).all():
         raise ArtefactError("the calibration of the model's probabilities is not finite")
-
-
-class _Reader:
-    """Takes one array after the other from the body of a file."""
-
-    def __init__(self, content: bytes, start: int) -> None:
-        self._content = content
-        self._at = start
-
-    def array(self, described: _Array) -> NDArray[Any]:
-        if described.dtype not in _DTYPES:
-            raise ValueError(f"array {described.name} is of type {described.dtype}")
-        count = int(np.prod(described.shape, dtype=object)) if described.shape else 1
-        size = count * 4
-        if count < 0 or self._at + size > len(self._content):
-            raise ValueError(f"array {described.name} is longer than the file")
-        array = np.frombuffer(self._content, described.dtype, count, self._at)
-        self._at += size
-        return array.reshape(described.shape)
 
 
 def _other_features(names: tuple[str, ...]) -> str:

@@ -10,12 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from augury.errors import ArtefactError, ConfigurationError
-from augury.models.artefact import UNFINISHED, Artefact, load_model
+from augury.models.artefact import Artefact, load_model
+from augury.models.container import UNFINISHED
 
 _NAME = re.compile(r"(?P<number>\d{6,})\.augury")
 _UNFINISHED = ".current-"  # of the pointer while it is written
+
+
+class Saved(Protocol):
+    """What a registry keeps: an `Artefact`, or any other file."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file as a whole or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +70,8 @@ class Registry:
     def __repr__(self) -> str:
         return f"Registry({str(self.folder)!r})"
 
-    def publish(self, artefact: Artefact) -> Version:
-        """Add a model and make it the current one; both happen, or neither."""
+    def publish(self, artefact: Saved) -> Version:
+        """Add a model, or a set of them, and make it the current one; both happen, or neither."""
         with self._writing():
             number = max((*self._numbers(), *self._history()), default=0) + 1
             artefact.save(self._path(number))
@@ -80,7 +89,9 @@ class Registry:
         return None if number is None else Version(number, self._path(number), True)
 
     def load(self, number: int | None = None) -> Artefact:
-        """Read a version; by default the current one.
+        """Read a version that is one model; by default the current one.
+
+        Others are read from `Version.path` by what wrote them.
 
         Raises
         ------

@@ -46,6 +46,8 @@ def adapter_of(model: Any, method: str | None) -> Adapter:
     """
     if isinstance(model, Adapter):
         return model
+    if isinstance(model, type):
+        raise ConfigurationError(f"{model.__name__} is a class; pass an object of it as the model")
     for kind in _kinds():
         adapter: Adapter | None = kind.adapt(model, method)
         if adapter is not None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True, eq=False):
     """The rows of one call, as an adapter reads them from what the user passed."""
 
     given: Any
@@ -27,8 +26,7 @@ class Batch:
     byte, the one after the last, dtype."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(msgspec.Struct, frozen=True):
     """One array of a model's output."""
 
     dtype: str
@@ -37,8 +35,7 @@ class Leaf:
     """Of one row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
+class Outputs(msgspec.Struct, frozen=True, eq=False):
     """What a model returned for some rows."""
 
     leaves: tuple[NDArray[Any], ...]

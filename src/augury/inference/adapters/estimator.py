@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
-from augury.inference.arrays import batch_of, rows_of
+from augury.inference.arrays import batch_of, returned_array, rows_of
 from augury.inference.frames import batch_of_frame, join, select
 from augury.inference.objects import UNWRITABLE, Attributes, digest_of
+from augury.inference.texts import batch_of_texts
+from augury.inference.trees import Trees
 
 RANK = 20
 _LABELS = (str, bytes, int, float, bool)  # that MessagePack returns as they were
@@ -42,10 +44,13 @@ class Estimator(Adapter):
     def __init__(self, model: Any, method: str) -> None:
         self.model = model
         self.method = method
+        self._seen: Attributes | None = None
+        self._trees: tuple[Attributes | None, Trees | None] = None, None
 
     def read(self, given: Any) -> Batch:
         """Return the rows of what the user passed."""
-        return batch_of_frame(given) or batch_of(rows_of(given), given)
+        batch = batch_of_frame(given) or batch_of_texts(given)
+        return batch or batch_of(rows_of(given), given)
 
     def join(self, parts: Sequence[Any]) -> Any:
         """Return as one what several calls had passed."""
@@ -57,23 +62,24 @@ class Estimator(Adapter):
 
     def returned(self, rows: Any) -> Any:
         """Return what the model returns for these rows."""
-        return getattr(self.model, self.method)(rows)
+        state = self.state()
+        of, trees = self._trees
+        if of != state:
+            trees = Trees.of(self.model, self.method)
+            self._trees = state, trees
+        return getattr(self.model, self.method)(rows) if trees is None else trees(rows)
 
     def outputs(self, returned: Any) -> Outputs:
         """Return what the model returned as arrays."""
-        if isinstance(returned, list):  # predict_proba of several outputs
-            return Outputs(tuple(np.asarray(each) for each in returned), "list")
-        if hasattr(returned, "toarray"):
-            raise OutputError(
-                "the model returns a sparse matrix, whose rows cannot be cached; have it return a "
-                "dense array, as by sparse_output=False"
-            )
+        if isinstance(returned, list) and isinstance((returned or [0])[0], np.ndarray):
+            # predict_proba of several outputs
+            return Outputs(tuple(map(returned_array, returned)), "list")
         if hasattr(returned, "columns"):
             raise OutputError(
                 "the model returns a frame, which cannot be cached; have it return an array, as by "
                 "set_output(transform='default')"
             )
-        array = np.asarray(returned)
+        array = returned_array(returned)
         if array.dtype.hasobject:
             return self._labels(array)
         return Outputs((array,))
@@ -101,9 +107,12 @@ class Estimator(Adapter):
             ) from None
         return Outputs((places,), labels)
 
-    def state(self) -> Any:
+    def state(self) -> Attributes:
         """Return what is compared to tell whether the model may have changed."""
-        return Attributes([self.model])
+        seen = self._seen
+        if seen is None or not seen.holds():
+            seen = self._seen = Attributes([self.model])
+        return seen
 
     def fingerprint(self) -> bytes:
         """Return what stands for all that the output depends on but the row."""

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from augury.errors import ConfigurationError, OutputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
-from augury.inference.arrays import batch_of, rows_of
-from augury.inference.code import add_function, parts_of
+from augury.inference.arrays import batch_of, check_outputs, returned_array, rows_of
+from augury.inference.code import add_function, code_of, parts_of
 from augury.inference.objects import Attributes, digest_of
-from augury.inference.texts import batch_of_texts
+from augury.inference.texts import batch_of_texts, texts_of
 
 RANK = 100
 
@@ -34,9 +34,10 @@ class Function(Adapter):
     """A function of rows.
 
     Its fingerprint is its code and what that refers to: enclosed and global variables, of a method
-    its object. Where this cannot be pickled, no other process, nor another `CachedModel`, has its
-    entries. That one of these was given another value is noticed, and so is the fit of an estimator
-    among them; other changes within are not.
+    its object; so, too, of functions of its own module that it names, and of one that it wraps.
+    Where this cannot be pickled, no other process, nor another `CachedModel`, has its entries. That
+    one of these was given another value is noticed, and so is the fit of an estimator among them;
+    other changes within are not.
     """
 
     def __init__(self, model: Any, function: Any, method: str) -> None:
@@ -54,17 +55,22 @@ class Function(Adapter):
             texts = isinstance(given, list | tuple)
             given = [given[at] for at in chosen.tolist()] if texts else given[chosen]
         returned = self._function(given)
-        try:
-            returned = np.asarray(returned)
-        except ValueError as error:
-            raise OutputError("the model returns rows that are not equally long") from error
-        if returned.dtype.hasobject:
-            raise OutputError("the model returns Python objects, which cannot be cached as rows")
-        return Outputs((returned,))
+        array = returned_array(returned)
+        if array.dtype.hasobject:
+            what = "Python objects" if array.ndim else f"a {type(returned).__name__}"
+            raise OutputError(f"the model returns {what}, which cannot be cached as rows")
+        return Outputs((array,))
 
     def assemble(self, outputs: Outputs) -> Any:
         """Return outputs as the model itself would."""
         return outputs.leaves[0]
+
+    def bare(self, given: Any) -> tuple[Any, int]:
+        """Return what the function returns, and how many rows there were."""
+        rows = rows_of(given) if texts_of(given) is None else given
+        outputs = self.run(rows, None)
+        check_outputs(outputs, len(rows))
+        return self.assemble(outputs), len(rows)
 
     def join(self, parts: Sequence[Any]) -> Any:
         """Return as one what several calls had passed."""
@@ -74,8 +80,7 @@ class Function(Adapter):
 
     def state(self) -> Any:
         """Return what is compared to tell whether the model may have changed."""
-        function = getattr(self._function, "__func__", self._function)
-        parts = [getattr(function, "__code__", None), *parts_of(self._function)]
+        parts = [code_of(self._function), *parts_of(self._function)]
         return Attributes([part for part in parts if hasattr(part, "fit")], others=parts)
 
     def fingerprint(self) -> bytes:

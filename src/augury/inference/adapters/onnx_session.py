@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from augury.errors import ConfigurationError, InputError, OutputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
-from augury.inference.arrays import bytes_of, rows_of
+from augury.inference.arrays import rows_of, side_by_side
 
 RANK = 10
 
@@ -73,15 +73,9 @@ class Session(Adapter):
         counts = {name: len(array) for name, array in arrays.items()}
         if len(set(counts.values())) != 1:
             raise InputError(f"the inputs differ in their number of rows: {counts}")
-        parts = [bytes_of(array) for array in arrays.values()]
-        floats, start = [], 0
-        for array, part in zip(arrays.values(), parts, strict=True):
-            if array.dtype.kind == "f":
-                floats.append((start, start + part.shape[1], array.dtype.str))
-            start += part.shape[1]
+        rows, floats = side_by_side(list(arrays.values()))
         shapes = [(name, array.dtype.str, array.shape[1:]) for name, array in arrays.items()]
-        rows = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-        return Batch(arrays, rows, f"onnx {shapes}".encode(), tuple(floats))
+        return Batch(arrays, rows, f"onnx {shapes}".encode(), floats)
 
     def _arrays(self, given: Any) -> dict[str, NDArray[Any]]:
         """Return what the user passed by the names of the inputs, in their order."""
@@ -102,8 +96,12 @@ class Session(Adapter):
         array = rows_of(given, f"input {name!r}")
         dtype = _DTYPES.get(self._inputs[name])
         if dtype is None or isinstance(given, np.ndarray):
-            return array
-        return array.astype(dtype)  # of a list, which has none of its own
+            # The runtime takes all bytes for those of its own order.
+            return array.astype(array.dtype.newbyteorder("="), copy=False)
+        try:
+            return array.astype(dtype)  # of a list, which has none of its own
+        except ValueError as error:
+            raise InputError(f"input {name!r} is no array of {dtype}: {error}") from error
 
     def join(self, parts: Sequence[Any]) -> Any:
         """Return as one what several calls had passed."""

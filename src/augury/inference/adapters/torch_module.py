@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from augury.errors import ConfigurationError, InputError
 from augury.inference.adapters.contract import Adapter, Batch, Outputs
-from augury.inference.arrays import bytes_of
+from augury.inference.arrays import side_by_side
 from augury.inference.tensors import Structure, array_of, signature_of
 from augury.inference.weights import Seen, count_fused_steps, fingerprint
 
@@ -54,9 +54,11 @@ class TorchModule(Adapter):
 
     def read(self, given: Any) -> Batch:
         """Return the rows of what the user passed."""
-        if isinstance(given, self._torch.Tensor):
+        tensor = self._torch.Tensor
+        if type(given) is tensor or isinstance(given, tensor):  # the latter runs Python code
             array = array_of(given)
-            return Batch(given, bytes_of(array), signature_of(given, array))
+            rows, floats = side_by_side([array])
+            return Batch(given, rows, signature_of(given, array), floats)
         named = isinstance(given, Mapping)
         if not named and not isinstance(given, tuple | list):
             raise InputError(
@@ -74,8 +76,8 @@ class TorchModule(Adapter):
         signature = b"tensors |u1 " + repr(names).encode()
         for tensor, array in zip(tensors, arrays, strict=True):
             signature += signature_of(tensor, array)
-        rows = np.concatenate([bytes_of(array) for array in arrays], axis=1)
-        return Batch(given, rows, signature)
+        rows, floats = side_by_side(arrays)
+        return Batch(given, rows, signature, floats)
 
     def join(self, parts: Sequence[Any]) -> Any:
         """Return as one what several calls had passed."""

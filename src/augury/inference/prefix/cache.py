@@ -17,7 +17,7 @@ from augury.inference.prefix.chain import chain
 from augury.inference.prefix.decoder import Decoder
 from augury.inference.prefix.prompts import Prompts
 from augury.inference.prefix.store import store_in
-from augury.inference.weights import Seen, fingerprint
+from augury.inference.weights import Seen, count_fused_steps, fingerprint
 from augury.loading import Ttl, check_ttl, seconds
 from augury.parameters import check_instance, check_integer
 from augury.tiers import Tiers
@@ -110,6 +110,7 @@ class PrefixCache:
         self._lock = threading.Lock()
         self._seen: Seen | None = None
         self._fingerprint = b""
+        count_fused_steps()
         self.model = model
         self.stats = PrefixStats()
 

@@ -12,6 +12,16 @@ from augury.inference.prefix.prompts import Prompts
 
 # Their angles depend on how long the prompt is, so keys of its beginning do.
 _BY_LENGTH = frozenset({"dynamic", "longrope"})
+# Ways to generate that take tokens back, or keep keys and values in their own way.
+_OTHER_WAYS = (
+    "assistant_model",
+    "assistant_early_exit",
+    "prompt_lookup_num_tokens",
+    "penalty_alpha",
+    "dola_layers",
+    "custom_generate",
+    "cache_implementation",
+)
 # Of a model's parameters, those that bear on no keys and values.
 _HARMLESS = frozenset({"logits_to_keep", "output_hidden_states", "output_attentions"})
 
@@ -46,6 +56,12 @@ class Decoder:
             raise ConfigurationError(
                 f"the rotary positions of {name} depend on the length of the whole prompt, so "
                 "prompts do not share the keys of a prefix"
+            )
+        parts = (config, *model.get_decoder().modules())  # not those for images
+        if any(getattr(part, "is_causal", None) is False for part in parts):
+            raise ConfigurationError(
+                f"tokens of {name} attend to those behind them, too, so prompts do not share the "
+                "keys of a prefix"
             )
         kinds = {type(layer).__name__ for layer in self._library.DynamicCache(config=config).layers}
         if kinds != {"DynamicLayer"}:
@@ -110,12 +126,17 @@ class Decoder:
 
     def check_generation(self, options: dict[str, Any]) -> None:
         """Raise a `ConfigurationError` if ``generate`` cannot have these with cached prefixes."""
-        refused = options.keys() & (self._parameters | {"cache_implementation"}) - _HARMLESS
+        refused = options.keys() & self._parameters - _HARMLESS
         if refused:
             raise ConfigurationError(
                 f"generate with cached prefixes does not take {', '.join(sorted(refused))}"
             )
         given = options.get("generation_config") or self.model.generation_config
+        for name in _OTHER_WAYS:
+            if options.get(name, getattr(given, name, None)) is not None:
+                raise ConfigurationError(f"generate with cached prefixes does not take {name}")
+        if getattr(given, "use_cache", True) is False:
+            raise ConfigurationError("generate with cached prefixes needs use_cache=True")
         for name in ("num_beams", "num_return_sequences"):
             if (options.get(name, getattr(given, name, None)) or 1) > 1:
                 raise ConfigurationError(f"{name} must be 1 to generate with cached prefixes")

@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augury.errors import ConfigurationError, InputError
-from augury.inference.semantic.confidence import clustered_bound
+from augury.inference.semantic.confidence import (
+    clustered_bound,
+    effective_trials,
+    intraclass_correlation,
+)
 from augury.inference.semantic.embedding import Embed, Embedding, check_text
-from augury.parameters import check_integer, check_number
+from augury.parameters import check_instance, check_integer, check_number
 
 Groups = Mapping[str, Iterable[str]] | Iterable[Iterable[str]]
 """Texts that have one answer, group by group; what a group is called does not matter."""
@@ -25,6 +29,7 @@ Same = Callable[[str, str], bool]
 
 _THRESHOLDS = 1_000  # tried at most
 _MARGIN = 1.25  # by which hits may differ between the halves
+_TELLING = 10  # false hits that tell how alike those of a group are
 _BLOCK = 4_096  # questions compared at a time
 
 
@@ -110,13 +115,15 @@ def calibrate(
         are about nearly the same and yet have different answers, as real questions do.
     pairs
         Instead of groups: questions, other ones, and whether these have the same answer. Each pair
-        is a request; pairs of the same first text are in the same half.
+        is a request, once; pairs of the same first text are in the same half. A text and itself are
+        none, for that is no answer by similarity.
     false_hit_rate
         Of the answers by similarity, how many may be wrong: more than 0, less than 1. To show that
         it is kept takes at least ``log(1 - confidence) / log(1 - false_hit_rate)`` hits among the
         held-out requests: 299 for 0.01, 59 for 0.05.
     confidence
-        Of the bound; the requests of one group count as the fewer the more alike they turn out.
+        Of the bound; the requests of one group count as the fewer the more alike they are, which is
+        estimated in the other half, where its false hits are many.
     same
         The guard of the cache, if it has one: what it vetoes is no hit.
     seed
@@ -148,6 +155,7 @@ def calibrate(
         proposing, measuring = _halves_of_groups(embedding, _texts_of(groups), same, random)
     else:
         assert pairs is not None
+        check_instance("pairs", pairs, Iterable)
         proposing, measuring = _halves_of_pairs(embedding, list(pairs), same, random)
     return _calibrated(proposing, measuring, false_hit_rate, confidence)
 
@@ -159,6 +167,7 @@ def _check_share(name: str, given: float) -> None:
 
 
 def _texts_of(groups: Groups) -> list[list[str]]:
+    check_instance("groups", groups, Iterable)
     lists = groups.values() if isinstance(groups, Mapping) else groups
     found = []
     for texts in lists:
@@ -239,6 +248,7 @@ def _halves_of_pairs(
         for text in pair[:2]:
             check_text(text)
             texts.setdefault(text, len(texts))
+    pairs = list(dict.fromkeys((a, b, bool(right)) for a, b, right in pairs if a != b))
     clusters = {pair[0]: 0 for pair in pairs}
     if len(clusters) < 4:
         raise InputError("calibration takes pairs of at least four different questions")
@@ -249,7 +259,7 @@ def _halves_of_pairs(
     near = near.astype(np.float64)
     if same is not None:
         near[[not same(pair[0], pair[1]) for pair in pairs]] = -np.inf
-    right = np.array([bool(pair[2]) for pair in pairs])
+    right = np.array([pair[2] for pair in pairs])
     cluster = np.array([clusters[pair[0]] for pair in pairs])
 
     def part(of: NDArray[np.bool_]) -> _Trials:
@@ -263,8 +273,9 @@ def _calibrated(
     proposing: _Trials, measuring: _Trials, rate: float, confidence: float
 ) -> Calibration:
     found: Calibration | None = None
-    for level in _proposed(proposing, rate, confidence):
-        measured = _measured(measuring, level, rate, confidence)
+    alike = _alike(proposing)
+    for level in _proposed(proposing, rate, confidence, alike):
+        measured = _measured(measuring, level, rate, confidence, alike)
         if measured.threshold is None:
             return found or measured
         found = measured
@@ -272,7 +283,18 @@ def _calibrated(
     return found
 
 
-def _proposed(trials: _Trials, rate: float, confidence: float) -> list[float]:
+def _alike(trials: _Trials) -> float:
+    """Return how alike the requests of a group are, seen where false hits are many enough.
+
+    Where there are hardly any, as at the thresholds in question, nobody could tell.
+    """
+    false = np.sort(trials.similarity[~trials.right & np.isfinite(trials.similarity)])
+    if not len(false):
+        return 1.0
+    return min(1.0, intraclass_correlation(*trials.hits(float(false[-_TELLING:][0]))))
+
+
+def _proposed(trials: _Trials, rate: float, confidence: float, alike: float) -> list[float]:
     """Return thresholds, from a sure one down to the least that seems to keep the rate."""
     levels = np.unique(trials.similarity[np.isfinite(trials.similarity)])
     if not len(levels):
@@ -280,11 +302,12 @@ def _proposed(trials: _Trials, rate: float, confidence: float) -> list[float]:
     if len(levels) > _THRESHOLDS:
         levels = levels[np.linspace(0, len(levels) - 1, _THRESHOLDS).astype(np.int64)]
     counted = [trials.hits(level) for level in levels]
-    bounds = np.array([clustered_bound(*each, confidence) for each in counted])
+    bounds = np.array([clustered_bound(*each, confidence, alike) for each in counted])
     surest = int(bounds.argmin())
     least = int((bounds <= rate).argmax()) if bounds[surest] <= rate else surest
     # As high as leaves the other half hits enough, since the sequence ends at its first failure.
-    enough = [int(hits.sum()) > _MARGIN * _needed(rate, confidence) for _, hits in counted]
+    needed = _MARGIN * _needed(rate, confidence)
+    enough = [effective_trials(hits, alike) > needed for _, hits in counted]
     first = max(surest, sum(enough) - 1)
     return [float(level) for level in levels[least : first + 1][::-1]]
 
@@ -294,11 +317,13 @@ def _needed(rate: float, confidence: float) -> int:
     return math.ceil(math.log(1 - confidence) / math.log(1 - rate))
 
 
-def _measured(trials: _Trials, level: float, rate: float, confidence: float) -> Calibration:
+def _measured(
+    trials: _Trials, level: float, rate: float, confidence: float, alike: float
+) -> Calibration:
     """Return what comes of a threshold; without it, if it cannot be shown to keep the rate."""
     false, hits = trials.hits(level)
     count, wrong = int(hits.sum()), int(false.sum())
-    bound = clustered_bound(false, hits, confidence)
+    bound = clustered_bound(false, hits, confidence, alike)
     share = (count - wrong) / trials.answerable if trials.answerable else 0.0
     reason = (
         f"{wrong} of {count} held-out hits at {level:.3f} were false: "
@@ -308,6 +333,6 @@ def _measured(trials: _Trials, level: float, rate: float, confidence: float) -> 
         reason = f"threshold {level:.3f} finds {share:.0%} of what is asked again; {reason}"
         return Calibration(level, rate, confidence, count, wrong, bound, share, reason)
     reason = f"no threshold can be shown to keep false hits within {rate:.2%}; {reason}"
-    if count < _needed(rate, confidence):
-        reason += f"; it takes {_needed(rate, confidence)} hits without a false one"
+    if effective_trials(hits, alike) < _needed(rate, confidence):
+        reason += f"; it takes {_needed(rate, confidence)} independent hits without a false one"
     return Calibration(None, rate, confidence, count, wrong, bound, share, reason)

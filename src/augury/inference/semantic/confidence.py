@@ -48,7 +48,7 @@ def upper_bound(count: int, trials: int, confidence: float) -> float:
 
 
 def clustered_bound(
-    counts: NDArray[np.int64], trials: NDArray[np.int64], confidence: float
+    counts: NDArray[np.int64], trials: NDArray[np.int64], confidence: float, alike: float = 0.0
 ) -> float:
     """Return `upper_bound` for trials that come in clusters, within which they are alike.
 
@@ -60,6 +60,8 @@ def clustered_bound(
     ----------
     counts, trials
         Of each cluster, how many trials had it, and how many there were.
+    alike
+        What `intraclass_correlation` is at least. Few counts do not tell, and none nothing at all.
 
     Examples
     --------
@@ -69,14 +71,50 @@ def clustered_bound(
     True
     """
     count, total = int(counts.sum()), int(trials.sum())
+    if total == 0:
+        return 1.0
+    alike = max(alike, intraclass_correlation(counts, trials))
+    share = count / total
+    fewer = max(1, math.floor(effective_trials(trials, alike)))
+    return upper_bound(min(fewer, math.ceil(share * fewer)), fewer, confidence)
+
+
+def effective_trials(trials: NDArray[np.int64], alike: float) -> float:
+    """Return how many independent trials tell as much as these, of clusters that are so alike."""
+    total = int(trials.sum())
+    return total / (1 + alike * _others(trials)) if total else 0.0
+
+
+def intraclass_correlation(counts: NDArray[np.int64], trials: NDArray[np.int64]) -> float:
+    """Return how alike trials of one cluster are: 0.0 as those of different ones, 1.0 all the same.
+
+    It is what makes the variance of the share as large as that among the clusters says it is.
+
+    Parameters
+    ----------
+    counts, trials
+        As of `clustered_bound`.
+
+    Examples
+    --------
+    >>> intraclass_correlation(np.array([4, 0, 0, 4, 0, 0]), np.full(6, 4)) > 0.9
+    True
+    >>> intraclass_correlation(np.array([1, 1, 2, 1, 1, 2]), np.full(6, 4))
+    0.0
+    """
+    count, total = int(counts.sum()), int(trials.sum())
     clusters = int(np.count_nonzero(trials))
-    if count in (0, total) or clusters < 2:
-        return upper_bound(count, total, confidence)
+    if count in (0, total) or clusters < 2 or _others(trials) == 0.0:
+        return 0.0
     share = count / total
     variance = clusters / (clusters - 1) * float(((counts - share * trials) ** 2).sum()) / total**2
-    effect = max(1.0, variance * total / (share * (1 - share)))
-    fewer = max(1, math.floor(total / effect))
-    return upper_bound(min(fewer, math.ceil(share * fewer)), fewer, confidence)
+    effect = variance * total / (share * (1 - share))
+    return max(0.0, (effect - 1) / _others(trials))
+
+
+def _others(trials: NDArray[np.int64]) -> float:
+    """Return how many others a trial has in its cluster, on the average of all trials."""
+    return float((trials**2).sum() / trials.sum()) - 1
 
 
 def anytime_bounds(count: int, trials: int, confidence: float) -> tuple[float, float]:

@@ -59,8 +59,11 @@ class Embedding:
             another dimension than before.
         """
         returned = self._embed(list(texts))
+        if isinstance(returned, np.ma.MaskedArray):
+            raise OutputError("the embedding is masked; have it return numbers only")
         try:
-            vectors = np.asarray(returned, np.float64)
+            # Not from complex numbers, half of which would be lost.
+            vectors = np.asarray(returned).astype(np.float64, casting="same_kind", copy=False)
         except (ValueError, TypeError) as error:
             raise OutputError("the embedding is no array of numbers") from error
         if vectors.ndim != 2 or len(vectors) != len(texts) or vectors.shape[1] == 0:
