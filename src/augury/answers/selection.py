@@ -130,14 +130,16 @@ def select(
     newest = slice(middle.stop, count)
     task = _Task(target, tolerance, confidence, seed)
     trials = []
+    estimators: dict[str, Estimator] = {}
     for name in fits:
-        trials.append(task.tried(name, *map(examples.chosen, (oldest, middle, newest))))
+        parts = map(examples.chosen, (oldest, middle, newest))
+        trials.append(task.tried(name, estimators, *parts))
         between()
     trials.sort(key=lambda each: -each.share)
     best = next((each for each in trials if not each.reason and each.share > 0), None)
     if best is None:
         return Selection(query, count, tuple(trials), None, "no model answers within the tolerance")
-    estimator = task.fitted(best.fit, examples.chosen(slice(0, newest.start)))
+    estimator = task.fitted(best.fit, examples.chosen(slice(0, newest.start)), estimators[best.fit])
     model = Model(
         best.fit,
         target,
@@ -169,21 +171,28 @@ class _Task:
     confidence: float
     seed: int
 
-    def fitted(self, name: str, examples: Examples) -> Estimator:
+    def fitted(self, name: str, examples: Examples, before: Estimator | None = None) -> Estimator:
         if not np.isfinite(self.target.of(examples)).any():
             raise LearningError("all that was executed is NULL")
-        return load_fit(name).fit(examples, self.target, self.seed)
+        return load_fit(name).fit(examples, self.target, self.seed, before)
 
     def calibrated(self, estimator: Estimator, examples: Examples) -> Conformal:
         estimates, spreads = estimator.estimate(examples.boxes)
         truths = self.target.of(examples)
         return calibrate(self.target, estimates, spreads, truths, self.tolerance, self.confidence)
 
-    def tried(self, name: str, oldest: Examples, middle: Examples, newest: Examples) -> Trial:
-        """Return how a model does; why it cannot be had, if it cannot."""
+    def tried(
+        self,
+        name: str,
+        estimators: dict[str, Estimator],
+        oldest: Examples,
+        middle: Examples,
+        newest: Examples,
+    ) -> Trial:
+        """Return how a model does, or why it cannot be had; put it to the other estimators."""
         started = perf_counter()
         try:
-            estimator = self.fitted(name, oldest)
+            estimator = estimators[name] = self.fitted(name, oldest)
             calibration = self.calibrated(estimator, middle)
             seconds = perf_counter() - started
             estimates, spreads = estimator.estimate(newest.boxes)
