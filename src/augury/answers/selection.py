@@ -81,6 +81,7 @@ def select(
     confidence: float,
     fits: Sequence[str] | None = None,
     seed: int = 0,
+    before: Model | None = None,
     between: Callable[[], object] = lambda: None,
 ) -> Selection:
     """Fit, calibrate and compare models by time, and return the best one.
@@ -105,6 +106,9 @@ def select(
         Names of kinds of models; by default all that can estimate this and are installed.
     seed
         Of all random choices. By default 0.
+    before
+        The model in use, by the same numbers of categories. By default none. One of the same kind
+        may go on from it.
     between
         Called after each model; what it raises ends the selection.
 
@@ -126,7 +130,7 @@ def select(
     oldest = slice(0, int(_OLDEST * count))
     middle = slice(oldest.stop, count - int(_NEWEST * count))
     newest = slice(middle.stop, count)
-    task = _Task(target, tolerance, confidence, seed)
+    task = _Task(target, tolerance, confidence, seed, before)
     trials = []
     for name in fits:
         trials.append(task.tried(name, *map(examples.chosen, (oldest, middle, newest))))
@@ -167,10 +171,13 @@ class _Task:
     tolerance: Tolerance | None
     confidence: float
     seed: int
+    before: Model | None
 
     def fitted(self, name: str, examples: Examples) -> Estimator:
         known = np.isfinite(self.target.of(examples))
-        return load_fit(name).fit(examples.chosen(known), self.target, self.seed)
+        used = self.before
+        before = used.estimator if used is not None and used.fit == name else None
+        return load_fit(name).fit(examples.chosen(known), self.target, self.seed, before)
 
     def calibrated(self, estimator: Estimator, examples: Examples) -> Conformal:
         estimates, spreads = estimator.estimate(examples.boxes)
