@@ -2,7 +2,17 @@
 
 from augury.answers.answer import Answer, Tolerance
 from augury.answers.answers import Answers
+from augury.answers.listen import notify_triggers
 from augury.answers.parameter import Parameter
 from augury.answers.privacy import Budget, Loss, Privacy
 
-__all__ = ["Answer", "Answers", "Budget", "Loss", "Parameter", "Privacy", "Tolerance"]
+__all__ = [
+    "Answer",
+    "Answers",
+    "Budget",
+    "Loss",
+    "Parameter",
+    "Privacy",
+    "Tolerance",
+    "notify_triggers",
+]

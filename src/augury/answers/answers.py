@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import reprlib
-import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,9 @@ from numpy.typing import ArrayLike
 
 from augury.answers.answer import Answer, Tolerance
 from augury.answers.audit import Auditor
+from augury.answers.changing import Changing
 from augury.answers.database import Database
 from augury.answers.family import Family
-from augury.answers.invalidation import Changes, same_table
 from augury.answers.learner import Learner
 from augury.answers.many import AnswerColumns
 from augury.answers.model import Model
@@ -24,7 +23,7 @@ from augury.answers.plan import Plan
 from augury.answers.privacy import Budget, Privacy
 from augury.answers.privacy.access import Access, checked_tenants
 from augury.answers.privacy.registration import private_access
-from augury.answers.query import Query, Run, tag_of
+from augury.answers.query import Query, Run
 from augury.answers.region import Binding
 from augury.answers.results import results_in
 from augury.answers.rollup import Rollup
@@ -32,8 +31,8 @@ from augury.answers.selection import Selection
 from augury.answers.statement import Condition, Statement, read_statement
 from augury.answers.target import LABEL, ROWS, VALUE, Target
 from augury.cache import Cache
-from augury.closing import Closing
 from augury.errors import ConfigurationError, QueryError
+from augury.models import Registry
 from augury.parameters import check_instance
 from augury.tiers import Tiers
 
@@ -47,7 +46,7 @@ _log = logging.getLogger("augury.answers")
 _RESERVED = {"exact", "tolerance", "name", "tenant", "confidence"}
 
 
-class Answers(Closing):
+class Answers(Changing):
     """Answers registered queries from a cache, a model or the database.
 
     Parameters
@@ -67,6 +66,9 @@ class Answers(Closing):
     learns
         Whether models are made in the background, as more queries are executed; see
         `augury.answers.learner.Learner`. True by default; else `learn` makes them.
+    registry
+        Where models are published as they are made, and from where newer ones are taken that
+        another process has published; None (the default) for neither.
 
     Raises
     ------
@@ -103,23 +105,25 @@ class Answers(Closing):
         audits: float = 0.05,
         budget: Budget | None = None,
         learns: bool = True,
+        registry: Registry | None = None,
     ) -> None:
         if budget is not None:
             check_instance("budget", budget, Budget)
         if not isinstance(audits, int | float) or not 0 <= audits <= 1:
             raise ConfigurationError(f"audits must be a share from 0 to 1, not {audits!r}")
+        if registry is not None:
+            check_instance("registry", registry, Registry)
         self._audits = float(audits)
         self._auditor = Auditor()
-        self._database = None if source is None else Database(source)
-        self._results = results_in(Cache(100_000) if cache is None else cache)
+        super().__init__(
+            None if source is None else Database(source),
+            results_in(Cache(100_000) if cache is None else cache),
+        )
         self._budget = budget
         self._access: dict[str, Access] = {}
-        self._queries: dict[str, Query] = {}
-        self._learner = Learner(self._queries)
-        self._learns = learns
+        self._learner = Learner(self._queries, registry, learns=learns)
         self._families: dict[str, Family] = {}
         self._rollups: dict[str, Rollup] = {}
-        self._changes = Changes()
         self._matching: Matching | None = None
         self._texts: Cache[str, tuple[str, dict[str, Any]]] = Cache(10_000)
 
@@ -219,8 +223,8 @@ class Answers(Closing):
 
                 self._matching = Matching(self._database.dialect)
             self._matching.add(name, query, types)
-        if self._learns and (tolerance is not None or labels):
-            self._learner.start()
+        for each in access.queries.values():
+            self._learner.add(each)
 
     def _made(
         self,
@@ -382,7 +386,7 @@ class Answers(Closing):
 
         It may differ in the order of its conditions, ``BETWEEN`` or ``>=`` and ``<=``, the sides
         of comparisons, aliases, upper and lower case, spaces and comments. Reading a text takes
-        about a millisecond; texts that were read are remembered.
+        a few milliseconds; texts that were read are remembered.
 
         Parameters
         ----------
@@ -458,63 +462,6 @@ class Answers(Closing):
         """
         return self.query(name, tenant).plan(parameters, tolerance=Tolerance.of(tolerance))
 
-    def changed(self, table: str, rows: int | None = None) -> int:
-        """Tell that a table has changed, and return how many queries read it.
-
-        What was kept or inferred before is not served any more. If at most so many rows were
-        inserted, deleted or changed, counts of a single table are still known within that many:
-        they are served, with their interval that much wider to either side, as long as that is
-        within the tolerance. Reports add up. In `Tiers`, all processes follow; but the number of
-        rows each process has to be told.
-
-        Parameters
-        ----------
-        table
-            Its name, with or without the schema. Tables behind a view are not known: name the
-            view, too.
-        rows
-            How many rows have changed at most. None (the default) if nobody knows.
-
-        Raises
-        ------
-        ConfigurationError
-            If `rows` is no number of rows.
-        InvalidationError
-            If other processes may not have heard of it.
-
-        Examples
-        --------
-        >>> from sqlalchemy import StaticPool, create_engine, text
-        >>> engine = create_engine("sqlite://", poolclass=StaticPool)
-        >>> with engine.begin() as connection:
-        ...     _ = connection.execute(text("CREATE TABLE flights (month INTEGER)"))
-        ...     _ = connection.execute(text("INSERT INTO flights VALUES (1), (1), (2)"))
-        >>> answers = Answers(engine)
-        >>> answers.register(
-        ...     "n", "SELECT count(*) FROM flights WHERE month = :m", {"m": int}, tolerance=2
-        ... )
-        >>> answers.ask("n", m=1).value
-        2
-        >>> answers.changed("flights", rows=1)
-        1
-        >>> answer = answers.ask("n", m=1)
-        >>> answer.low, answer.high, answer.origin
-        (1, 3, 'cache')
-        >>> answers.changed("flights")
-        1
-        >>> answers.ask("n", m=1).origin
-        'database'
-        """
-        self._changes.report(table, rows)
-        read = [q for q in self._queries.values() if _reads(q.statement.tables, table)]
-        if rows is None:
-            for query in read:
-                query.model = query.counts = None
-                query.family.log.forget(before=time.time())
-        if rows != 0:
-            self._results.drop([tag_of(table, rows=rows is not None)])
-        return len(read)
-
     def query(self, name: str, tenant: str | None = None) -> Query:
         """Return a registered query, as it answers a tenant."""
         return self._known(name).query(tenant)
@@ -542,8 +489,7 @@ class Answers(Closing):
         """End the threads, and close the connections that it has made itself."""
         self._learner.close()
         self._auditor.close()
-        if self._database is not None:
-            self._database.close()
+        super().close()
 
     def _rollup(self, statement: Statement) -> Rollup:
         """Return the index of what is kept of statements that choose among the same rows."""
@@ -588,10 +534,6 @@ class Answers(Closing):
                     f"but {'not ' if kind.several else ''}compared as one, by IN :{each}"
                 )
         return statement
-
-
-def _reads(tables: Iterable[str], table: str) -> bool:
-    return any(same_table(each, table) for each in tables)
 
 
 def _of_function(
