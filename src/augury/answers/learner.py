@@ -169,12 +169,12 @@ class Learner(Closing):
             fits=fits,
             between=self._give_up,
         )
-        selection = selected(query.target, tolerance=query.tolerance)
+        selection = selected(query.target, tolerance=query.tolerance, before=before)
         _log.info("%s", selection)
         groups = query.statement.groups and query.target.adds_up
         counts = None
         if groups and query.target.measure != ROWS:
-            counts = selected(Target(COUNT, ROWS), tolerance=_PRESENCE).model
+            counts = selected(Target(COUNT, ROWS), tolerance=_PRESENCE, before=query.counts).model
         if query.model is before and query.key(()) == key:
             query.model, query.counts = selection.model, counts
             state.trusted = selection.model is not None

@@ -281,6 +281,8 @@ class Query:
             return None
         tried.append((INFERRED, half, f"its interval is narrow enough ({model.fit})"))
         value = model.vocabulary.label(estimate) if self.target.kind == LABEL else estimate
+        if math.isnan(estimate):
+            value = None
         return self._within(value, half, self.confidence, INFERRED, model.time, reasons)
 
     def _may_infer(self, tolerance: Tolerance | None) -> bool:
@@ -290,6 +292,8 @@ class Query:
         """Return whether an estimate is sure enough. A label is if it cannot be another one."""
         if tolerance is None or self.target.kind == LABEL:
             return half == 0.0
+        if math.isnan(estimate):
+            return half == 0.0  # NULL, for sure
         return math.isfinite(half) and tolerance.allows(estimate, half)
 
     def _infer_groups(
@@ -363,8 +367,11 @@ class Query:
             )
             values, spreads = model.estimator.estimate(boxes)
             halves = model.calibration.half_widths(values, spreads, self.confidence)
+            nulls = np.isnan(values) & (spreads == 0.0)
+            halves[nulls] = 0.0
             halves = halves + self._slack(model.time)
             sure = halves == 0.0 if tolerance is None or labels else tolerance.allow(values, halves)
+            sure |= nulls & (halves == 0.0)
         lows, highs = values - halves, values + halves
         if labels:
             values = np.full(columns.length, None, object)
@@ -424,7 +431,8 @@ class Query:
         truth = self._truth(model, result.values[0])
         if self.model is not model or self.key(region) != key:
             return  # which of them the truth is of, nobody knows
-        model.calibration.note(estimate, spread, truth)
+        if not math.isnan(estimate):
+            model.calibration.note(estimate, spread, truth)
         model.watch.note(Audit(box, estimate, half, truth, result.time))
         if model.watch.alarm:
             self._distrust(self, model)

@@ -82,6 +82,7 @@ def select(
     confidence: float,
     fits: Sequence[str] | None = None,
     seed: int = 0,
+    before: Model | None = None,
     between: Callable[[], object] = lambda: None,
 ) -> Selection:
     """Fit, calibrate and compare models by time, and return the best one.
@@ -107,6 +108,9 @@ def select(
         Names of kinds of models; by default all that can estimate this and are installed.
     seed
         Of all random choices. By default 0.
+    before
+        The model in use, by the same numbers of categories. By default none. One of the same kind
+        may go on from it.
     between
         Called after each model; what it raises ends the selection.
 
@@ -128,7 +132,7 @@ def select(
     oldest = slice(0, int(_OLDEST * count))
     middle = slice(oldest.stop, count - int(_NEWEST * count))
     newest = slice(middle.stop, count)
-    task = _Task(target, tolerance, confidence, seed)
+    task = _Task(target, tolerance, confidence, seed, before)
     trials = []
     estimators: dict[str, Estimator] = {}
     for name in fits:
@@ -170,6 +174,7 @@ class _Task:
     tolerance: Tolerance | None
     confidence: float
     seed: int
+    before: Model | None
 
     def fitted(self, name: str, examples: Examples, before: Estimator | None = None) -> Estimator:
         if not np.isfinite(self.target.of(examples)).any():
