@@ -218,11 +218,11 @@ class Cube:
             scale = np.where(empty, 0.0, np.maximum(rows.cells.means, 0.05 * prior))
         boxes[:, empty] = 0.0
         of_row = 1.0 if rows is None else np.hypot(how.per_row / how.unit, 1.0)
-        variances = how.floor**2 + self._cut[examples] * of_row**2
-        kept = independent(boxes, variances)
+        variances = self._cut[examples] * of_row**2
+        kept = independent(boxes, variances + how.floor**2)
         boxes, examples = boxes[kept], examples[kept]
         residuals = self.examples.measures[measure][examples] / how.unit - boxes @ expected.means
-        return Sums(boxes, residuals, variances[kept], scale), expected
+        return Sums(boxes, residuals, variances[kept], how.floor, scale), expected
 
     def _knowing(self, measure: str) -> NDArray[np.bool_]:
         return self.examples.knowing(measure) & self.examples.knowing(self.rows)

@@ -69,21 +69,29 @@ class Sums:
     """The share of each cell that lies in each box, shape (boxes, cells)."""
     residuals: NDArray[np.float64]
     variances: NDArray[np.float64]
-    """How far off each residual may be, squared."""
+    """How far off each residual may be, squared; 0 of what is exact."""
+    floor: float
+    """What counts as no difference."""
     scale: NDArray[np.float64]
     """Of the cells."""
 
     def newest(self, most: int) -> Sums:
         """Return so many of the boxes at most."""
         few = slice(-most, None)
-        return Sums(self.cells[few], self.residuals[few], self.variances[few], self.scale)
+        return replace(
+            self,
+            cells=self.cells[few],
+            residuals=self.residuals[few],
+            variances=self.variances[few],
+        )
 
     def covariance(self, kernel: Kernel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the covariance of the cells with the boxes, and of the boxes with each other."""
         across = kernel.times(self.scale, self.cells.T)
         among = self.cells @ across
         diagonal = np.diag_indices_from(among)
-        among[diagonal] += self.variances + 1e-10 * among[diagonal]
+        # A little more than nothing, or rounding would make what hardly differs contradict itself.
+        among[diagonal] += self.variances + (0.1 * self.floor) ** 2 + 1e-10 * among[diagonal]
         return across, among
 
 

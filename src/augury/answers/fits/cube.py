@@ -81,9 +81,17 @@ class CubeEstimator:
         return self._arrays
 
 
+def _counted(examples: Examples, target: Target) -> str:
+    """Return the measure that counts what is summed up: where it is 0, the sum is NULL."""
+    if target.kind == COUNT:
+        return target.measure
+    counted = target.per or target.measure.replace("sum:", "count:", 1)
+    return counted if counted in examples.measures else _ROWS
+
+
 def _rows_of(examples: Examples, target: Target) -> str:
     """Return the measure that others are modelled to follow: rows, if they are mostly known."""
-    counted = target.per or (target.measure if target.kind == COUNT else _ROWS)
+    counted = _counted(examples, target)
     known = examples.knowing(_ROWS).sum()
     return _ROWS if known and known >= examples.knowing(counted).sum() else counted
 
@@ -92,7 +100,7 @@ def _arrays(cube: Cube, target: Target) -> dict[str, NDArray[Any]]:
     """Return what a native estimator of the target takes."""
     measures = [target.measure]
     if target.kind != COUNT:
-        measures.insert(0, target.per or cube.rows)
+        measures.insert(0, _counted(cube.examples, target))
     cells = int(np.prod(cube.shape))
     means = np.empty((len(cube.blocks), cells, len(measures)))
     samples = np.empty((len(cube.blocks), cells, len(measures) * SAMPLES), np.float32)
