@@ -136,3 +136,11 @@ def test_a_chat_reuses_its_earlier_turns() -> None:
     assert turns[1] == "Ada, turn 2: 370 tokens, 336 of them reused"
     assert turns[3] == "Alan, turn 1: 320 tokens, 288 of them reused"
     assert same == "the same as without the cache: True"
+
+
+def test_who_will_buy_is_inferred_from_what_a_service_said() -> None:
+    pytest.importorskip("sklearn")
+    pytest.importorskip("crepes")
+    *_, last = run("answers_purchase.py").splitlines()
+    right = float(last.removeprefix("of those inferred, ").partition("%")[0])
+    assert right >= 95

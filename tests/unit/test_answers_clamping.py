@@ -84,7 +84,8 @@ def test_sums_what_is_clamped_and_rounded(
     wanted = [(Fraction(each) - Fraction(grid.centre)) / grid.step for each in values]
     assert count == len(values)
     assert steps == int(steps)
-    assert abs(Fraction(int(steps)) - sum(wanted, Fraction(0))) <= len(values)  # each is rounded to a whole step
+    # Each is rounded to a whole step.
+    assert abs(Fraction(int(steps)) - sum(wanted, Fraction(0))) <= len(values)
     assert all(abs(each) <= grid.most for each in wanted)
 
 

@@ -32,6 +32,7 @@ from augury.answers.statement import Condition, Statement, read_statement
 from augury.answers.target import LABEL, ROWS, VALUE, Target
 from augury.cache import Cache
 from augury.errors import ConfigurationError, QueryError
+from augury.models import Registry
 from augury.parameters import check_instance
 from augury.tiers import Tiers
 
@@ -65,6 +66,9 @@ class Answers(Changing):
     learns
         Whether models are made in the background, as more queries are executed; see
         `augury.answers.learner.Learner`. True by default; else `learn` makes them.
+    registry
+        Where models are published as they are made, and from where newer ones are taken that
+        another process has published; None (the default) for neither.
 
     Raises
     ------
@@ -101,11 +105,14 @@ class Answers(Changing):
         audits: float = 0.05,
         budget: Budget | None = None,
         learns: bool = True,
+        registry: Registry | None = None,
     ) -> None:
         if budget is not None:
             check_instance("budget", budget, Budget)
         if not isinstance(audits, int | float) or not 0 <= audits <= 1:
             raise ConfigurationError(f"audits must be a share from 0 to 1, not {audits!r}")
+        if registry is not None:
+            check_instance("registry", registry, Registry)
         self._audits = float(audits)
         self._auditor = Auditor()
         super().__init__(
@@ -114,8 +121,7 @@ class Answers(Changing):
         )
         self._budget = budget
         self._access: dict[str, Access] = {}
-        self._learner = Learner(self._queries)
-        self._learns = learns
+        self._learner = Learner(self._queries, registry, learns=learns)
         self._families: dict[str, Family] = {}
         self._rollups: dict[str, Rollup] = {}
         self._matching: Matching | None = None
@@ -217,8 +223,8 @@ class Answers(Changing):
 
                 self._matching = Matching(self._database.dialect)
             self._matching.add(name, query, types)
-        if self._learns and (tolerance is not None or labels):
-            self._learner.start()
+        for each in access.queries.values():
+            self._learner.add(each)
 
     def _made(
         self,

@@ -227,6 +227,8 @@ class Conformal:
             and (counts >= 0).all()
             and len(arrays["ratios"]) == counts.sum()
             and len(scores) == len(shares) - 1 == starts[-1]
+            and (np.diff(ends, prepend=0) >= 0).all()
+            and ends[-1] == len(arrays["scores"])
             and all((np.diff(each) <= 0).all() for each in scores)
         ):
             raise ValueError("the arrays of a calibration do not fit each other")

@@ -97,8 +97,33 @@ class Features:
 
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Features:
-        """Make it of its arrays."""
-        return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
+        """Make it of its arrays.
+
+        Raises
+        ------
+        ValueError
+            If they do not fit each other.
+        """
+        made = cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
+        count = len(made.ordered)
+        sizes = np.diff(made.starts)
+        if not (
+            made.ordered.dtype == np.bool_
+            and made.seen.shape == (count, 2, 2)
+            and made.ends.shape == (count, 2)
+            and made.unit.shape == (count,)
+            and made.starts.shape == (count + 1,)
+            and ((sizes == 0) == made.ordered).all()
+            and (sizes >= 0).all()
+            and made.starts[0] == 0
+            and made.effects.shape == made.places.shape == (made.starts[-1],)
+            and ((made.places >= -1) & (made.places < _MOST)).all()
+            and np.isfinite(made.ends).all()
+            and (made.unit > 0).all()
+            and ((made.kept >= 0) & (made.kept < _columns(made.ordered))).all()
+        ):
+            raise ValueError("the arrays of the features do not fit each other")
+        return made
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what `restore` makes it of again."""

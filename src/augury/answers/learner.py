@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
+from time import time
 
 from augury.answers.answer import Tolerance
 from augury.answers.fits import fit_names, load_fit
 from augury.answers.query import Query
 from augury.answers.selection import LEAST, Selection, select
+from augury.answers.stored import StoredModels, load_models
 from augury.answers.target import COUNT, LABEL, ROWS, Target
 from augury.closing import Closing
-from augury.errors import AuguryError, MissingExtraError
+from augury.errors import ArtefactError, AuguryError, MissingExtraError
 from augury.learning.background import Stopped, background
+from augury.models import Registry
 
 _log = logging.getLogger("augury.answers")
 
@@ -36,6 +39,8 @@ class _State:
     """Executed queries of its family by then, ever."""
     trusted: bool = False
     """Whether a model was given; if there is none now, audits have switched it off."""
+    time: float = 0.0
+    """When that was decided, in seconds since 1970: no older model is taken from others."""
 
 
 class Learner(Closing):
@@ -52,16 +57,22 @@ class Learner(Closing):
     queries
         By name, as they are registered. Those without a tolerance are never inferred, and so never
         learned.
-    published
-        Called after models have changed.
+    registry
+        Where models are published, and from where newer ones of other processes are taken; None
+        for neither.
+    learns
+        Whether models are made here, too. True by default.
     """
 
     def __init__(
-        self, queries: Mapping[str, Query], published: Callable[[], object] = lambda: None
+        self, queries: Mapping[str, Query], registry: Registry | None = None, *, learns: bool = True
     ) -> None:
         self._queries = queries
-        self._published = published
+        self._registry = registry
+        self._learns = learns
         self._states: dict[Query, _State] = {}
+        self._seen: int | None = None
+        self._stored = StoredModels(())
         self._started = False
         self.begin_anew()
         self._closed = False
@@ -70,9 +81,14 @@ class Learner(Closing):
         """Forget what was under way: this is a forked child, where it does not go on."""
         self._turn = threading.Lock()
 
-    def start(self) -> None:
-        """Learn in the background from now on."""
-        if not self._started:
+    def add(self, query: Query) -> None:
+        """Look after a query from now on, with the model that the registry has for it."""
+        if not _is_learned(query):
+            return
+        if self._registry is not None:
+            self._follow(self._registry)
+            self._give(query)
+        if not self._started and (self._learns or self._registry is not None):
             self._started = True
             background.add(self)
 
@@ -101,14 +117,18 @@ class Learner(Closing):
         ]
         with self._turn:
             selections = [self._learned(each, fits) for each in chosen]
-        if any(each.model for each in selections):
-            self._published()
+        if self._registry is not None and any(each.model for each in selections):
+            stored = StoredModels.of(list(self._queries.values()))
+            self._seen = self._registry.publish(stored).number
         return selections
 
     def step(self) -> float | None:
         """Do what is due; return the seconds until the next look, or None if there is none."""
         if self._closed:
             return None
+        if self._registry is not None:
+            with background.undisturbed:
+                self._follow(self._registry)
         due = sorted({each.name for each in list(self._queries.values()) if self._is_due(each)})
         if due:
             try:
@@ -118,12 +138,12 @@ class Learner(Closing):
             except ImportError as error:
                 _log.warning("answers are not inferred: %s", error)
                 return None
-            except AuguryError as error:
+            except (AuguryError, OSError) as error:
                 _log.warning("nothing was learned of %s: %s", ", ".join(due), error)
         return _LOOK
 
     def _is_due(self, query: Query) -> bool:
-        if not _is_learned(query):
+        if not (self._learns and _is_learned(query)):
             return False
         state = self._states.setdefault(query, _State())
         fresh = query.family.log.noted - state.noted
@@ -157,7 +177,30 @@ class Learner(Closing):
         if query.model is before and query.key(()) == key:
             query.model, query.counts = selection.model, counts
             state.trusted = selection.model is not None
+            state.time = time()
         return selection
+
+    def _follow(self, registry: Registry) -> None:
+        """Give queries the models that another process has published."""
+        try:
+            version = registry.current()
+            if version is None or version.number == self._seen:
+                return
+            self._seen = version.number  # one that cannot be read is told of once
+            self._stored = load_models(version.path)
+        except (ArtefactError, OSError) as error:
+            _log.warning("models of answers stay as they are: %s", error)
+            return
+        for query in list(self._queries.values()):
+            self._give(query)
+
+    def _give(self, query: Query) -> None:
+        state = self._states.setdefault(query, _State())
+        found = {each.counts: each.model for each in self._stored.models if each.fits(query)}
+        model = found.get(False)
+        if model is not None and model.time > state.time:
+            query.model, query.counts = model, found.get(True)
+            state.trusted, state.time = True, model.time
 
     def _give_up(self) -> None:
         if self._closed:

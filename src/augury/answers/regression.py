@@ -72,11 +72,12 @@ class Regression:
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Regression:
         """Make it of its arrays."""
+        features = Features.restore(_only("features", arrays))
         return cls(
-            Features.restore(_only("features", arrays)),
+            features,
             Scale(float(arrays["scale"][0])),
-            Scorer.restore(_only("value", arrays)),
-            Scorer.restore(_only("residual", arrays)),
+            Scorer.restore(_only("value", arrays), features),
+            Scorer.restore(_only("residual", arrays), features),
         )
 
 
@@ -121,9 +122,9 @@ class Classification:
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Classification:
         """Make it of its arrays."""
-        labels = arrays["labels"]
-        chances = [Scorer.restore(_only(f"chance{at}", arrays)) for at in range(len(labels))]
-        return cls(Features.restore(_only("features", arrays)), labels, chances)
+        labels, features = arrays["labels"], Features.restore(_only("features", arrays))
+        parts = [_only(f"chance{at}", arrays) for at in range(len(labels))]
+        return cls(features, labels, [Scorer.restore(part, features) for part in parts])
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,11 +155,12 @@ class Scorer:
         return _within(self.kind, self.parts)
 
     @classmethod
-    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Scorer:
+    def restore(cls, arrays: Mapping[str, NDArray[Any]], features: Features) -> Scorer:
         """Make it of its arrays, and the native model, which checks them."""
         kind = next(iter(arrays), "none").partition("/")[0]
         scorer = cls(kind, _only(kind, arrays))
-        assert scorer.native
+        if scorer.native.features != len(features.kept):
+            raise ArtefactError("the model takes rows of other features")
         return scorer
 
 

@@ -73,9 +73,24 @@ def load_fit(name: str) -> Fit:
     MissingExtraError
         If the package that fits it is not installed.
     """
-    if name not in fit_names():
-        raise ConfigurationError(f"unknown model {name!r}; there are: {', '.join(fit_names())}")
-    fit = cast("Fit", import_module(f"{__name__}.{name}"))
+    fit = _module(name)
     if find_spec(fit.PACKAGE) is None:
         raise MissingExtraError(fit.PACKAGE, fit.EXTRA)
     return fit
+
+
+def restore_estimator(name: str, arrays: Mapping[str, NDArray[Any]], target: Target) -> Estimator:
+    """Make of its arrays what a model of this name fitted, which takes nothing that fits it.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no model of that name.
+    """
+    return _module(name).restore(arrays, target)
+
+
+def _module(name: str) -> Fit:
+    if name not in fit_names():
+        raise ConfigurationError(f"unknown model {name!r}; there are: {', '.join(fit_names())}")
+    return cast("Fit", import_module(f"{__name__}.{name}"))
