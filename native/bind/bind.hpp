@@ -14,6 +14,7 @@ inline PyTypeObject* add_type(nanobind::module_& module, PyType_Spec* spec, cons
   return reinterpret_cast<PyTypeObject*>(type);
 }
 
+void bind_answers(nanobind::module_& module);
 void bind_cache(nanobind::module_& module);
 void bind_curves(nanobind::module_& module);
 void bind_features(nanobind::module_& module);

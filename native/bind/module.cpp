@@ -6,6 +6,7 @@ NB_MODULE(_native, module) {
   // stderr when that ends.
   nanobind::set_leak_warnings(false);
 #endif
+  augury::bind_answers(module);
   augury::bind_ticket(module);
   augury::bind_cache(module);
   augury::bind_memo(module);

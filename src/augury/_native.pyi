@@ -215,6 +215,23 @@ class Model:
     @property
     def features(self) -> int: ...
 
+class BoxSums:
+    def __init__(
+        self,
+        kind: str,
+        bins: NDArray[np.int64],
+        whole: NDArray[np.uint8],
+        edges: NDArray[np.float64],
+        categories: NDArray[np.int64],
+        means: NDArray[np.float64],
+        samples: NDArray[np.float32],
+        limits: NDArray[np.float64],
+    ) -> None: ...
+    def estimate(
+        self, boxes: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+    def estimate_one(self, box: tuple[tuple[float, float], ...]) -> tuple[float, float]: ...
+
 FEATURES: int
 
 class FeatureRows:

@@ -1,8 +1,9 @@
 """The models of answers, one file each, found by discovery.
 
 A module here has a `TITLE`, the `PACKAGE` that fits it and the `EXTRA` that installs that, the
-`KINDS` of targets that it can estimate, and a function ``fit(examples, target, seed) ->
-Estimator``; nothing else has to know that it is there. The package is imported inside `fit`.
+`KINDS` of targets that it can estimate, and functions ``fit(examples, target, seed, before)`` and
+``restore(arrays, target)``, which return an `Estimator`; nothing else has to know that it is there.
+The package is imported inside `fit`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Estimator(Protocol):
         """Return estimates and spreads of boxes, shape (boxes, dimensions, 2).
 
         A spread is above 0 and grows with the error to be expected; calibration gives it its
-        unit. Both are NaN where there is nothing to go by.
+        unit. Both are NaN where there is nothing to go by. An estimate of NaN with a spread of 0
+        is NULL: there are surely no rows.
         """
 
     def estimate_one(self, box: Box) -> tuple[float, float]:
@@ -51,8 +53,14 @@ class Fit(Protocol):
     KINDS: tuple[str, ...]
     """The kinds of targets that it can estimate."""
 
-    def fit(self, examples: Examples, target: Target, seed: int) -> Estimator:
-        """Fit the model to executed queries, all of which say something of the target."""
+    def fit(
+        self, examples: Examples, target: Target, seed: int, before: Estimator | None = None
+    ) -> Estimator:
+        """Fit the model to executed queries.
+
+        Those that say nothing of the target may still say how many rows lie where. `before` is what
+        the same module has fitted to a part of them for the same target, from which it may go on.
+        """
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], target: Target) -> Estimator:
         """Make of its arrays what was fitted."""
