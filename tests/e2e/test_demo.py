@@ -21,7 +21,7 @@ from augury.errors import AuguryError, ConfigurationError
 HOURS = 24
 TABLES = {
     "flights": "year month day sched_dep_time dep_delay arr_delay carrier flight tailnum origin"
-    " dest distance time_hour",
+    " dest distance time_hour hour",
     "airlines": "carrier name",
     "airports": "faa name lat lon alt tzone",
     "planes": "tailnum manufacturer model year seats",
@@ -48,7 +48,7 @@ def rows(table: str) -> list[list[object]]:
             *(2013, month, day, hour * 100, hour % 7, "NA" if hour == 3 else hour),
             *(("AA", "B6")[hour % 2], hour * 3 % 17),
             *("NA" if hour == 5 else f"N{(day * 5 + hour) % 40}", "JFK", f"D{hour % 9}"),
-            *(500 + hour, f"2013-0{month}-{day:02}T{hour:02}"),
+            *(500 + hour, f"2013-0{month}-{day:02}T{hour:02}", hour),
         ]
         for month in (1, 2, 3)
         for day in range(1, 29)
@@ -225,13 +225,53 @@ def test_scene_without_its_extra_is_skipped_in_a_line_unless_asked_for(
 
     monkeypatch.setattr(flights, "find_package", lambda: data)
     monkeypatch.setitem(sys.modules, "lightgbm", None)
+    monkeypatch.setitem(sys.modules, "sqlglot", None)
     options = ["--months", "1", "--policy", "lru", "--size", "30", "--json"]
     assert main(["demo", *options]) == 0
     told = json.loads(capsys.readouterr().out)
     assert list(told["scenes"]) == ["keep"]
-    assert "pip install 'augury[learn]'" in told["skipped"]["learn"]
-    assert main(["demo", "learn", *options]) == 2
-    assert "pip install 'augury[learn]'" in capsys.readouterr().err
+    for name, extra in (("learn", "learn"), ("answer", "answers")):
+        assert f"pip install 'augury[{extra}]'" in told["skipped"][name]
+        assert main(["demo", name, *options]) == 2
+        error = capsys.readouterr().err
+        assert f"pip install 'augury[{extra}]'" in error
+        assert error.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def asked(data: Path) -> Outcome:
+    for package in ("sqlalchemy", "sqlglot", "crepes", "duckdb"):
+        pytest.importorskip(package)
+    from augury.demo.scenes import answer
+
+    with pytest.MonkeyPatch.context() as patched, Stage(data=data) as stage:
+        patched.setattr(answer, "LEARNED_FROM", 1_000)
+        patched.setattr(answer, "JUDGED", 500)
+        return answer.play(stage)
+
+
+def test_answers_are_compared_with_the_right_ones(asked: Outcome) -> None:
+    told = asked.data
+    assert told["asked"] == sum(told["origins"].values()) == 500
+    assert told["not_sent"] == pytest.approx(1 - told["origins"]["database"] / 500)
+    assert told["inferred"] == told["origins"]["inferred"] > 0
+    assert 0.8 < told["coverage"] <= 1
+    assert {*told["microseconds"]} == {"inferred", "SQLite", "DuckDB", "DuckDB, 1% sample"}
+    for exact in ("SQLite", "DuckDB"):
+        assert told["count_error"][exact] == 0
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_answers_are_shown_in_the_terminal_and_in_the_report(
+    asked: Outcome, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    for table in asked.tables:
+        assert table.rows
+        assert all(len(row) == len(table.columns) for row in table.rows)
+    assert any("lie in their interval" in statement for statement in asked.statements)
+    page = write_report({"Answer": asked}, "a machine", tmp_path).read_text()
+    assert page.count("<svg") == page.count("</svg>") == 3
 
 
 def test_report_that_cannot_be_written_is_a_clear_error(outcome: Outcome, tmp_path: Path) -> None:

@@ -217,7 +217,8 @@ class Fixed:
 def learned(answers: Answers, name: str, time: float = 0.0) -> None:
     query = answers.query(name)
     query.seconds = 1.0
-    query.model = Model(name, query.target, Fixed(), Fixed(), Watch(0.95), time, 0)
+    vocabulary = query.family.vocabulary
+    query.model = Model(name, query.target, Fixed(), Fixed(), vocabulary, Watch(0.95), time, 0)
 
 
 def test_inferred_answers_age_and_go_too(path: Path) -> None:

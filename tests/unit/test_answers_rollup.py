@@ -325,7 +325,8 @@ def test_covers_count_each_point_once(kept: set[Any], asked: Any) -> None:
     ]
     lines = Lines(dimensions)
     regions: set[Region] = {(x, y, (z,)) for x, y, z in kept}
-    gone: set[Region] = {(y, x, (z,)) for x, y, z in kept} - regions
+    swapped: set[Region] = {(y, x, (z,)) for x, y, z in kept}
+    gone = swapped - regions
     for region in regions | gone:
         lines.add(region)
     for region in gone:

@@ -37,7 +37,7 @@ class Answer(msgspec.Struct, frozen=True):
     """``cache`` (the database's, kept), ``rollup`` (added up from kept ones), ``inferred`` (a
     model's), or ``database``."""
     age: float
-    """Seconds since the database was read; of an inferred answer, since its model was fitted."""
+    """Seconds since the database was read; of an inferred answer, the last time for its model."""
     reasons: Any
     """What `explain` makes its text of."""
 

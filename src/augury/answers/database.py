@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from augury.answers.statement import Statement
 from augury.closing import Closing
 from augury.errors import ConfigurationError, MissingExtraError, SourceError
+from augury.forks import renew_in_child
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine, TextClause
@@ -57,6 +58,13 @@ class Database(Closing):
         self.dialect = self._engine.dialect.name
         """Name of the database, as SQLAlchemy has it."""
         self._texts: dict[str, TextClause] = {}
+        renew_in_child(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: leave the connections to the parent."""
+        from augury.sources import sql_engine
+
+        sql_engine.forget_connections(self._engine)
 
     @property
     def engine(self) -> Engine:
@@ -73,14 +81,19 @@ class Database(Closing):
         SourceError
             If the database does not answer, or cannot: a table may have disappeared.
         """
-        from sqlalchemy.exc import SQLAlchemyError
+        from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
         clause = self._clause(statement)
         started = perf_counter()
         try:
-            with self._engine.connect() as connection, self._reading(connection):
-                found = connection.execute(clause, dict(values))
-                rows = [tuple(row) for row in found]
+            try:
+                rows = self._rows(clause, values)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                # The server was restarted since the connection was made, and so were all of the
+                # pool, which has dropped them. It was only reading: once more does no harm.
+                rows = self._rows(clause, values)
         except SQLAlchemyError as error:
             told = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
             raise SourceError(
@@ -104,6 +117,10 @@ class Database(Closing):
         except SQLAlchemyError as error:
             told = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
             raise SourceError(f"the database did not answer: {told.splitlines()[0]}") from error
+
+    def _rows(self, clause: TextClause, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        with self._engine.connect() as connection, self._reading(connection):
+            return [tuple(row) for row in connection.execute(clause, dict(values))]
 
     def is_whole(self, column: str, source: str) -> bool:
         """Return whether a column holds whole numbers only; both as they stand in a statement."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from augury.errors import ConfigurationError
+from augury.forks import renew_in_child
 
 _REPORTS = 10_000
 """Of how many changes the times are known, for a table."""
@@ -53,7 +54,8 @@ class Changes:
     """Reported changes of tables. Safe to share among threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.begin_anew()
+        renew_in_child(self)
         self._whole: dict[str, int] = {}
         self._void: dict[str, float] = {}
         self._versions: dict[str, str] = {}
@@ -62,6 +64,10 @@ class Changes:
         self._checks: list[Callable[[], bool]] = []
         self.epoch = 0
         """Grows with each report."""
+
+    def begin_anew(self) -> None:
+        """In a forked child: whoever holds the lock may be in the parent."""
+        self._lock = threading.Lock()
 
     def report(self, table: str, rows: int | None = None) -> None:
         """Take down that a table has changed, in at most so many rows.
@@ -177,8 +183,13 @@ class Version:
         self._ask = ask
         self._every = every
         self._changed = changed
-        self._lock = threading.Lock()
         self._due = 0.0
+        self.begin_anew()
+        renew_in_child(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: whoever holds the lock may be in the parent."""
+        self._lock = threading.Lock()
 
     def __call__(self) -> bool:
         """Ask if it is time to; who comes meanwhile waits for the answer."""

@@ -26,7 +26,8 @@ class Model:
     watch: Watch
     """What audits have found of it."""
     time: float
-    """Seconds since 1970 at which it was fitted."""
+    """Seconds since 1970 at which the newest query that it was fitted to was executed: it knows of
+    no later change."""
     examples: int
     """How many executed queries it was fitted and calibrated with."""
 

@@ -93,8 +93,7 @@ class Query:
         counts = statement.kind == "count" and not statement.groups
         self._ages = self.may_age and statement.single and counts
         self._tags = _tags(statement, ages=self._ages)
-        self._epoch = -1
-        self._generation = Generation((), (), -math.inf, -math.inf, ())
+        self._known: tuple[int, Generation] = (-1, Generation((), (), -math.inf, -math.inf, ()))
         self._measures = _measures(target)
         self._auditor = auditor
         self._audits = audits
@@ -211,13 +210,14 @@ class Query:
 
     def _now(self) -> Generation:
         """Return what has been reported of its tables."""
-        epoch = self._changes.epoch
-        if epoch != self._epoch:
-            self._generation = self._changes.generation(
-                self.statement.tables, shared=self._results.shared
+        epoch, known = self._changes.epoch, self._known
+        if known[0] != epoch:
+            known = (
+                epoch,
+                self._changes.generation(self.statement.tables, shared=self._results.shared),
             )
-            self._epoch = epoch
-        return self._generation
+            self._known = known  # at once, for threads that come meanwhile
+        return known[1]
 
     def _slack(self, read: float) -> float:
         """Return how far an answer may be off by what has changed since it was read."""

@@ -26,6 +26,7 @@ from augury.answers.region import Dimension, Region, Side
 from augury.answers.result import Result
 from augury.answers.results import Key
 from augury.answers.target import AVG, COUNT, Target
+from augury.forks import renew_in_child
 
 _CANCELLATION = 1e3
 """By how much a result may be smaller than what it is the difference of."""
@@ -75,11 +76,16 @@ class Rollup:
     def __init__(self, whole: Callable[[str], bool], most: int = 10_000) -> None:
         self._ask_whole = whole
         self._most = most
-        self._lock = threading.Lock()
+        self.begin_anew()
+        renew_in_child(self)
         self._generation: Any = None
         self._spaces: dict[tuple[Dimension, ...], _Space] = {}
         self._grouped: dict[tuple[Any, ...], dict[Region, dict[Region, dict[str, Key]]]] = {}
         self._whole: dict[str, bool] = {}
+
+    def begin_anew(self) -> None:
+        """In a forked child: whoever holds the lock may be in the parent."""
+        self._lock = threading.Lock()
 
     def note(
         self,

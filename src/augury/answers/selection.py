@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import perf_counter, time
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +121,6 @@ def select(
     MissingExtraError
         If one that was named, or crepes, is not installed.
     """
-    began = time()
     if fits is None:
         fits = [name for name in fit_names() if target.kind in _kinds(name)]
     fits = [name for name in fits if target.kind in load_fit(name).KINDS]
@@ -151,7 +150,7 @@ def select(
         task.calibrated(estimator, examples.chosen(newest)),
         vocabulary,
         Watch(confidence),
-        began,
+        float(examples.times.max()),
         count,
     )
     reason = f"{best.fit} answers {best.share:.1%} of the newest queries"
