@@ -368,7 +368,11 @@ class Answers(Changing):
         return self.query(name, tenant).ask_many(parameters, tolerance=Tolerance.of(tolerance))
 
     def learn(
-        self, names: Sequence[str] | None = None, *, models: Sequence[str] | None = None
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        models: Sequence[str] | None = None,
+        anew: bool = False,
     ) -> list[Selection]:
         """Learn from all that has been executed, now and here.
 
@@ -379,6 +383,9 @@ class Answers(Changing):
         models
             Kinds of models that may be used, such as ``["cube", "gbm"]``. By default all that are
             installed.
+        anew
+            Whether to compare all kinds again, where else the model in use goes on with what has
+            been executed since. False by default.
 
         Returns
         -------
@@ -397,7 +404,7 @@ class Answers(Changing):
         """
         for name in names or ():
             self._known(name)
-        return self._learner.learn(names, models)
+        return self._learner.learn(names, models, anew=anew)
 
     def sql(
         self,
