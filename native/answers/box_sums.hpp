@@ -51,6 +51,7 @@ class BoxSums {
         cells_(arrays.cells),
         measures_(arrays.measures),
         values_(arrays.values),
+        draws_(arrays.measures == 0 ? 0 : arrays.values / arrays.measures),
         floor_(arrays.floor),
         of_row_(arrays.of_row),
         means_(arrays.means),
@@ -136,7 +137,10 @@ class BoxSums {
       require(bins >= 0 && bins < (1 << 24), "bins are out of range");
       const auto count = static_cast<std::size_t>(bins);
       dimensions_.push_back({count, first, 0, arrays.whole[d] != 0});
-      if (count == 0) continue;
+      if (count == 0) {
+        ++categorical_;
+        continue;
+      }
       first += count + 1;
       require(count <= cells_ / cells, "there are fewer cells than bins make");
       cells *= count;
@@ -157,11 +161,9 @@ class BoxSums {
                 "edges must be numbers that increase");
       }
     }
-    const std::size_t categorical = static_cast<std::size_t>(
-        std::count_if(dimensions_.begin(), dimensions_.end(),
-                      [](const Dimension& each) { return each.bins == 0; }));
-    require(categories_.size() == blocks_ * categorical, "each block must have all its categories");
-    require(categorical > 0 || blocks_ <= 1, "without categories there is one block");
+    require(categories_.size() == blocks_ * categorical_,
+            "each block must have all its categories");
+    require(categorical_ > 0 || blocks_ <= 1, "without categories there is one block");
     require(blocks_ < std::numeric_limits<std::uint32_t>::max() / 4, "there are too many blocks");
     require(measures_ == (kind_ == Kind::kCount ? 1 : 2),
             "a count has one measure, and a sum or an average two");
@@ -174,7 +176,6 @@ class BoxSums {
   }
 
   void index() {
-    for (const Dimension& each : dimensions_) categorical_ += each.bins == 0;
     slots_.assign(std::bit_ceil(2 * blocks_ + 1), 0);
     for (std::size_t block = 0; block < blocks_; ++block) {
       const std::int64_t* key = categories_.data() + block * categorical_;
@@ -308,41 +309,39 @@ class BoxSums {
 
   [[nodiscard]] Estimate finish(const std::array<double, 2>& mean,
                                 const std::array<float, kMostValues>& off, double cut) const {
-    const std::size_t samples = values_ / measures_;
     const float* counted = off.data();
-    const float* summed = off.data() + values_ - samples;
+    const float* summed = off.data() + values_ - draws_;
     if (kind_ == Kind::kCount) {
-      const double spread =
-          std::sqrt(variance(counted, counted, 0, samples) + floor_ * floor_ + cut);
+      const double spread = std::sqrt(variance(counted, counted, 0) + floor_ * floor_ + cut);
       if (!(std::isfinite(mean[0]) && std::isfinite(spread))) return {};
       // What is known exactly is a whole number.
       const double value = spread <= 2 * floor_ ? std::nearbyint(mean[0]) : mean[0];
       return {std::max(value, 0.0), spread};
     }
     if (!(mean[0] >= kLeastRows)) {
-      const double rows_off = std::sqrt(variance(counted, counted, 0, samples) + cut);
+      const double rows_off = std::sqrt(variance(counted, counted, 0) + cut);
       const bool sure = std::abs(mean[0]) + kSure * rows_off < kLeastRows;
       return {.value = kNaN, .spread = sure ? 0 : kNaN};
     }
     const double per = kind_ == Kind::kRatio ? mean[0] : 1;
     const double value = mean[1] / per;
     const double ratio = kind_ == Kind::kRatio ? value : 0;
-    const double spread = std::sqrt(variance(summed, counted, ratio, samples) + floor_ * floor_ +
-                                    cut * of_row_ * of_row_) /
-                          per;
+    const double spread =
+        std::sqrt(variance(summed, counted, ratio) + floor_ * floor_ + cut * of_row_ * of_row_) /
+        per;
     if (!(std::isfinite(value) && std::isfinite(spread))) return {};
     return {value, spread};
   }
 
   // Of a sum minus `ratio` times another one, by samples of both.
-  static double variance(const float* sum, const float* other, double ratio, std::size_t samples) {
+  [[nodiscard]] double variance(const float* sum, const float* other, double ratio) const {
     const auto factor = static_cast<float>(ratio);
     float squares = 0;
-    for (std::size_t i = 0; i < samples; ++i) {
+    for (std::size_t i = 0; i < draws_; ++i) {
       const float each = sum[i] - factor * other[i];
       squares += each * each;
     }
-    return squares / static_cast<double>(samples);
+    return squares / static_cast<double>(draws_);
   }
 
   Kind kind_;
@@ -350,6 +349,7 @@ class BoxSums {
   std::size_t cells_;
   std::size_t measures_;
   std::size_t values_;
+  std::size_t draws_;  // samples of one measure
   double floor_;
   double of_row_;
   std::span<const double> means_;

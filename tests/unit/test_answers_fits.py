@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,6 +117,18 @@ def test_all_may_be_alike(name: str, kind: str) -> None:
     estimates, spreads = model.estimate(same.boxes)
     np.testing.assert_allclose(estimates, 3.0, rtol=0.05)
     assert (spreads > 0).all()
+
+
+@pytest.mark.parametrize("name", ["forest", "gbm", "mlp", "tree"])
+def test_null_is_far_off(name: str) -> None:
+    """Where answers were NULL, nobody is to be sure of a number."""
+    some = examples("avg")
+    nothing = (some.boxes[:, 0, 0] == 1) & (some.boxes[:, 2, 0] > 3)
+    measures = {each: np.where(nothing, 0.0, array) for each, array in some.measures.items()}
+    model = load_fit(name).fit(replace(some, measures=measures), TARGETS["avg"], 1)
+    estimates, spreads = model.estimate(some.boxes)
+    assert np.isfinite(estimates).all()
+    assert np.median(spreads[nothing]) > 10 * np.median(spreads[~nothing])
 
 
 def test_unknown_models_are_told() -> None:

@@ -27,13 +27,14 @@ from augury.answers.query import Query, Run
 from augury.answers.region import Binding
 from augury.answers.results import results_in
 from augury.answers.rollup import Rollup
+from augury.answers.sample import Sample, check_sampled, draw_sample
 from augury.answers.selection import Selection
 from augury.answers.statement import Condition, Statement, read_statement
 from augury.answers.target import LABEL, ROWS, VALUE, Target
 from augury.cache import Cache
 from augury.errors import ConfigurationError, QueryError
 from augury.models import Registry
-from augury.parameters import check_instance
+from augury.parameters import check_instance, check_number
 from augury.tiers import Tiers
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ class Answers(Changing):
         labels: bool = False,
         privacy: Privacy | None = None,
         allow: Collection[str] | None = None,
+        sample: float | None = None,
     ) -> None:
         """Allow a query to be asked; nothing else is ever executed.
 
@@ -165,11 +167,16 @@ class Answers(Changing):
         allow
             The tenants that may ask it. None (the default): all, or, if answers are differentially
             private, all that have a budget.
+        sample
+            Share of the rows that models may also be made of: they are drawn at random whenever it
+            is learned, for which the database reads its table once. None (the default): they are
+            made of executed queries only.
 
         Raises
         ------
         ConfigurationError
-            If it is there already, would write, does not fit its parameters, or cannot be private.
+            If it is there already, would write, does not fit its parameters, cannot be private, or
+            cannot be sampled.
         MissingExtraError
             If it is to be differentially private, and OpenDP is not installed.
         """
@@ -214,6 +221,8 @@ class Answers(Changing):
             access = private_access(
                 name, query, statement, dialect, privacy, self._budget, tenants, make
             )
+        if sample is not None:
+            access.queries[None].draw = self._sampler(name, statement, sample, privacy)
         self._access[name] = access
         for tenant, each in access.queries.items():
             self._queries[name if tenant is None else f"{name}\0{tenant}"] = each
@@ -225,6 +234,22 @@ class Answers(Changing):
             self._matching.add(name, query, types)
         for each in access.queries.values():
             self._learner.add(each)
+
+    def _sampler(
+        self, name: str, statement: Statement, sample: float, privacy: Privacy | None
+    ) -> Callable[[Query], Sample]:
+        """Return what reads a share of a query's rows."""
+        check_number("sample", sample, unit="share")
+        check_sampled(statement, None if self._database is None else self._database.dialect)
+        if sample > 1 or privacy is not None or self._database is None:
+            raise ConfigurationError(
+                f"sample must be a share of up to 1 of a database's rows that are not private, "
+                f"which is not so of query {name!r}"
+            )
+        database = self._database
+        return lambda query: draw_sample(
+            database, statement, query.family.dimensions, query.family.vocabulary, sample
+        )
 
     def _made(
         self,

@@ -101,6 +101,23 @@ class Database(Closing):
             ) from error
         return rows, perf_counter() - started
 
+    def read(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a SELECT without parameters, which is executed as it stands.
+
+        Raises
+        ------
+        SourceError
+            If the database does not answer.
+        """
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            with self._engine.connect() as connection, self._reading(connection):
+                return [tuple(row) for row in connection.exec_driver_sql(sql)]
+        except SQLAlchemyError as error:
+            told = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+            raise SourceError(f"the database did not answer: {told.splitlines()[0]}") from error
+
     def _rows(self, clause: TextClause, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         with self._engine.connect() as connection, self._reading(connection):
             return [tuple(row) for row in connection.execute(clause, dict(values))]

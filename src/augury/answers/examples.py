@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augury.answers.region import Box, Dimension, boxes_array
+
+if TYPE_CHECKING:
+    from augury.answers.sample import Sample
 
 Measures: TypeAlias = Mapping[str, float]
 """What a query returned, by name: ``rows``, ``count:x``, ``sum:x``, or of what does not add up
@@ -30,6 +33,8 @@ class Examples:
     """What each returned, NaN where it did not ask for that."""
     times: NDArray[np.float64]
     """Seconds since 1970 at which each was executed."""
+    sample: Sample | None = None
+    """Rows of the table, if that may be read."""
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -42,6 +47,7 @@ class Examples:
             self.boxes[which],
             {name: array[which] for name, array in self.measures.items()},
             self.times[which],
+            self.sample,
         )
 
     def knowing(self, measure: str) -> NDArray[np.bool_]:

@@ -156,7 +156,8 @@ class Learner(Closing):
         family, before, key = query.family, query.model, query.key(())
         state = self._states.setdefault(query, _State())
         state.noted = family.log.noted
-        examples = family.examples()
+        sample = None if query.draw is None else query.draw(query)
+        examples = replace(family.examples(), sample=sample)
         vocabulary = family.vocabulary.copy()  # which may know more categories by now, but no fewer
         sized = replace(examples, sizes=tuple(len(values) for values in vocabulary.values))
         selected = partial(
@@ -168,12 +169,12 @@ class Learner(Closing):
             fits=fits,
             between=self._give_up,
         )
-        selection = selected(query.target, tolerance=query.tolerance)
+        selection = selected(query.target, tolerance=query.tolerance, before=before)
         _log.info("%s", selection)
         groups = query.statement.groups and query.target.adds_up
         counts = None
         if groups and query.target.measure != ROWS:
-            counts = selected(Target(COUNT, ROWS), tolerance=_PRESENCE).model
+            counts = selected(Target(COUNT, ROWS), tolerance=_PRESENCE, before=query.counts).model
         if query.model is before and query.key(()) == key:
             query.model, query.counts = selection.model, counts
             state.trusted = selection.model is not None

@@ -32,6 +32,11 @@ class Model:
     """How many executed queries it was fitted and calibrated with."""
 
     def infer(self, box: Box, confidence: float) -> tuple[float, float, float]:
-        """Return the estimate, how far the answer may be from it, and the spread."""
+        """Return the estimate, how far the answer may be from it, and the spread.
+
+        NaN, 0 and 0 is NULL: there are surely no rows.
+        """
         estimate, spread = self.estimator.estimate_one(box)
+        if spread == 0.0:
+            return estimate, 0.0, 0.0
         return estimate, self.calibration.half_width(estimate, spread, confidence), spread

@@ -33,6 +33,7 @@ from augury.answers.region import Binding, Box, Region
 from augury.answers.result import Result, read_result
 from augury.answers.results import Key, Results
 from augury.answers.rollup import Rollup
+from augury.answers.sample import Sample
 from augury.answers.statement import Statement
 from augury.answers.target import LABEL, ROWS, Target
 from augury.answers.watch import Audit
@@ -77,6 +78,8 @@ class Query:
         self.confidence = confidence
         self.model: Model | None = None
         """What infers answers; None as long as nothing has been learned, or it is not trusted."""
+        self.draw: Callable[[Query], Sample] | None = None
+        """Reads a share of its rows, if models may be made of these, too."""
         self.counts: Model | None = None
         """What infers how many rows there are, if answers of several groups are not counts of rows
         themselves: a group of no rows is left out."""
@@ -278,6 +281,8 @@ class Query:
             return None
         tried.append((INFERRED, half, f"its interval is narrow enough ({model.fit})"))
         value = model.vocabulary.label(estimate) if self.target.kind == LABEL else estimate
+        if math.isnan(estimate):
+            value = None
         return self._within(value, half, self.confidence, INFERRED, model.time, reasons)
 
     def _may_infer(self, tolerance: Tolerance | None) -> bool:
@@ -287,6 +292,8 @@ class Query:
         """Return whether an estimate is sure enough. A label is if it cannot be another one."""
         if tolerance is None or self.target.kind == LABEL:
             return half == 0.0
+        if math.isnan(estimate):
+            return half == 0.0  # NULL, for sure
         return math.isfinite(half) and tolerance.allows(estimate, half)
 
     def _infer_groups(
@@ -360,8 +367,11 @@ class Query:
             )
             values, spreads = model.estimator.estimate(boxes)
             halves = model.calibration.half_widths(values, spreads, self.confidence)
+            nulls = np.isnan(values) & (spreads == 0.0)
+            halves[nulls] = 0.0
             halves = halves + self._slack(model.time)
             sure = halves == 0.0 if tolerance is None or labels else tolerance.allow(values, halves)
+            sure |= nulls & (halves == 0.0)
         lows, highs = values - halves, values + halves
         if labels:
             values = np.full(columns.length, None, object)
@@ -421,7 +431,8 @@ class Query:
         truth = self._truth(model, result.values[0])
         if self.model is not model or self.key(region) != key:
             return  # which of them the truth is of, nobody knows
-        model.calibration.note(estimate, spread, truth)
+        if not math.isnan(estimate):
+            model.calibration.note(estimate, spread, truth)
         model.watch.note(Audit(box, estimate, half, truth, result.time))
         if model.watch.alarm:
             self._distrust(self, model)

@@ -27,6 +27,7 @@ Regressor: TypeAlias = Callable[
 """Fits rows to values, with a seed; returns the kind of a native model, and its arrays."""
 
 _FOLDS = 3  # parts, of which each is estimated by a model that was fitted to the others
+_NULL = 10.0  # standard deviations of all answers, that an estimate of NULL counts as being off
 _LEAST = 0.01  # of the mean residual: below this, residuals are not told apart
 
 
@@ -175,16 +176,21 @@ def fit_regression(
     values = target.of(examples)
     if target.kind == LABEL:
         return _fit_classification(regressor, examples, values, seed)
-    scale = Scale.fitting(values, target)
+    known = np.isfinite(values)
+    scale = Scale.fitting(values[known], target)
     scaled = scale.of(values)
-    features = Features.of(examples, scaled)
+    mean, deviation = float(scaled[known].mean()), float(scaled[known].std())
+    features = Features.of(examples, np.where(known, scaled, mean))
     rows = features.rows(examples.boxes)
-    off = np.abs(_estimated_apart(regressor, rows, scaled, seed) - scaled)
-    least = max(_LEAST * float(off.mean()), 1e-9)
+    off = np.full(len(rows), _NULL * deviation)
+    off[known] = np.abs(
+        _estimated_apart(regressor, rows[known], scaled[known], seed) - scaled[known]
+    )
+    least = max(_LEAST * float(off[known].mean()), 1e-9)
     return Regression(
         features,
         scale,
-        Scorer(*regressor(rows, scaled, seed)),
+        Scorer(*regressor(rows[known], scaled[known], seed)),
         Scorer(*regressor(rows, np.log(off + least), seed)),
     )
 
@@ -198,6 +204,7 @@ def _fit_classification(
     regressor: Regressor, examples: Examples, codes: NDArray[np.float64], seed: int
 ) -> Classification:
     """Fit the chance of each label as the mean of an indicator."""
+    examples, codes = examples.chosen(np.isfinite(codes)), codes[np.isfinite(codes)]
     labels = np.unique(codes)
     features = Features.of(examples, codes)
     rows = features.rows(examples.boxes)

@@ -18,7 +18,7 @@ from augury.answers.model import Model
 from augury.answers.region import Vocabulary
 from augury.answers.target import LABEL, VALUE, Target
 from augury.answers.watch import Watch
-from augury.errors import MissingExtraError
+from augury.errors import LearningError, MissingExtraError
 
 _log = logging.getLogger("augury.answers")
 
@@ -57,7 +57,8 @@ class Selection:
     trials: tuple[Trial, ...]
     """From the one that answers the largest share."""
     model: Model | None
-    """The best, fitted again to all but what calibrates it; None if the database is to answer."""
+    """The best, fitted again to all but the newest, which calibrate it; None if the database is to
+    answer."""
     reason: str
     """Why it is this one, or none, in a line."""
 
@@ -81,13 +82,15 @@ def select(
     confidence: float,
     fits: Sequence[str] | None = None,
     seed: int = 0,
+    before: Model | None = None,
     between: Callable[[], object] = lambda: None,
 ) -> Selection:
     """Fit, calibrate and compare models by time, and return the best one.
 
     The oldest 60% of the examples are fitted to, the next 20% calibrate, and the newest 20%
     compare: that model wins which answers most of these within the tolerance, among those whose
-    intervals hold as often as agreed, but for what chance explains.
+    intervals hold as often as agreed, but for what chance explains. The winner is fitted again, to
+    all but the newest, and these calibrate it: what will be asked is most like them.
 
     Parameters
     ----------
@@ -105,6 +108,9 @@ def select(
         Names of kinds of models; by default all that can estimate this and are installed.
     seed
         Of all random choices. By default 0.
+    before
+        The model in use, by the same numbers of categories. By default none. One of the same kind
+        may go on from it.
     between
         Called after each model; what it raises ends the selection.
 
@@ -125,22 +131,23 @@ def select(
     oldest = slice(0, int(_OLDEST * count))
     middle = slice(oldest.stop, count - int(_NEWEST * count))
     newest = slice(middle.stop, count)
-    task = _Task(target, tolerance, confidence, seed)
+    task = _Task(target, tolerance, confidence, seed, before)
     trials = []
+    estimators: dict[str, Estimator] = {}
     for name in fits:
-        trials.append(task.tried(name, *map(examples.chosen, (oldest, middle, newest))))
+        parts = map(examples.chosen, (oldest, middle, newest))
+        trials.append(task.tried(name, estimators, *parts))
         between()
     trials.sort(key=lambda each: -each.share)
     best = next((each for each in trials if not each.reason and each.share > 0), None)
     if best is None:
         return Selection(query, count, tuple(trials), None, "no model answers within the tolerance")
-    rest = np.r_[np.arange(oldest.stop), np.arange(newest.start, count)]
-    estimator = task.fitted(best.fit, examples.chosen(rest))
+    estimator = task.fitted(best.fit, examples.chosen(slice(0, newest.start)), estimators[best.fit])
     model = Model(
         best.fit,
         target,
         estimator,
-        task.calibrated(estimator, examples.chosen(middle)),
+        task.calibrated(estimator, examples.chosen(newest)),
         vocabulary,
         Watch(confidence),
         float(examples.times.max()),
@@ -166,21 +173,30 @@ class _Task:
     tolerance: Tolerance | None
     confidence: float
     seed: int
+    before: Model | None
 
-    def fitted(self, name: str, examples: Examples) -> Estimator:
-        known = np.isfinite(self.target.of(examples))
-        return load_fit(name).fit(examples.chosen(known), self.target, self.seed)
+    def fitted(self, name: str, examples: Examples, before: Estimator | None = None) -> Estimator:
+        if not np.isfinite(self.target.of(examples)).any():
+            raise LearningError("all that was executed is NULL")
+        return load_fit(name).fit(examples, self.target, self.seed, before)
 
     def calibrated(self, estimator: Estimator, examples: Examples) -> Conformal:
         estimates, spreads = estimator.estimate(examples.boxes)
         truths = self.target.of(examples)
         return calibrate(self.target, estimates, spreads, truths, self.tolerance, self.confidence)
 
-    def tried(self, name: str, oldest: Examples, middle: Examples, newest: Examples) -> Trial:
-        """Return how a model does; why it cannot be had, if it cannot."""
+    def tried(
+        self,
+        name: str,
+        estimators: dict[str, Estimator],
+        oldest: Examples,
+        middle: Examples,
+        newest: Examples,
+    ) -> Trial:
+        """Return how a model does, or why it cannot be had; put it to the other estimators."""
         started = perf_counter()
         try:
-            estimator = self.fitted(name, oldest)
+            estimator = estimators[name] = self.fitted(name, oldest)
             calibration = self.calibrated(estimator, middle)
             seconds = perf_counter() - started
             estimates, spreads = estimator.estimate(newest.boxes)

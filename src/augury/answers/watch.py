@@ -29,14 +29,17 @@ class Audit:
     @property
     def held(self) -> bool:
         """Whether the answer lay in the interval."""
+        if math.isnan(self.estimate):
+            return math.isnan(self.truth)
         # An estimate may be off by the rounding of sums, where the interval has no width.
         room = self.half_width + 1e-9 * abs(self.truth)
         return abs(self.truth - self.estimate) <= room
 
     @property
     def error(self) -> float:
-        """How far the estimate was above the truth."""
-        return self.estimate - self.truth
+        """How far the estimate was above the truth; 0 if one of them is NULL."""
+        error = self.estimate - self.truth
+        return 0.0 if math.isnan(error) else error
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ class Watch:
 def _finding(where: str, audits: Sequence[Audit]) -> Finding | None:
     if not audits:
         return None
-    relative = [abs(audit.error / audit.truth) for audit in audits if audit.truth]
+    relative = [abs(audit.error / audit.truth) for audit in audits if abs(audit.truth) > 0]
     return Finding(
         where,
         len(audits),

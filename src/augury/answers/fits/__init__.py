@@ -58,8 +58,9 @@ class Fit(Protocol):
     ) -> Estimator:
         """Fit the model to executed queries.
 
-        Those that say nothing of the target may still say how many rows lie where. `before` is what
-        the same module has fitted to a part of them for the same target, from which it may go on.
+        Those that say nothing of the target may still say how many rows lie where: `Target.of` is
+        NaN where the answer was NULL, as the average of no rows is. `before` is what the same
+        module has fitted to a part of them for the same target, from which it may go on.
         """
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], target: Target) -> Estimator:

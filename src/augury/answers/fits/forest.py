@@ -24,7 +24,12 @@ EXTRA = "learn"
 _PARAMETERS = {"n_estimators": 32, "min_samples_leaf": 2, "max_features": 0.5, "n_jobs": 1}
 
 
-def fit(examples: Examples, target: Target, seed: int) -> Estimator:
+def fit(
+    examples: Examples,
+    target: Target,
+    seed: int,
+    before: Estimator | None = None,  # noqa: ARG001 - there is nothing to go on from
+) -> Estimator:
     """Fit the forest to the features of boxes."""
     return fit_regression(_regress, examples, target, seed)
 

@@ -36,7 +36,12 @@ _PARAMETERS: dict[str, float | int | str] = {
 _TREES = 150
 
 
-def fit(examples: Examples, target: Target, seed: int) -> Estimator:
+def fit(
+    examples: Examples,
+    target: Target,
+    seed: int,
+    before: Estimator | None = None,  # noqa: ARG001 - there is nothing to go on from
+) -> Estimator:
     """Fit the trees to the features of boxes."""
     return fit_regression(_regress, examples, target, seed)
 

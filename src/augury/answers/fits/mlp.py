@@ -31,7 +31,12 @@ _PARAMETERS = {
 }
 
 
-def fit(examples: Examples, target: Target, seed: int) -> Estimator:
+def fit(
+    examples: Examples,
+    target: Target,
+    seed: int,
+    before: Estimator | None = None,  # noqa: ARG001 - there is nothing to go on from
+) -> Estimator:
     """Fit two hidden layers to the features of boxes."""
     return fit_regression(_regress, examples, target, seed)
 

@@ -24,7 +24,12 @@ EXTRA = "learn"
 _PARAMETERS = {"min_samples_leaf": 5}
 
 
-def fit(examples: Examples, target: Target, seed: int) -> Estimator:
+def fit(
+    examples: Examples,
+    target: Target,
+    seed: int,
+    before: Estimator | None = None,  # noqa: ARG001 - there is nothing to go on from
+) -> Estimator:
     """Fit the tree to the features of boxes."""
     return fit_regression(_regress, examples, target, seed)
 
