@@ -144,3 +144,13 @@ def test_who_will_buy_is_inferred_from_what_a_service_said() -> None:
     *_, last = run("answers_purchase.py").splitlines()
     right = float(last.removeprefix("of those inferred, ").partition("%")[0])
     assert right >= 95
+
+
+def test_a_dashboard_learns_until_its_table_changes() -> None:
+    for package in ("sqlalchemy", "sqlglot", "crepes"):
+        pytest.importorskip(package)
+    first, *_, after, now = run("answers.py").splitlines()
+    assert "'database'" in first
+    assert "'inferred'" not in first
+    assert "nothing is inferred any more" in after
+    assert "'inferred'" not in now
