@@ -5,7 +5,7 @@
 20,000 questions about a carrier, an airport, a range of months and one of hours, each popular by
 Zipf's law, are asked of `Answers` in front of SQLite, one by one, with a tolerance of 5% of a count
 and 2 minutes of a mean delay, at 95% confidence. The first 5,000 are learned from; all figures are
-of the 15,000 after those. It learns again after every 2,500. Every answer is compared with the
+of the 15,000 after those. It learns again after every 1,000. Every answer is compared with the
 right one. One question in ten is asked of the others, too, right after.
 
 --shift gives the flights of one month to other carriers after 10,000 questions, which nobody
@@ -38,7 +38,7 @@ from augury.demo.duck import Duck
 from augury.demo.flights import build_database
 from augury.demo.questions import STATEMENTS, TYPES, Cells, Question
 
-ASKED, LEARNED_FROM, CHUNK = 20_000, 5_000, 2_500
+ASKED, LEARNED_FROM, CHUNK = 20_000, 5_000, 1_000
 EVERY = 10  # questions of which one is asked of the others, too
 MANY = 1_000_000
 MODEL = "cube"

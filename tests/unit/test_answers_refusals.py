@@ -91,8 +91,8 @@ def said(error: pytest.ExceptionInfo[AuguryError]) -> str:
     return text
 
 
-GIVEN = {"carrier": "UA", "first": 1, "last": 2}
-WRONG = [
+GIVEN: dict[str, Any] = {"carrier": "UA", "first": 1, "last": 2}
+WRONG: list[tuple[dict[str, Any], str]] = [
     ({"carier": "UA", "first": 1, "last": 2}, "no parameter 'carier'"),
     ({"carrier": "UA", "first": 1}, "needs the parameter 'last'"),
     ({**GIVEN, "month": 5}, "no parameter 'month'"),
