@@ -26,7 +26,7 @@ from augury.answers.target import LABEL, Target
 from augury.errors import MissingExtraError
 
 _LEAST = 60  # examples of a region: fewer say too little of a quantile of 0.95
-_MARGIN = 0.5  # standard deviations of a region's coverage that are asked for beyond the nominal
+_MARGIN = 1.0  # standard deviations of a region's coverage that are asked for beyond the nominal
 _FINEST = 0.01  # of the tolerance: errors of rounding are no misses, and nobody asked for less
 _KEPT = 5_000  # scores: older ones are of worse models
 _MOST = 10  # classes of estimates, and of spreads in each

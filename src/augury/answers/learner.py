@@ -251,6 +251,7 @@ class Learner(Closing):
 def _one_thread() -> AbstractContextManager[Any]:
     """Return what keeps BLAS to one thread; without scikit-learn nothing of it is in use."""
     try:
+        import scipy.linalg  # noqa: F401 - what is loaded later is not limited
         from threadpoolctl import threadpool_limits
     except ModuleNotFoundError:
         return nullcontext()
