@@ -290,13 +290,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=1, help="how many runs, from seed 0")
+    parser.add_argument("--seed", type=int, default=0, help="of the first run")
+    parser.add_argument("--seeds", type=int, default=1, help="how many runs")
     parser.add_argument("--shift", action="store_true", help="change the data on the way")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     options = parser.parse_args()
     played: Callable[[Path, int], dict[str, Any]] = shift if options.shift else run
     figures = []
-    for seed in range(options.seeds):
+    for seed in range(options.seed, options.seed + options.seeds):
         with tempfile.TemporaryDirectory(prefix="augury-answers-") as folder:
             figures.append(played(build_database(Path(folder)), seed))
         if not options.json:

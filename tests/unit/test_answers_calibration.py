@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 pytest.importorskip("crepes")
 
 from augury.answers import Tolerance
-from augury.answers.calibration import Conformal, calibrate, quantile
+from augury.answers.calibration import Conformal, Scores, calibrate, quantile
 from augury.answers.target import Target
 
 COUNT = Target("count", "rows")
@@ -58,7 +58,7 @@ def test_intervals_hold_among_the_answers_that_are_given(noise: str) -> None:
     tolerance, covered, given, all_covered = Tolerance(relative=0.05), [], [], []
     for seed in range(20):
         random = np.random.default_rng(seed)
-        calibration = calibrate(COUNT, *draw(noise, 1_000, random), tolerance, 0.95)
+        calibration = calibrate(COUNT, Scores(*draw(noise, 1_000, random)), tolerance, 0.95)
         estimates, spreads, truths = draw(noise, 5_000, random)
         widths = calibration.half_widths(estimates, spreads, 0.95)
         narrow = widths <= 0.05 * np.abs(estimates)
@@ -80,7 +80,10 @@ def test_intervals_hold_in_every_class_of_estimates() -> None:
     spreads = np.ones(16_000)
     fits, later = slice(0, 6_000), slice(6_000, None)
     calibration = calibrate(
-        COUNT, estimates[fits], spreads[fits], truths[fits], Tolerance(absolute=20), 0.95
+        COUNT,
+        Scores(estimates[fits], spreads[fits], truths[fits]),
+        Tolerance(absolute=20),
+        0.95,
     )
     widths = calibration.half_widths(estimates[later], spreads[later], 0.95)
     holds = np.abs(estimates - truths)[later] <= widths
@@ -92,7 +95,7 @@ def test_intervals_hold_in_every_class_of_estimates() -> None:
 def test_one_is_as_many() -> None:
     random = np.random.default_rng(2)
     for tolerance in (None, Tolerance(2.0), Tolerance(relative=0.05), Tolerance(2.0, 0.05)):
-        calibration = calibrate(COUNT, *draw("normal", 900, random), tolerance, 0.95)
+        calibration = calibrate(COUNT, Scores(*draw("normal", 900, random)), tolerance, 0.95)
         estimates, spreads, _ = draw("normal", 200, random)
         estimates[:2], spreads[2:4] = np.nan, np.nan
         spreads[:2] = np.nan
@@ -108,16 +111,15 @@ def test_one_is_as_many() -> None:
 
 def test_few_examples_allow_no_interval() -> None:
     few = np.ones(18)
-    calibration = calibrate(COUNT, few, few, few, None, 0.95)
+    calibration = calibrate(COUNT, Scores(few, few, few), None, 0.95)
     assert calibration.half_width(1.0, 1.0, 0.95) == np.inf
-    none = np.zeros(0)
-    assert calibrate(COUNT, none, none, none, None, 0.95).half_width(1.0, 1.0, 0.5) == np.inf
+    assert calibrate(COUNT, Scores.none(), None, 0.95).half_width(1.0, 1.0, 0.5) == np.inf
 
 
 def test_null_is_infinitely_far_off() -> None:
     values = np.full(200, 5.0)
     truths = np.where(np.arange(200) % 5 == 0, np.nan, 5.0)
-    calibration = calibrate(COUNT, values, np.ones(200), truths, None, 0.95)
+    calibration = calibrate(COUNT, Scores(values, np.ones(200), truths), None, 0.95)
     assert calibration.half_width(5.0, 1.0, 0.95) == np.inf
     assert calibration.half_width(5.0, 1.0, 0.7) == 0.0
 
@@ -127,7 +129,7 @@ def test_a_label_is_certain_or_not() -> None:
     doubts: NDArray[np.float64] = random.uniform(0.001, 0.5, 3_000)
     codes = random.integers(0, 3, 3_000).astype(np.float64)
     truths = np.where(random.random(3_000) < doubts, (codes + 1) % 3, codes)
-    calibration = calibrate(LABEL, codes, doubts, truths, Tolerance(0.5), 0.95)
+    calibration = calibrate(LABEL, Scores(codes, doubts, truths), Tolerance(0.5), 0.95)
     widths = calibration.half_widths(codes, doubts, 0.95)
     assert set(widths.tolist()) == {0.0, np.inf}
     assert doubts[widths == 0].max() < 0.15
@@ -149,7 +151,9 @@ def shifted(calibration: Conformal, queries: int, by: float, seed: int) -> list[
 
 def test_intervals_adapt_to_drift() -> None:
     random = np.random.default_rng(4)
-    calibration = calibrate(COUNT, *draw("normal", 2_000, random), Tolerance(relative=0.1), 0.95)
+    calibration = calibrate(
+        COUNT, Scores(*draw("normal", 2_000, random)), Tolerance(relative=0.1), 0.95
+    )
     before = shifted(calibration, 1_500, 1.0, 5)
     assert len(before) > 900
     assert np.mean(before) > 0.94
@@ -163,7 +167,7 @@ def test_intervals_adapt_to_drift() -> None:
 
 def test_verified_answers_never_make_intervals_narrower_than_calibrated() -> None:
     random = np.random.default_rng(7)
-    calibration = calibrate(COUNT, *draw("normal", 600, random), None, 0.95)
+    calibration = calibrate(COUNT, Scores(*draw("normal", 600, random)), None, 0.95)
     estimates, spreads, _ = draw("normal", 300, random)
     before = calibration.half_widths(estimates, spreads, 0.95)
     for estimate, spread in zip(estimates, spreads, strict=True):
@@ -174,7 +178,7 @@ def test_verified_answers_never_make_intervals_narrower_than_calibrated() -> Non
 def test_is_restored_with_what_it_was_told() -> None:
     random = np.random.default_rng(8)
     for tolerance in (None, Tolerance(2.0), Tolerance(relative=0.05)):
-        calibration = calibrate(COUNT, *draw("normal", 700, random), tolerance, 0.9)
+        calibration = calibrate(COUNT, Scores(*draw("normal", 700, random)), tolerance, 0.9)
         estimates, spreads, _ = draw("normal", 100, random)
         for estimate, spread in zip(estimates, spreads, strict=True):
             calibration.note(estimate, spread, 2 * estimate)
@@ -192,7 +196,7 @@ def draw_one(estimates: NDArray[Any], spreads: NDArray[Any]) -> tuple[float, flo
 def test_threads_may_note_at_once() -> None:
     random = np.random.default_rng(9)
     examples = draw("normal", 600, random)
-    alone, together = (calibrate(COUNT, *examples, None, 0.95) for _ in range(2))
+    alone, together = (calibrate(COUNT, Scores(*examples), None, 0.95) for _ in range(2))
 
     def note(calibration: Conformal) -> None:
         for _ in range(50):

@@ -22,7 +22,7 @@ pytest.importorskip("sklearn")
 
 from augury.answers import Answer, Answers, Tolerance
 from augury.answers.learner import Learner
-from augury.answers.selection import select
+from augury.answers.selection import Task
 from augury.errors import ConfigurationError, QueryError
 from augury.models import Registry
 from tests.unit.own_process import run
@@ -176,11 +176,12 @@ def test_a_model_that_was_switched_off_meanwhile_is_not_replaced(
     query = answers.query("delay")
     assert query.model is not None
 
-    def switched_off(*args: Any, **settings: Any) -> Any:
+    def switched_off(*args: Any) -> Any:
         query.model = None
-        return select(*args, **settings)
+        return go_on(*args)
 
-    monkeypatch.setattr("augury.answers.learner.select", switched_off)
+    go_on = Task.go_on
+    monkeypatch.setattr(Task, "go_on", switched_off)
     (selection,) = answers.learn(["delay"], models=["forest"])
     assert selection.model is not None
     assert query.model is None
@@ -197,24 +198,55 @@ def test_learns_in_the_background_until_it_is_closed(path: Path) -> None:
     until(lambda: all(each.name != "augury-learning" for each in threading.enumerate()))
 
 
-def test_is_due_after_half_as_many_more(answers: Answers) -> None:
-    learner = Learner({"delay": answers.query("delay")})
+def test_is_due_when_enough_has_come_and_a_rest_is_over(answers: Answers) -> None:
     query = answers.query("delay")
+    learner = Learner({"delay": query})
     log = query.family.log
     taken: list[int] = []
-    for at in range(2_000):
+    for at in range(1_000):
         log.note(((float(at), float(at)), (0.0, 0.0)), {"rows": 1.0}, float(at))
         if learner._is_due(query):
             taken.append(at + 1)
             learner._states[query].noted = log.noted
-    assert taken == [250, 500, 750, 1_125, 1_687]
-    learner._states[query].noted = log.noted
-    learner._states[query].trusted = True  # and yet it has no model
-    for _ in range(249):
+    assert taken == [250, 500, 750, 1_000]
+    learner._states[query].not_before = time.monotonic() + 1_000
+    for _ in range(250):
         log.note(((0.0, 0.0), (0.0, 0.0)), {"rows": 1.0}, 0.0)
     assert not learner._is_due(query)
-    log.note(((0.0, 0.0), (0.0, 0.0)), {"rows": 1.0}, 0.0)
+    learner._states[query].not_before = 0.0
     assert learner._is_due(query)
+
+
+def test_a_model_goes_on_until_there_is_twice_as_much(answers: Answers) -> None:
+    asked = questions(1_700)
+    for question in asked[:800]:
+        answers.ask("delay", exact=True, **question)
+    (first,) = answers.learn(["delay"], models=["forest", "tree"])
+    for question in asked[800:1_200]:
+        answers.ask("delay", exact=True, **question)
+    (second,) = answers.learn(["delay"])
+    assert first.model is not None
+    assert second.model is not None
+    assert second.reason == f"{first.model.fit} goes on with 400 more"
+    assert second.model.watch is first.model.watch
+    assert len(second.model.scores) == len(first.model.scores) + 400
+    assert (first.model.compared, second.model.compared) == (800, 800)
+    for question in asked[1_200:]:
+        answers.ask("delay", exact=True, **question)
+    (third,) = answers.learn(["delay"], models=["tree", "forest"])
+    assert {each.fit for each in third.trials} == {"tree", "forest"}  # compared anew
+
+
+def test_what_was_executed_twice_is_no_news(answers: Answers) -> None:
+    for question in questions(600):
+        answers.ask("delay", exact=True, **question)
+    (first,) = answers.learn(["delay"], models=["forest"])
+    for question in questions(600)[:300]:
+        answers.ask("delay", exact=True, **question)
+    (second,) = answers.learn(["delay"], models=["forest"])
+    assert first.model is not None
+    assert second.model is not None
+    assert len(second.model.scores) == len(first.model.scores)
 
 
 def test_ends_with_its_answers(path: Path) -> None:

@@ -14,6 +14,7 @@ pytest.importorskip("sqlglot")
 
 from augury.answers import Answers
 from augury.answers.sample import Sample
+from augury.answers.selection import Periods, Task
 from augury.errors import ConfigurationError, SourceError
 
 WHERE = "WHERE origin = :origin AND month <= :last AND cancelled = 'no: 100%'"
@@ -88,11 +89,11 @@ def test_a_model_gets_the_sample(answers: Answers, monkeypatch: pytest.MonkeyPat
     )
     given: list[Sample | None] = []
 
-    def select(query: str, examples: object, *args: object, **more: object) -> object:
-        given.append(examples.sample)  # type: ignore[attr-defined]
+    def select(task: Task, periods: Periods, *args: object) -> object:
+        given.append(periods.whole.sample)
         raise SourceError("enough")
 
-    monkeypatch.setattr("augury.answers.learner.select", select)
+    monkeypatch.setattr(Task, "select", select)
     with pytest.raises(SourceError, match="enough"):
         answers.learn()
     (sample,) = given

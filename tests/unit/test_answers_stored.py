@@ -19,7 +19,7 @@ pytest.importorskip("sklearn")
 from augury.answers import Answers, Tolerance
 from augury.answers.examples import Examples
 from augury.answers.region import Dimension, Vocabulary
-from augury.answers.selection import select
+from augury.answers.selection import Periods, Task
 from augury.answers.stored import StoredModel, StoredModels, load_models
 from augury.answers.target import Target
 from augury.errors import ArtefactError
@@ -109,8 +109,8 @@ def model(values: list[Any]) -> StoredModel:
         (who,), (len(values),), boxes, {"value": 10 + numbers}, np.arange(600, dtype=np.float64)
     )
     target = Target("value", "value")
-    chosen = select(
-        "q", examples, target, vocabulary, tolerance=Tolerance(1.0), confidence=0.9, fits=["tree"]
+    chosen = Task("q", target, Tolerance(1.0), 0.9, vocabulary).select(
+        Periods.of(examples), ["tree"]
     )
     assert chosen.model is not None
     return StoredModel("q", "family", (who,), 0.9, chosen.model)

@@ -26,7 +26,9 @@ from augury.answers.target import LABEL, Target
 from augury.errors import MissingExtraError
 
 _LEAST = 60  # examples of a region: fewer say too little of a quantile of 0.95
-_MARGIN = 0.5  # standard deviations of a region's coverage that are asked for beyond the nominal
+_MARGIN = 1.0  # standard deviations of a region's coverage that are asked for beyond the nominal
+_FINEST = 0.01  # of the tolerance: errors of rounding are no misses, and nobody asked for less
+_KEPT = 5_000  # scores: older ones are of worse models
 _MOST = 10  # classes of estimates, and of spreads in each
 _TEMPLATE_RATE = 0.005  # how much a verified answer changes what is asked of all regions,
 _REGION_RATE = 0.01  # and of its own, of which there are fewer
@@ -48,6 +50,32 @@ class Calibration(Protocol):
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return what it is made of."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Scores:
+    """Queries that a model was not fitted to, from the oldest: what it said, and what was true."""
+
+    estimates: NDArray[np.float64]
+    spreads: NDArray[np.float64]
+    truths: NDArray[np.float64]
+    """NaN stands for NULL."""
+
+    @classmethod
+    def none(cls) -> Scores:
+        """Return those of a model that comes from elsewhere."""
+        return cls(np.zeros(0), np.zeros(0), np.zeros(0))
+
+    def __len__(self) -> int:
+        return len(self.estimates)
+
+    def then(self, later: Scores) -> Scores:
+        """Return these and later ones; of all, the newest."""
+        return Scores(
+            np.concatenate([self.estimates, later.estimates])[-_KEPT:],
+            np.concatenate([self.spreads, later.spreads])[-_KEPT:],
+            np.concatenate([self.truths, later.truths])[-_KEPT:],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +163,12 @@ class Conformal:
             return np.inf
         region = self._region(estimate, spread)
         if confidence == self.confidence:
-            return self._factors[region] * spread
-        return self._factor(region, confidence) * spread
+            factor = self._factors[region]
+        else:
+            factor = self._factor(region, confidence)
+        tolerance = self.regions.tolerance
+        finest = 0.0 if tolerance is None else _FINEST * tolerance.allowed(estimate)
+        return max(factor * spread, finest)
 
     def half_widths(
         self, estimates: NDArray[np.float64], spreads: NDArray[np.float64], confidence: float
@@ -147,6 +179,9 @@ class Conformal:
         factors = np.array([self._factor(at, confidence) for at in range(len(self._scores))])
         found = self.regions.find(estimates[known], spreads[known])
         widths[known] = factors[found] * spreads[known]
+        if self.regions.tolerance is not None:
+            finest = _FINEST * _allowed(self.regions.tolerance, estimates)
+            np.maximum(widths, finest, out=widths, where=known)
         return widths
 
     def note(self, estimate: float, spread: float, truth: float) -> None:
@@ -245,9 +280,7 @@ class Conformal:
 
 def calibrate(
     target: Target,
-    estimates: NDArray[np.float64],
-    spreads: NDArray[np.float64],
-    truths: NDArray[np.float64],
+    scores: Scores,
     tolerance: Tolerance | None,
     confidence: float,
 ) -> Conformal:
@@ -258,10 +291,8 @@ def calibrate(
     target
         What is estimated. A label is right or wrong: the interval of a label that is sure enough
         has no width, and that of any other one is infinite.
-    estimates, spreads
-        Of the examples, by the model.
-    truths
-        What the database said; NaN stands for NULL, of which every estimate is infinitely far off.
+    scores
+        Of the examples. NULL is what every estimate is infinitely far off.
     tolerance
         That most answers will be asked for with.
     confidence
@@ -272,8 +303,12 @@ def calibrate(
     MissingExtraError
         If crepes is not installed.
     """
-    known = np.isfinite(estimates) & np.isfinite(spreads)
-    estimates, spreads, truths = estimates[known], spreads[known], truths[known]
+    if target.kind == LABEL:
+        tolerance = None
+    known = np.isfinite(scores.estimates) & np.isfinite(scores.spreads)
+    estimates, spreads, truths = (
+        each[known] for each in (scores.estimates, scores.spreads, scores.truths)
+    )
     residuals = np.where(np.isnan(truths), np.inf, np.abs(estimates - truths))
     if target.kind == LABEL:
         residuals = np.where(residuals == 0, 0.0, np.inf)
@@ -283,7 +318,7 @@ def calibrate(
     levels = [_scores(residuals, spreads, bins) for bins in (region, coarse, np.zeros_like(region))]
     numbers = range(len(regions))
     places = np.searchsorted(regions.starts, numbers, side="right") - 1
-    scores = [
+    of_region = [
         next(
             (
                 level[each]
@@ -294,7 +329,7 @@ def calibrate(
         )
         for at, place in zip(numbers, places, strict=True)
     ]
-    return Conformal(regions, scores, confidence)
+    return Conformal(regions, of_region, confidence)
 
 
 def _scores(

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from augury.answers.database import Database
+from augury.answers.execution import tag_of
 from augury.answers.invalidation import Changes, Version, same_table
 from augury.answers.listen import CHANNEL, Listener
-from augury.answers.query import Query, tag_of
+from augury.answers.query import Query
 from augury.answers.results import Results
 from augury.answers.statement import read_statement
 from augury.closing import Closing

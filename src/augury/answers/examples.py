@@ -32,9 +32,11 @@ class Examples:
     measures: Mapping[str, NDArray[np.float64]]
     """What each returned, NaN where it did not ask for that."""
     times: NDArray[np.float64]
-    """Seconds since 1970 at which each was executed."""
+    """Seconds since 1970 at which each was executed last."""
     sample: Sample | None = None
     """Rows of the table, if that may be read."""
+    firsts: NDArray[np.float64] | None = None
+    """The same as `times`, but of the first time; None if none was executed twice."""
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -48,7 +50,12 @@ class Examples:
             {name: array[which] for name, array in self.measures.items()},
             self.times[which],
             self.sample,
+            None if self.firsts is None else self.firsts[which],
         )
+
+    def since(self, time: float) -> Examples:
+        """Return those of which a model that was fitted by then knows nothing."""
+        return self.chosen((self.times if self.firsts is None else self.firsts) > time)
 
     def knowing(self, measure: str) -> NDArray[np.bool_]:
         """Return which of them say something of a measure."""
@@ -74,7 +81,7 @@ class ExampleLog:
         self._dimensions = tuple(dimensions)
         self._most = most
         self._lock = threading.Lock()
-        self._held: dict[Box, tuple[dict[str, float], float]] = {}
+        self._held: dict[Box, tuple[dict[str, float], float, float]] = {}
         self.noted = 0
         """How many have been taken down, ever."""
 
@@ -86,7 +93,8 @@ class ExampleLog:
             known = before[0] if before else {}
             if known.get("rows") != measures.get("rows"):
                 known = {}  # the table has changed in between
-            self._held[box] = ({**known, **measures}, time)
+            first = before[2] if before else time
+            self._held[box] = ({**known, **measures}, time, first)
             if len(self._held) > self._most:
                 del self._held[next(iter(self._held))]
 
@@ -102,14 +110,15 @@ class ExampleLog:
         """Return what there is, from the oldest."""
         with self._lock:
             held = list(self._held.items())
-        names = sorted({name for _, (measures, _) in held for name in measures})
+        names = sorted({name for _, (measures, _, _) in held for name in measures})
         return Examples(
             self._dimensions,
             tuple(sizes),
             boxes_array([box for box, _ in held], len(self._dimensions)),
             {
-                name: np.array([m.get(name, np.nan) for _, (m, _) in held], np.float64)
+                name: np.array([m.get(name, np.nan) for _, (m, _, _) in held], np.float64)
                 for name in names
             },
-            np.array([time for _, (_, time) in held], np.float64),
+            np.array([time for _, (_, time, _) in held], np.float64),
+            firsts=np.array([first for _, (_, _, first) in held], np.float64),
         )

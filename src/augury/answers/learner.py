@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib import import_module
-from time import time
+from time import monotonic, time
+from typing import Any, cast
 
 from augury.answers.answer import Tolerance
+from augury.answers.family import Family
 from augury.answers.fits import fit_names, load_fit
+from augury.answers.model import Model
 from augury.answers.query import Query
-from augury.answers.selection import LEAST, Selection, select
+from augury.answers.region import Vocabulary
+from augury.answers.selection import LEAST, Periods, Selection, Task
 from augury.answers.stored import StoredModels, load_models
 from augury.answers.target import COUNT, LABEL, ROWS, Target
 from augury.closing import Closing
@@ -24,7 +28,7 @@ from augury.models import Registry
 _log = logging.getLogger("augury.answers")
 
 _LOOK = 1.0  # seconds between two looks at how much has been executed
-_GROWTH = 0.5  # of what was learned from, what has to come until it is learned anew
+_REST = 9.0  # times what learning a query took, in which it is left as it is
 
 
 _PRESENCE = Tolerance(absolute=0.49, relative=0.49)
@@ -37,20 +41,38 @@ class _State:
 
     noted: int = 0
     """Executed queries of its family by then, ever."""
-    trusted: bool = False
-    """Whether a model was given; if there is none now, audits have switched it off."""
+    not_before: float = 0.0
+    """Of the monotonic clock, when it may be learned again."""
     time: float = 0.0
     """When that was decided, in seconds since 1970: no older model is taken from others."""
+
+
+@dataclass(frozen=True, eq=False)
+class _History:
+    """What all queries of a family are learned from, in one turn."""
+
+    vocabulary: Vocabulary
+    periods: Periods
+
+    @classmethod
+    def of(cls, query: Query) -> _History:
+        family = query.family
+        sample = None if query.draw is None else query.draw(query)
+        examples = replace(family.examples(), sample=sample)
+        vocabulary = family.vocabulary.copy()  # which may know more categories by now, but no fewer
+        sizes = tuple(len(values) for values in vocabulary.values)
+        return cls(vocabulary, Periods.of(replace(examples, sizes=sizes)))
 
 
 class Learner(Closing):
     """Gives queries models as soon as enough has been executed, and better ones later on.
 
-    A query is learned first after 250 executed queries of its family, and again after half as many
-    more as there were, but at least 250; at the latest after 250 if audits have switched its model
-    off. This happens in the thread of `augury.learning.background`, one query after another, from
-    copies: whoever asks waits for nothing but the interpreter. A model is replaced by one
-    assignment.
+    A query is learned after 250 executed queries of its family, and again after 250 more, but so
+    that learning takes no more than a tenth of the time. The model in use goes on with what has
+    come; models are compared anew if there is twice as much as there was then, if intervals hold
+    too seldom, or if audits have switched the model off. This happens in the thread of
+    `augury.learning.background`, one query after another, from copies: whoever asks waits for
+    nothing but the interpreter. A model is replaced by one assignment.
 
     Parameters
     ----------
@@ -99,7 +121,11 @@ class Learner(Closing):
     stop = close
 
     def learn(
-        self, names: Sequence[str] | None = None, fits: Sequence[str] | None = None
+        self,
+        names: Sequence[str] | None = None,
+        fits: Sequence[str] | None = None,
+        *,
+        anew: bool = False,
     ) -> list[Selection]:
         """Learn now and here, whatever the schedule says.
 
@@ -109,14 +135,18 @@ class Learner(Closing):
             Of queries; by default all that have a tolerance.
         fits
             Names of kinds of models; by default all that are installed.
+        anew
+            Whether to compare all models again, where else the one in use goes on.
         """
         chosen = [
             each
             for each in list(self._queries.values())
             if (_is_learned(each) if names is None else each.name in names)
         ]
-        with self._turn:
-            selections = [self._learned(each, fits) for each in chosen]
+        histories: dict[Family, _History] = {}
+        # Many small matrices: threads of BLAS would wait for each other, and for those who ask.
+        with self._turn, _one_thread():
+            selections = [self._learned(each, histories, fits, anew) for each in chosen]
         if self._registry is not None and any(each.model for each in selections):
             stored = StoredModels.of(list(self._queries.values()))
             self._seen = self._registry.publish(stored).number
@@ -147,39 +177,49 @@ class Learner(Closing):
             return False
         state = self._states.setdefault(query, _State())
         fresh = query.family.log.noted - state.noted
-        off = state.trusted and query.model is None
-        wanted = LEAST if off else max(LEAST, int(_GROWTH * state.noted))
-        return fresh >= wanted and len(query.family.log) >= LEAST
+        return fresh >= LEAST and len(query.family.log) >= LEAST and monotonic() >= state.not_before
 
-    def _learned(self, query: Query, fits: Sequence[str] | None) -> Selection:
+    def _learned(
+        self,
+        query: Query,
+        histories: dict[Family, _History],
+        fits: Sequence[str] | None,
+        anew: bool,
+    ) -> Selection:
         """Learn one query, and give it what was selected unless all has changed meanwhile."""
-        family, before, key = query.family, query.model, query.key(())
+        started = monotonic()
+        before, key = query.model, query.key(())
         state = self._states.setdefault(query, _State())
-        state.noted = family.log.noted
-        sample = None if query.draw is None else query.draw(query)
-        examples = replace(family.examples(), sample=sample)
-        vocabulary = family.vocabulary.copy()  # which may know more categories by now, but no fewer
-        sized = replace(examples, sizes=tuple(len(values) for values in vocabulary.values))
-        selected = partial(
-            select,
-            query.name,
-            sized,
-            vocabulary=vocabulary,
-            confidence=query.confidence,
-            fits=fits,
-            between=self._give_up,
-        )
-        selection = selected(query.target, tolerance=query.tolerance, before=before)
+        state.noted = query.family.log.noted
+        history = histories.get(query.family)
+        if history is None or query.draw is not None:  # whose sample is of its own
+            history = histories[query.family] = _History.of(query)
+        task = Task(query.name, query.target, query.tolerance, query.confidence, history.vocabulary)
+        selection = self._selected(task, history, before, fits, anew)
         _log.info("%s", selection)
-        groups = query.statement.groups and query.target.adds_up
         counts = None
-        if groups and query.target.measure != ROWS:
-            counts = selected(Target(COUNT, ROWS), tolerance=_PRESENCE, before=query.counts).model
+        if query.statement.groups and query.target.adds_up and query.target.measure != ROWS:
+            task = replace(task, target=Target(COUNT, ROWS), tolerance=_PRESENCE)
+            counts = self._selected(task, history, query.counts, fits, anew).model
         if query.model is before and query.key(()) == key:
             query.model, query.counts = selection.model, counts
-            state.trusted = selection.model is not None
             state.time = time()
+        state.not_before = monotonic() + _REST * (monotonic() - started)
         return selection
+
+    def _selected(
+        self,
+        task: Task,
+        history: _History,
+        model: Model | None,
+        fits: Sequence[str] | None,
+        anew: bool,
+    ) -> Selection:
+        if model is not None and not anew and (fits is None or model.fit in fits):
+            selection = task.go_on(model, history.periods.whole)
+            if selection is not None:
+                return selection
+        return task.select(history.periods, fits, self._give_up)
 
     def _follow(self, registry: Registry) -> None:
         """Give queries the models that another process has published."""
@@ -201,11 +241,21 @@ class Learner(Closing):
         model = found.get(False)
         if model is not None and model.time > state.time:
             query.model, query.counts = model, found.get(True)
-            state.trusted, state.time = True, model.time
+            state.time = model.time
 
     def _give_up(self) -> None:
         if self._closed:
             raise Stopped
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """Return what keeps BLAS to one thread; without scikit-learn nothing of it is in use."""
+    try:
+        import scipy.linalg  # noqa: F401 - what is loaded later is not limited
+        from threadpoolctl import threadpool_limits
+    except ModuleNotFoundError:
+        return nullcontext()
+    return cast("AbstractContextManager[Any]", threadpool_limits(1, user_api="blas"))
 
 
 def _is_learned(query: Query) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from augury.answers.calibration import Calibration
+from augury.answers.calibration import Calibration, Scores
 from augury.answers.fits import Estimator
 from augury.answers.region import Box, Vocabulary
 from augury.answers.target import Target
@@ -30,6 +30,10 @@ class Model:
     no later change."""
     examples: int
     """How many executed queries it was fitted and calibrated with."""
+    scores: Scores = field(default_factory=Scores.none)
+    """What it is calibrated by."""
+    compared: int = 0
+    """How many executed queries there were when it was compared with others."""
 
     def infer(self, box: Box, confidence: float) -> tuple[float, float, float]:
         """Return the estimate, how far the answer may be from it, and the spread.

@@ -173,6 +173,7 @@ def fit_regression(
     How far off it is likely to be is learned from estimates of models that were fitted without the
     example.
     """
+    examples = examples.chosen(target.asked(examples))
     values = target.of(examples)
     if target.kind == LABEL:
         return _fit_classification(regressor, examples, values, seed)

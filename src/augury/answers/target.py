@@ -35,6 +35,13 @@ class Target:
         """Whether it is made of measures that add up over disjoint regions."""
         return self.kind in (COUNT, SUM, AVG)
 
+    def asked(self, examples: Examples) -> NDArray[np.bool_]:
+        """Return which examples say what it was, if only that it was NULL."""
+        if self.kind in (VALUE, LABEL):
+            return np.full(len(examples), self.measure in examples.measures)
+        known = examples.knowing(self.measure)
+        return known if self.per is None else known & examples.knowing(self.per)
+
     def of(self, examples: Examples) -> NDArray[np.float64]:
         """Return what each example says of it; NaN where that is nothing.
 
