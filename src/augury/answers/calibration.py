@@ -25,6 +25,7 @@ from augury.answers.answer import Tolerance
 from augury.answers.target import LABEL, Target
 from augury.errors import MissingExtraError
 
+_SIZE = 150  # examples of a region, that there are enough for: few say little of their tail
 _LEAST = 60  # examples of a region: fewer say too little of a quantile of 0.95
 _MARGIN = 1.0  # standard deviations of a region's coverage that are asked for beyond the nominal
 _FINEST = 0.01  # of the tolerance: errors of rounding are no misses, and nobody asked for less
@@ -98,9 +99,10 @@ class Regions:
         estimates: NDArray[np.float64],
         spreads: NDArray[np.float64],
         tolerance: Tolerance | None,
+        size: int,
     ) -> Regions:
-        """Return as many classes, of about the same size, as there are examples for."""
-        cells = len(estimates) // _LEAST
+        """Return as many classes as there are for this size, which all have about."""
+        cells = len(estimates) // size
         across = max(1, min(_MOST, int(cells**0.5)))
         along = max(1, min(_MOST, cells // across))
         ends = _ends(estimates, across)
@@ -312,7 +314,9 @@ def calibrate(
     residuals = np.where(np.isnan(truths), np.inf, np.abs(estimates - truths))
     if target.kind == LABEL:
         residuals = np.where(residuals == 0, 0.0, np.inf)
-    regions = Regions.of(estimates, spreads, tolerance)
+    # Of labels the spread is the chance of an error itself: only small classes are all sure.
+    size = _LEAST if target.kind == LABEL else _SIZE
+    regions = Regions.of(estimates, spreads, tolerance, size)
     region = regions.find(estimates, spreads)
     coarse = np.searchsorted(regions.starts, region, side="right") - 1
     levels = [_scores(residuals, spreads, bins) for bins in (region, coarse, np.zeros_like(region))]

@@ -102,6 +102,7 @@ class Cube:
             examples.measures[rows][known],
         )
         self._cut = self._prior.cut(self._labels, self._shares)
+        self._drawn = _drawn(examples, self._categories, self._ordered, self.axes)
         self.blocks = self._choose_blocks()
 
     def _holds(self, examples: Examples, rows: str) -> bool:
@@ -207,7 +208,7 @@ class Cube:
         examples = self.blocks[key]
         examples = examples[self._knowing(measure)[examples]]
         counts = self.examples.measures[self.rows][examples]
-        prior = self._prior.cells(key)
+        prior = self._expected(key)
         boxes = cells_of([share[examples] for share in self._shares], len(examples))
         empty = (boxes[counts == 0] == 1).any(axis=0)
         prior[empty] = 0.0
@@ -223,6 +224,20 @@ class Cube:
         boxes, examples = boxes[kept], examples[kept]
         residuals = self.examples.measures[measure][examples] / how.unit - boxes @ expected.means
         return Sums(boxes, residuals, variances[kept], how.floor, scale), expected
+
+    def _expected(self, key: Key) -> NDArray[np.float64]:
+        """Return the rows expected in each cell of a block.
+
+        A sample moves them as it does the mean of a gamma distribution of shape 1 that rows are
+        drawn by: the more, the more rows of the cell it should have.
+        """
+        cells = self._prior.cells(key)
+        sample = self.examples.sample
+        if sample is None:
+            return cells
+        drawn = self._drawn.get(key, 0.0)
+        moved: NDArray[np.float64] = cells * (1.0 + drawn) / (1.0 + cells * sample.fraction)
+        return moved
 
     def _knowing(self, measure: str) -> NDArray[np.bool_]:
         return self.examples.knowing(measure) & self.examples.knowing(self.rows)
@@ -241,6 +256,32 @@ class Cube:
         return digest.digest()
 
 
+def _drawn(
+    examples: Examples, categories: Sequence[int], ordered: Sequence[int], axes: Sequence[Axis]
+) -> dict[Key, NDArray[np.float64]]:
+    """Return how many rows of the sample lie in each cell, by block."""
+    sample = examples.sample
+    if sample is None:
+        return {}
+    shape = tuple(map(len, axes))
+    places = [
+        np.searchsorted(axis.edges, sample.points[:, at], side="right") - 1
+        for axis, at in zip(axes, ordered, strict=True)
+    ]
+    inside = np.ones(len(sample.points), np.bool_)
+    for place, length in zip(places, shape, strict=True):
+        inside &= (place >= 0) & (place < length)
+    cells = np.zeros(int(inside.sum()), np.int64)
+    for place, length in zip(places, shape, strict=True):
+        cells = cells * length + place[inside]
+    labels = sample.points[inside][:, categories].astype(np.int64)
+    found: dict[Key, NDArray[np.float64]] = {}
+    for key in np.unique(labels, axis=0):
+        those = cells[(labels == key).all(axis=1)]
+        found[tuple(key.tolist())] = np.bincount(those, minlength=int(np.prod(shape))).astype(float)
+    return found
+
+
 _CUBES: WeakValueDictionary[bytes, Cube] = WeakValueDictionary()
 
 
@@ -251,6 +292,8 @@ def cube_of(examples: Examples, rows: str, seed: int, before: Cube | None) -> Cu
     for name in sorted(examples.measures):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(examples.measures[name]).tobytes())
+    if examples.sample is not None:
+        digest.update(examples.sample.points.tobytes())
     cube = _CUBES.get(digest.digest())
     if cube is None:
         cube = Cube(examples, rows, seed, before)
