@@ -213,7 +213,8 @@ def _side(dimension: Dimension, conditions: Iterable[Condition], values: Mapping
         value = values[condition.parameter]
         operator = condition.operator
         if operator == "in":
-            points = [number_of(each) for each in value]
+            these = [number_of(each) for each in value]
+            points = these if points is None else [each for each in points if each in these]
             continue
         number = number_of(value)
         if operator in ("=", ">="):
