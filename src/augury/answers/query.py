@@ -76,7 +76,7 @@ class Query(Inferring):
             halves = model.calibration.half_widths(values, spreads, self.confidence)
             nulls = np.isnan(values) & (spreads == 0.0)
             halves[nulls] = 0.0
-            halves = halves + self._slack(model.time)
+            halves = halves + self._slack(model.since)
             sure = halves == 0.0 if tolerance is None or labels else tolerance.allow(values, halves)
             sure |= nulls & (halves == 0.0)
         lows, highs = values - halves, values + halves

@@ -213,8 +213,8 @@ def _side(dimension: Dimension, conditions: Iterable[Condition], values: Mapping
         value = values[condition.parameter]
         operator = condition.operator
         if operator == "in":
-            these = [number_of(each) for each in value]
-            points = these if points is None else [each for each in points if each in these]
+            among = [number_of(each) for each in value]
+            points = among if points is None else [each for each in points if each in among]
             continue
         number = number_of(value)
         if operator in ("=", ">="):
