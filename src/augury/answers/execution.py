@@ -151,7 +151,7 @@ class Execution:
                 self._note_empty(region, result, generation.changed)
             if self._rollup is not None:
                 self._rollup.note(
-                    generation.any,
+                    generation,
                     self.binding.dimensions,
                     self.binding.groups,
                     region,

@@ -156,7 +156,7 @@ class Query(Inferring):
         """Return what kept results add up to, if they do."""
         assert self._rollup is not None
         total = self._rollup.total(
-            self._now().any, self.binding.dimensions, region, self.target, self._fresh
+            self._now(), self.binding.dimensions, region, self.target, self._fresh
         )
         if total is None:
             tried.append((ROLLUP, None, "no kept results add up to it"))
