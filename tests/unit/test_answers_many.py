@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from augury.answers import Answers
 from augury.answers.many import Columns
 from augury.answers.parameter import Parameter
 from augury.answers.region import Binding, Vocabulary
@@ -93,3 +94,11 @@ def test_refuses_what_is_not_finite() -> None:
             Columns("q", {"x": Parameter(float)}, {"x": [1.0, odd]})
     with pytest.raises(QueryError, match=r"cannot be NaT|must be a date"):
         Columns("q", {"x": Parameter(date)}, {"x": np.array(["NaT"], "M8[D]")})
+
+
+def test_texts_are_answered_as_objects() -> None:
+    with Answers(learns=False) as answers:
+        answers.register("name", lambda key: [None, "a", 2.5][key], {"key": int})
+        found = answers.ask_many("name", key=[0, 1, 2])
+        assert found.values.tolist() == [None, "a", 2.5]
+        assert found.lows.tolist() == found.highs.tolist() == [None, "a", 2.5]

@@ -80,14 +80,18 @@ class Query(Inferring):
             sure = halves == 0.0 if tolerance is None or labels else tolerance.allow(values, halves)
             sure |= nulls & (halves == 0.0)
         lows, highs = values - halves, values + halves
+        if self.statement.kind == "count":
+            lows = np.maximum(lows, 0.0)
         if labels:
             values = np.full(columns.length, None, object)
             if model is not None:
                 values[sure] = [model.vocabulary.label(number) for number in lows[sure]]
             lows, highs = values.copy(), values.copy()
         others = np.flatnonzero(~sure)
-        for at, row in zip(others.tolist(), columns.rows(others), strict=True):
-            answer = self.ask(row, tolerance=tolerance)
+        answers = [self.ask(row, tolerance=tolerance) for row in columns.rows(others)]
+        if not all(isinstance(answer.value, int | float | None) for answer in answers):
+            values, lows, highs = (each.astype(object) for each in (values, lows, highs))
+        for at, answer in zip(others.tolist(), answers, strict=True):
             values[at], lows[at], highs[at] = answer.value, answer.low, answer.high
             origins[at] = answer.origin
         return AnswerColumns(values, lows, highs, origins, self.confidence)
