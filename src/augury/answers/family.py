@@ -50,7 +50,7 @@ class Family:
     def measures(self, value: Any) -> Measures:
         """Return what is learned of an answer that does not add up: a number, or a label's."""
         if self.labels:
-            known = isinstance(value, str | int | float)
+            known = value is None or isinstance(value, str | int | float)  # NULL is an answer, too
             return {LABEL: float(self.vocabulary.label_number(value))} if known else {}
         if value is None:
             return {VALUE: math.nan}
