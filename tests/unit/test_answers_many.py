@@ -102,3 +102,18 @@ def test_texts_are_answered_as_objects() -> None:
         found = answers.ask_many("name", key=[0, 1, 2])
         assert found.values.tolist() == [None, "a", 2.5]
         assert found.lows.tolist() == found.highs.tolist() == [None, "a", 2.5]
+
+
+@pytest.mark.parametrize(("kind", "unit"), [(date, "D"), (date, "ns"), (datetime, "ns")])
+def test_points_in_time_of_any_unit_can_be_asked_one_by_one(kind: type[Any], unit: str) -> None:
+    columns = Columns(
+        "q", {"when": Parameter(kind)}, {"when": np.array(["2013-07-01"], f"M8[{unit}]")}
+    )
+    (row,) = columns.rows(np.arange(1))
+    assert row == {"when": kind(2013, 7, 1)}
+    assert type(row["when"]) is kind
+
+
+def test_an_hour_is_no_date() -> None:
+    with pytest.raises(QueryError, match="day cannot be 2013-07-01T12"):
+        Columns("q", {"day": Parameter(date)}, {"day": np.array(["2013-07-01T12"], "M8[h]")})
