@@ -153,3 +153,26 @@ def test_what_is_kept_is_void_once_audits_have_found_a_change(tmp_path: Path) ->
         assert last.origin == "database"
         answer = answers.ask("flights", month=0)
         assert (answer.value, answer.origin) == (0, "database")
+
+
+def test_reports_where_answers_came_from_and_how_right_they_were(
+    answers: Answers, service: Service
+) -> None:
+    for x in range(4):
+        service.off = 0.0 if x else 3.0
+        answers.ask("ten", x=x)
+        assert answers.wait(10)
+    answers.ask("ten", x=2)
+    answers.ask_many("ten", x=[7, 8])
+    (report,) = answers.report()
+    assert report.answers == {"cache": 1, "rollup": 0, "inferred": 6, "database": 0}
+    assert (report.model, report.examples) == ("fixed", 0)
+    assert report.audits is not None
+    assert (report.audits.audits, report.audits.coverage, report.audits.bias) == (4, 0.75, -0.75)
+    assert {each.where for each in report.parts} >= {"x up to 1"}
+    assert report.as_dict()["audits"]["coverage"] == 0.75
+    assert "covers  75.0%" in str(report)
+    answers.query("ten").model = None
+    (report,) = answers.report()
+    assert report.model is None
+    assert report.audits is not None  # what switched it off is still told
