@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augury.answers.region import Box, Dimension, boxes_array
+from augury.forks import renew_in_child
 
 if TYPE_CHECKING:
     from augury.answers.sample import Sample
@@ -85,12 +86,17 @@ class ExampleLog:
     def __init__(self, dimensions: Sequence[Dimension], most: int = 50_000) -> None:
         self._dimensions = tuple(dimensions)
         self._most = most
-        self._lock = threading.Lock()
+        self.begin_anew()
+        renew_in_child(self)
         self._held: dict[Box, tuple[dict[str, float], float, float]] = {}
         self.forgotten = 0
         """How often some have been forgotten."""
         self.noted = 0
         """How many have been taken down, ever."""
+
+    def begin_anew(self) -> None:
+        """In a forked child: whoever holds the lock may be in the parent."""
+        self._lock = threading.Lock()
 
     def note(self, box: Box, measures: Measures, time: float, changed: float = -math.inf) -> None:
         """Take one down; what an equal one returned earlier is replaced.
