@@ -187,3 +187,12 @@ def test_asks_functions() -> None:
 def test_refuses_tolerances(odd: Any) -> None:
     with pytest.raises(ConfigurationError):
         odd()
+
+
+def test_two_lists_choose_what_is_in_both(path: Path) -> None:
+    with Answers(f"sqlite:///{path}") as answers:
+        sql = "SELECT count(*) FROM flights WHERE month IN :those AND month IN :these"
+        answers.register("both", sql, {"those": list[int], "these": list[int]})
+        assert answers.ask("both", those=[2, 1], these=[2, 3]).value == 2
+        assert answers.ask("both", those=[3], these=[2, 3]).value == 1
+        assert answers.ask("both", those=[12], these=[2, 3]).value == 0

@@ -108,6 +108,25 @@ def test_a_label_that_the_model_does_not_know_counts_as_wrong() -> None:
         assert found.coverage == 0.0
 
 
+def test_nothing_may_be_a_label() -> None:
+    random = np.random.default_rng(1)
+    answer = {n: "buys" if n > 200 else None for n in range(1_000)}
+    with Answers(audits=0.0, learns=False) as answers:
+        answers.register("kind", lambda key: answer[key], {"key": int}, labels=True)
+        query = answers.query("kind")
+        for n in random.permutation(1_000)[:600].tolist():
+            answers.ask("kind", key=n)
+        answers.learn(models=["tree"])
+        assert query.model is not None
+        query.seconds = 1.0
+        found = {n: answers.ask("kind", key=n) for n in range(1_000)}
+        inferred = {n for n in found if found[n].origin == "inferred"}
+        assert {answer[n] for n in inferred} == {"buys", None}
+        assert np.mean([found[n].value == answer[n] for n in inferred]) > 0.95
+        many = answers.ask_many("kind", key=range(1_000))
+        assert many.values.tolist() == [each.value for each in found.values()]
+
+
 def test_labels_of_a_database(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "shop") as connection:
         connection.execute("CREATE TABLE sessions (id INT, kind TEXT)")
@@ -122,8 +141,8 @@ def test_labels_of_a_database(tmp_path: Path) -> None:
             *("looks", "buys", None, None)
         ]
         family = answers.query("kind").family
-        assert family.vocabulary.labels == {"looks": 0, "buys": 1}
-        assert len(family.log) == 2  # NULL is no label
+        assert family.vocabulary.labels == {"looks": 0, "buys": 1, None: 2}
+        assert len(family.log) == 4  # of a model that knew no NULL, all would be a label
 
 
 def test_quantities_are_learned_as_they_are() -> None:

@@ -274,3 +274,48 @@ assert answers.query("delay").model is None
 answers.close()
 """
     assert run("", code, 240) == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_waits_for_no_lock_of_a_thread_that_it_has_not(path: Path) -> None:
+    program = """
+with made(Path(sys.argv[1])) as answers:
+    executed(answers, 800)
+    (learned,) = answers.learn(["count"], models=["cube"])
+    query = answers.query("count")
+    assert query.model is not None, str(learned)
+    model = query.model
+    locks = [
+        *(each._lock for each in (query.family.log, query.family.vocabulary)),
+        *(each._lock for each in (model.watch, model.calibration, model.estimator.cube)),
+    ]
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with contextlib.ExitStack() as stack:
+            for lock in locks:
+                stack.enter_context(lock)
+            held.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        answers.ask("count", exact=True, origin="new", first=1, last=2)
+        model.calibration.note(1.0, 1.0, 1.0)
+        model.watch.finding()
+        answers.learn(["count"], models=["cube"])
+        os._exit(0)
+    done.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    start = (
+        "import contextlib, os, signal, sys, threading\nfrom pathlib import Path\n"
+        f"sys.argv[1:] = [{str(path)!r}]\n"
+        "from tests.unit.test_answers_learner import executed, made\n"
+    )
+    run(start, program, 300.0)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from augury.answers import Answers
 from augury.answers.many import Columns
 from augury.answers.parameter import Parameter
 from augury.answers.region import Binding, Vocabulary
@@ -93,3 +94,26 @@ def test_refuses_what_is_not_finite() -> None:
             Columns("q", {"x": Parameter(float)}, {"x": [1.0, odd]})
     with pytest.raises(QueryError, match=r"cannot be NaT|must be a date"):
         Columns("q", {"x": Parameter(date)}, {"x": np.array(["NaT"], "M8[D]")})
+
+
+def test_texts_are_answered_as_objects() -> None:
+    with Answers(learns=False) as answers:
+        answers.register("name", lambda key: [None, "a", 2.5][key], {"key": int})
+        found = answers.ask_many("name", key=[0, 1, 2])
+        assert found.values.tolist() == [None, "a", 2.5]
+        assert found.lows.tolist() == found.highs.tolist() == [None, "a", 2.5]
+
+
+@pytest.mark.parametrize(("kind", "unit"), [(date, "D"), (date, "ns"), (datetime, "ns")])
+def test_points_in_time_of_any_unit_can_be_asked_one_by_one(kind: type[Any], unit: str) -> None:
+    columns = Columns(
+        "q", {"when": Parameter(kind)}, {"when": np.array(["2013-07-01"], f"M8[{unit}]")}
+    )
+    (row,) = columns.rows(np.arange(1))
+    assert row == {"when": kind(2013, 7, 1)}
+    assert type(row["when"]) is kind
+
+
+def test_an_hour_is_no_date() -> None:
+    with pytest.raises(QueryError, match="day cannot be 2013-07-01T12"):
+        Columns("q", {"day": Parameter(date)}, {"day": np.array(["2013-07-01T12"], "M8[h]")})

@@ -17,10 +17,11 @@ pytest.importorskip("sqlglot")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from augury import Cache
+from augury import Cache, Tiers
 from augury.answers import Answers
 from augury.answers.cover import Lines
 from augury.answers.region import Dimension, Region
+from augury.tiers import Memory
 from tests.servers.postgres import postgres
 
 WHERE = "WHERE origin IN :origins AND month BETWEEN :first AND :last AND hour >= :hour"
@@ -349,3 +350,63 @@ def test_covers_count_each_point_once(kept: set[Any], asked: Any) -> None:
             for z in "abc":
                 total = sum(sign * inside(region, x, y, z) for sign, region in parts)
                 assert total == inside(wanted, x, y, z)
+
+
+def test_fractions_that_a_change_brings_are_seen(folder: Path) -> None:
+    url = filled(folder / "whole", [("EWR", month, 1, 0.0, 1) for month in (1, 2, 3, 4)])
+    sql = "SELECT count(*) FROM flights WHERE month BETWEEN :a AND :b"
+    with Tiers[Any, Any]([Memory(1000)], ttl=3600) as tiers:
+        for cache in (None, tiers):
+            slow = Slow(url, cache=cache)
+            slow.answers.register("n", sql, {"a": int, "b": int})
+            slow.ask("n", a=1, b=2), slow.ask("n", a=3, b=4)
+            assert slow.ask("n", a=1, b=4).origin == "rollup"
+            with sqlite3.connect(folder / "whole") as connection:
+                connection.execute("INSERT INTO flights VALUES ('EWR', 2.5, 1, 0.0, 1)")
+            slow.answers.changed("flights")
+            slow.ask("n", a=1, b=2), slow.ask("n", a=3, b=4)
+            assert slow.ask("n", a=1, b=4).value == 5
+            with sqlite3.connect(folder / "whole") as connection:
+                connection.execute("DELETE FROM flights WHERE month = 2.5")
+            slow.answers.close()
+
+
+def test_a_change_while_a_column_is_looked_at_counts(folder: Path) -> None:
+    url = filled(folder / "late", [("EWR", month, 1, 0.0, 1) for month in (1, 2, 3, 4)])
+    slow = Slow(url)
+    sql = "SELECT count(*) FROM flights WHERE month BETWEEN :a AND :b"
+    slow.answers.register("n", sql, {"a": int, "b": int})
+    query = slow.answers.query("n")
+    rollup = query._rollup
+    assert rollup is not None
+    ask_whole = rollup._ask_whole
+
+    def changed_meanwhile(column: str) -> bool:
+        found = ask_whole(column)
+        rollup._ask_whole = ask_whole
+        with sqlite3.connect(folder / "late") as connection:
+            connection.execute("INSERT INTO flights VALUES ('EWR', 2.5, 1, 0.0, 1)")
+        slow.answers.changed("flights")
+        slow.ask("n", a=1, b=2), slow.ask("n", a=3, b=4)
+        assert slow.ask("n", a=1, b=1).value == 1  # which turns to the new generation
+        return found
+
+    rollup._ask_whole = changed_meanwhile
+    slow.ask("n", a=1, b=2), slow.ask("n", a=3, b=4)
+    slow.ask("n", a=1, b=4)
+    assert slow.ask("n", a=2, b=4).value == 4
+    assert slow.ask("n", a=1, b=4).value == 5
+    slow.answers.close()
+
+
+def test_grouped_results_that_it_knows_are_bounded(folder: Path) -> None:
+    url = filled(folder / "grouped", [("EWR", month, 1, 0.0, 1) for month in (1, 2)])
+    with Answers(url) as answers:
+        sql = "SELECT month, count(*) FROM flights WHERE month <= :b GROUP BY month"
+        answers.register("n", sql, {"b": int})
+        for b in range(150):
+            answers.ask("n", b=b)
+        rollup = answers.query("n")._rollup
+        assert rollup is not None
+        ((held,),) = (shape.values() for shape in rollup._grouped.values())
+        assert len(held) == 100

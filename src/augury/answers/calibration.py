@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from augury.answers.answer import Tolerance
 from augury.answers.target import LABEL, Target
 from augury.errors import MissingExtraError
+from augury.forks import renew_in_child
 
 _SIZE = 150  # examples of a region, that there are enough for: few say little of their tail
 _LEAST = 60  # examples of a region: fewer say too little of a quantile of 0.95
@@ -157,6 +158,11 @@ class Conformal:
         self._template = self._nominal
         self._own = [self._nominal] * len(scores)
         self._factors = [self._factor(at, confidence) for at in range(len(scores))]
+        self.begin_anew()
+        renew_in_child(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: whoever holds the lock may be in the parent."""
         self._lock = threading.Lock()
 
     def half_width(self, estimate: float, spread: float, confidence: float) -> float:

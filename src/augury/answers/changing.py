@@ -81,7 +81,7 @@ class Changing(Closing):
             self._unlearn(table)
         if rows != 0:
             self._results.drop([tag_of(table, rows=rows is not None)])
-        return sum(_reads(query.statement.tables, table) for query in self._queries.values())
+        return len(self._reading(table))
 
     def follow(self, table: str, version: str, every: float = 1.0) -> None:
         """Ask the database for a table's version, and take the table for changed with it.
@@ -152,10 +152,12 @@ class Changing(Closing):
 
     def _unlearn(self, table: str) -> None:
         """Forget what was learned of a table."""
-        for query in self._queries.values():
-            if _reads(query.statement.tables, table):
-                query.model = query.counts = None
-                query.family.log.forget(before=time.time())
+        for query in self._reading(table):
+            query.family.log.forget(before=time.time())
+            query.model = query.counts = None
+
+    def _reading(self, table: str) -> list[Query]:
+        return [each for each in self._queries.values() if _reads(each.statement.tables, table)]
 
     def close(self) -> None:
         """End the threads that listen, and close connections of its own."""

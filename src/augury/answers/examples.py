@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augury.answers.region import Box, Dimension, boxes_array
+from augury.forks import renew_in_child
 
 if TYPE_CHECKING:
     from augury.answers.sample import Sample
@@ -57,6 +59,10 @@ class Examples:
         """Return those of which a model that was fitted by then knows nothing."""
         return self.chosen((self.times if self.firsts is None else self.firsts) > time)
 
+    def after(self, time: float) -> Examples:
+        """Return those that were executed, for the last time, after that."""
+        return self if (self.times > time).all() else self.chosen(self.times > time)
+
     def knowing(self, measure: str) -> NDArray[np.bool_]:
         """Return which of them say something of a measure."""
         if measure not in self.measures:
@@ -80,17 +86,27 @@ class ExampleLog:
     def __init__(self, dimensions: Sequence[Dimension], most: int = 50_000) -> None:
         self._dimensions = tuple(dimensions)
         self._most = most
-        self._lock = threading.Lock()
+        self.begin_anew()
+        renew_in_child(self)
         self._held: dict[Box, tuple[dict[str, float], float, float]] = {}
+        self.forgotten = 0
+        """How often some have been forgotten."""
         self.noted = 0
         """How many have been taken down, ever."""
 
-    def note(self, box: Box, measures: Measures, time: float) -> None:
-        """Take one down; what an equal one returned earlier is replaced."""
+    def begin_anew(self) -> None:
+        """In a forked child: whoever holds the lock may be in the parent."""
+        self._lock = threading.Lock()
+
+    def note(self, box: Box, measures: Measures, time: float, changed: float = -math.inf) -> None:
+        """Take one down; what an equal one returned earlier is replaced.
+
+        Other measures of that one are kept, unless the table has `changed` since.
+        """
         with self._lock:
             self.noted += 1
             before = self._held.pop(box, None)
-            known = before[0] if before else {}
+            known = before[0] if before and before[1] > changed else {}
             if known.get("rows") != measures.get("rows"):
                 known = {}  # the table has changed in between
             first = before[2] if before else time
@@ -101,6 +117,7 @@ class ExampleLog:
     def forget(self, before: float) -> None:
         """Forget what was executed before this time."""
         with self._lock:
+            self.forgotten += 1
             self._held = {box: held for box, held in self._held.items() if held[1] >= before}
 
     def __len__(self) -> int:

@@ -137,6 +137,11 @@ class Execution:
             return math.inf
         return self._changes.rows_since(generation, read)
 
+    def void_before(self) -> float:
+        """Return before when what was executed says nothing of the data as they are."""
+        generation = self._now()
+        return generation.void_before if self._ages else generation.changed
+
     def execute(self, values: Mapping[str, Any], region: Region) -> Result:
         """Ask the database, and learn from what it returns."""
         started = time.time()
@@ -145,12 +150,12 @@ class Execution:
         self.seconds = took if self.seconds == 0.0 else 0.9 * self.seconds + 0.1 * took
         result = read_result(self.name, self.statement, rows, started)
         if self._now() == generation:  # or nobody knows which state of the table that is
-            self.family.note(region, self.binding.groups, result)
+            self.family.note(region, self.binding.groups, result, generation.changed)
             if self.statement.groups and self.target.adds_up:
-                self._note_empty(region, result)
+                self._note_empty(region, result, generation.changed)
             if self._rollup is not None:
                 self._rollup.note(
-                    generation.any,
+                    generation,
                     self.binding.dimensions,
                     self.binding.groups,
                     region,
@@ -159,13 +164,13 @@ class Execution:
                 )
         return result
 
-    def _note_empty(self, region: Region, result: Result) -> None:
+    def _note_empty(self, region: Region, result: Result, changed: float) -> None:
         """Learn that the groups which the database has not returned have no rows."""
         names = (ROWS, self.target.measure, self.target.per)
         nothing = {name: 0.0 for name in names if name is not None}
         found = set(result.groups)
         for box in empty_groups(self.family.vocabulary, region, self.binding.groups, found):
-            self.family.log.note(box, nothing, result.time)
+            self.family.log.note(box, nothing, result.time, changed)
 
 
 def _measures(target: Target) -> tuple[str, ...]:

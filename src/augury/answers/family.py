@@ -32,19 +32,25 @@ class Family:
         self.vocabulary = Vocabulary(dimensions)
         self.log = ExampleLog(dimensions)
 
-    def note(self, region: Region, groups: Sequence[int], result: Result) -> None:
-        """Learn from what the database returned."""
+    def note(
+        self,
+        region: Region,
+        groups: Sequence[int],
+        result: Result,
+        changed: float = -math.inf,
+    ) -> None:
+        """Learn from what the database returned; its tables were `changed` for the last time."""
         for found, value, parts in zip(result.groups, result.values, result.parts, strict=True):
             measures = parts or self.measures(value)
             point = points_of(self.dimensions, region, groups, found)
             boxes = self.vocabulary.boxes(point, new=True) if point is not None else None
             if measures and boxes is not None and len(boxes) == 1:
-                self.log.note(boxes[0], measures, result.time)
+                self.log.note(boxes[0], measures, result.time, changed)
 
     def measures(self, value: Any) -> Measures:
         """Return what is learned of an answer that does not add up: a number, or a label's."""
         if self.labels:
-            known = isinstance(value, str | int | float)
+            known = value is None or isinstance(value, str | int | float)  # NULL is an answer, too
             return {LABEL: float(self.vocabulary.label_number(value))} if known else {}
         if value is None:
             return {VALUE: math.nan}

@@ -45,7 +45,7 @@ class Inferring(Explaining):
             tried.append((INFERRED, None, "a value is unknown, or there are several"))
             return None
         estimate, half, _ = model.infer(box, self.confidence)
-        half += self._slack(model.time)
+        half += self._slack(model.since)
         if not self._allows(tolerance, estimate, half):
             tried.append((INFERRED, half, "its interval is wider than the tolerance"))
             return None
@@ -68,7 +68,7 @@ class Inferring(Explaining):
     ) -> Groups | None:
         """Return what is inferred of each group, if all of it is sure enough."""
         counts = model if self.target.measure == ROWS else self.counts
-        if counts is None or self._slack(min(model.time, counts.time)):
+        if counts is None or self._slack(min(model.since, counts.since)):
             return None
         return infer_groups(
             model,
@@ -107,7 +107,7 @@ class Inferring(Explaining):
         box = model.vocabulary.box(region)
         if box is not None:
             estimate, half, spread = model.infer(box, self.confidence)
-            half += self._slack(model.time)
+            half += self._slack(model.since)
             self._auditor.submit(
                 lambda: self._audit(model, values, region, box, estimate, half, spread)
             )

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from importlib import import_module
 from time import monotonic, time
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from augury.answers.answer import Tolerance
 from augury.answers.family import Family
@@ -47,6 +47,14 @@ class _State:
     """When that was decided, in seconds since 1970: no older model is taken from others."""
 
 
+_Since: TypeAlias = tuple[Family, float, int]
+
+
+def _since(query: Query) -> _Since:
+    """Return another value after each change by which examples of a query became void."""
+    return query.family, query.void_before(), query.family.log.forgotten
+
+
 @dataclass(frozen=True, eq=False)
 class _History:
     """What all queries of a family are learned from, in one turn."""
@@ -55,10 +63,10 @@ class _History:
     periods: Periods
 
     @classmethod
-    def of(cls, query: Query) -> _History:
+    def of(cls, query: Query, void_before: float) -> _History:
         family = query.family
         sample = None if query.draw is None else query.draw(query)
-        examples = replace(family.examples(), sample=sample)
+        examples = replace(family.examples().after(void_before), sample=sample)
         vocabulary = family.vocabulary.copy()  # which may know more categories by now, but no fewer
         sizes = tuple(len(values) for values in vocabulary.values)
         return cls(vocabulary, Periods.of(replace(examples, sizes=sizes)))
@@ -143,7 +151,7 @@ class Learner(Closing):
             for each in list(self._queries.values())
             if (_is_learned(each) if names is None else each.name in names)
         ]
-        histories: dict[Family, _History] = {}
+        histories: dict[_Since, _History] = {}
         # Many small matrices: threads of BLAS would wait for each other, and for those who ask.
         with self._turn, _one_thread():
             selections = [self._learned(each, histories, fits, anew) for each in chosen]
@@ -182,28 +190,35 @@ class Learner(Closing):
     def _learned(
         self,
         query: Query,
-        histories: dict[Family, _History],
+        histories: dict[_Since, _History],
         fits: Sequence[str] | None,
         anew: bool,
     ) -> Selection:
         """Learn one query, and give it what was selected unless all has changed meanwhile."""
         started = monotonic()
-        before, key = query.model, query.key(())
+        before, since = query.model, _since(query)
         state = self._states.setdefault(query, _State())
         state.noted = query.family.log.noted
-        history = histories.get(query.family)
+        history = histories.get(since)
         if history is None or query.draw is not None:  # whose sample is of its own
-            history = histories[query.family] = _History.of(query)
+            history = histories[since] = _History.of(query, query.void_before())
         task = Task(query.name, query.target, query.tolerance, query.confidence, history.vocabulary)
-        selection = self._selected(task, history, before, fits, anew)
+        # A model of what is void now would bring that back.
+        known = [
+            each if each and each.since > query.void_before() else None
+            for each in (before, query.counts)
+        ]
+        selection = self._selected(task, history, known[0], fits, anew)
         _log.info("%s", selection)
         counts = None
         if query.statement.groups and query.target.adds_up and query.target.measure != ROWS:
             task = replace(task, target=Target(COUNT, ROWS), tolerance=_PRESENCE)
-            counts = self._selected(task, history, query.counts, fits, anew).model
-        if query.model is before and query.key(()) == key:
+            counts = self._selected(task, history, known[1], fits, anew).model
+        if query.model is before and _since(query) == since:
             query.model, query.counts = selection.model, counts
             state.time = time()
+            if _since(query) != since:  # in that very moment
+                query.model = query.counts = None
         state.not_before = monotonic() + _REST * (monotonic() - started)
         return selection
 

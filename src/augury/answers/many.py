@@ -145,6 +145,9 @@ def _array(name: str, parameter: Parameter, given: ArrayLike) -> NDArray[Any]:
             f"{array.dtype} and {array.ndim} dimensions"
         )
     odd = ~np.isfinite(array) if array.dtype.kind in "fM" else np.zeros(array.shape, np.bool_)
+    if parameter.kind in (date, datetime):  # nanoseconds are no type of Python's
+        given, array = array, array.astype("M8[D]" if parameter.kind is date else "M8[us]")
+        odd = odd | (array != given)
     if array.dtype.kind in "iu":
         odd = (array > 2**53) | (array < -(2**53))
     for wrong, limit in ((np.less, parameter.least), (np.greater, parameter.most)):
@@ -155,7 +158,7 @@ def _array(name: str, parameter: Parameter, given: ArrayLike) -> NDArray[Any]:
     if odd.any():
         first = array[odd].flat[0] if array.ndim else array
         parameter.checked(name, first.item())  # tells what is wrong with it
-        raise QueryError(f"parameter {name} cannot be {first}")
+        raise QueryError(f"parameter {name} cannot be {np.asarray(given)[odd].flat[0]}")
     return array
 
 

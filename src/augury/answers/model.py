@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from augury.answers.calibration import Calibration, Scores
@@ -26,14 +27,21 @@ class Model:
     watch: Watch
     """What audits have found of it."""
     time: float
-    """Seconds since 1970 at which the newest query that it was fitted to was executed: it knows of
-    no later change."""
+    """Seconds since 1970 at which the newest query that it was fitted to was executed."""
     examples: int
     """How many executed queries it was fitted and calibrated with."""
     scores: Scores = field(default_factory=Scores.none)
     """What it is calibrated by."""
     compared: int = 0
     """How many executed queries there were when it was compared with others."""
+    oldest: float = math.inf
+    """Seconds since 1970 at which the oldest query that it was fitted to was executed; infinite if
+    that is not known to be before `time`."""
+
+    @property
+    def since(self) -> float:
+        """Seconds since 1970 from which on changes may be missing in what it was fitted to."""
+        return min(self.time, self.oldest)
 
     def infer(self, box: Box, confidence: float) -> tuple[float, float, float]:
         """Return the estimate, how far the answer may be from it, and the spread.

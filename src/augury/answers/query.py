@@ -83,18 +83,22 @@ class Query(Inferring):
             halves = model.calibration.half_widths(values, spreads, self.confidence)
             nulls = np.isnan(values) & (spreads == 0.0)
             halves[nulls] = 0.0
-            halves = halves + self._slack(model.time)
+            halves = halves + self._slack(model.since)
             sure = halves == 0.0 if tolerance is None or labels else tolerance.allow(values, halves)
             sure |= nulls & (halves == 0.0)
         lows, highs = values - halves, values + halves
+        if self.statement.kind == "count":
+            lows = np.maximum(lows, 0.0)
         if labels:
             values = np.full(columns.length, None, object)
             if model is not None:
                 values[sure] = [model.vocabulary.label(number) for number in lows[sure]]
             lows, highs = values.copy(), values.copy()
         others = np.flatnonzero(~sure)
-        for at, row in zip(others.tolist(), columns.rows(others), strict=True):
-            answer = self.ask(row, tolerance=tolerance)
+        answers = [self.ask(row, tolerance=tolerance) for row in columns.rows(others)]
+        if not all(isinstance(answer.value, int | float | None) for answer in answers):
+            values, lows, highs = (each.astype(object) for each in (values, lows, highs))
+        for at, answer in zip(others.tolist(), answers, strict=True):
             values[at], lows[at], highs[at] = answer.value, answer.low, answer.high
             origins[at] = answer.origin
         self.served.count(INFERRED, columns.length - len(others))
@@ -180,7 +184,7 @@ class Query(Inferring):
         """Return what kept results add up to, if they do."""
         assert self._rollup is not None
         total = self._rollup.total(
-            self._now().any, self.binding.dimensions, region, self.target, self._fresh
+            self._now(), self.binding.dimensions, region, self.target, self._fresh
         )
         if total is None:
             tried.append((ROLLUP, None, "no kept results add up to it"))

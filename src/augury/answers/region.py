@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from augury.answers.parameter import Parameter, next_number, number_of
 from augury.answers.statement import Condition
 from augury.errors import ConfigurationError
+from augury.forks import renew_in_child
 
 Side: TypeAlias = tuple[Any, ...] | None
 Region: TypeAlias = tuple[Side, ...]
@@ -62,6 +63,11 @@ class Vocabulary:
         """Of each dimension, the number of each value; empty if it is ordered."""
         self.labels: dict[Any, int] = {}
         """The number of each label that was an answer."""
+        self.begin_anew()
+        renew_in_child(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: whoever holds the lock may be in the parent."""
         self._lock = threading.Lock()
 
     def copy(self) -> Vocabulary:
@@ -213,7 +219,8 @@ def _side(dimension: Dimension, conditions: Iterable[Condition], values: Mapping
         value = values[condition.parameter]
         operator = condition.operator
         if operator == "in":
-            points = [number_of(each) for each in value]
+            among = [number_of(each) for each in value]
+            points = among if points is None else [each for each in points if each in among]
             continue
         number = number_of(value)
         if operator in ("=", ">="):

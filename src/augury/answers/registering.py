@@ -281,8 +281,8 @@ class Registering(Changing):
         )
         for each in self._queries.values():
             if each is query or each.statement.tables & tables:
-                each.model = each.counts = None
                 each.family.log.forget(before=model.time if since is None else since)
+                each.model = each.counts = None
 
     def _of_statement(self, name: str, sql: str, types: Mapping[str, Parameter]) -> Statement:
         database = self._database

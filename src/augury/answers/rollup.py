@@ -31,6 +31,10 @@ from augury.forks import renew_in_child
 _CANCELLATION = 1e3
 """By how much a result may be smaller than what it is the difference of."""
 
+_ALIKE = 100
+"""How many grouped results it knows that differ in the range of their groups only: each is tried.
+"""
+
 Get = Callable[[Key], Result | None]
 """Looks up a result that is as good as new."""
 
@@ -106,7 +110,10 @@ class Rollup:
                 held = self._grouped.setdefault((dimensions, groups), {})
                 fixed = tuple(canonical[at] for at in range(len(dimensions)) if at not in groups)
                 by = tuple(canonical[at] for at in groups)
-                held.setdefault(fixed, {})[by] = dict.fromkeys(measures, key)
+                alike = held.setdefault(fixed, {})
+                alike[by] = dict.fromkeys(measures, key)
+                if len(alike) > _ALIKE:
+                    del alike[next(iter(alike))]
                 if len(held) > self._most:
                     del held[next(iter(held))]
                 return
@@ -127,7 +134,7 @@ class Rollup:
             self._generation = generation
             self._spaces.clear()
             self._grouped.clear()
-            self._whole.clear()
+            self._whole = {}  # another one, for whoever is about to write into this one
 
     def total(
         self,
@@ -143,11 +150,11 @@ class Rollup:
             return None
         with self._lock:
             self._turn(generation)
-            space = self._spaces.get(dimensions)
+            space, whole = self._spaces.get(dimensions), self._whole
         for _ in range(2):  # again, if something turned out to have been evicted
             with self._lock:
                 parts = self._cover(space, canonical, target.measure) if space else None
-            if parts is None or not self._holds(dimensions, parts):
+            if parts is None or not self._holds(dimensions, parts, whole):
                 break
             assert space is not None
             total, absent = self._sum(space, parts, target, get)
@@ -161,13 +168,13 @@ class Rollup:
             return [(1, region)]
         return space.lines.cover(region, lambda part: measure in kept.get(part, ()))
 
-    def _holds(self, dimensions: Sequence[Dimension], parts: Parts) -> bool:
+    def _holds(self, dimensions: Sequence[Dimension], parts: Parts, whole: dict[str, bool]) -> bool:
         """Ask whether the columns along which there are several parts are of whole numbers."""
         for at, dimension in enumerate(dimensions):
             if dimension.whole and len({region[at] for _, region in parts}) > 1:
-                if dimension.name not in self._whole:
-                    self._whole[dimension.name] = self._ask_whole(dimension.name)
-                if not self._whole[dimension.name]:
+                if dimension.name not in whole:
+                    whole[dimension.name] = self._ask_whole(dimension.name)
+                if not whole[dimension.name]:
                     return False
         return True
 

@@ -255,6 +255,7 @@ class Task:
             self._count(examples),
             scores,
             compared,
+            float(examples.times.min()),
         )
 
     def _tried(

@@ -44,6 +44,7 @@ class _Stored(msgspec.Struct, frozen=True):
     fit: str
     confidence: float
     time: float
+    oldest: float
     examples: int
     estimator: tuple[Described, ...]
     calibration: tuple[Described, ...]
@@ -130,6 +131,7 @@ class StoredModels:
                     model.fit,
                     each.confidence,
                     model.time,
+                    model.oldest,
                     model.examples,
                     _described(estimator),
                     _described(calibration),
@@ -193,6 +195,7 @@ def _restored(stored: _Stored, reader: ArrayReader) -> StoredModel:
         Watch(stored.confidence),
         stored.time,
         stored.examples,
+        oldest=stored.oldest,
     )
     return StoredModel(
         stored.query,

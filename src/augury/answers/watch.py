@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from augury.answers.region import Box, Dimension
+from augury.forks import renew_in_child
 
 _WINDOW = 500  # audits that a report looks back on
 _FAILING = 0.2  # share of misses that the alarm is to find soon
@@ -90,7 +91,8 @@ class Watch:
         failing = max(_FAILING, min(2 * missing, (1 + missing) / 2))
         self._miss = math.log(failing / missing)
         self._hit = math.log((1 - failing) / (1 - missing))
-        self._lock = threading.Lock()
+        self.begin_anew()
+        renew_in_child(self)
         self._audits: deque[Audit] = deque(maxlen=_WINDOW)
         self._sum = 0.0
         self.count = 0
@@ -99,6 +101,10 @@ class Watch:
         """Whether intervals hold too seldom."""
         self.since: float | None = None
         """When that may have begun, in seconds since 1970; None as long as all is well."""
+
+    def begin_anew(self) -> None:
+        """In a forked child: whoever holds the lock may be in the parent."""
+        self._lock = threading.Lock()
 
     def note(self, audit: Audit) -> None:
         """Take note of an audit."""

@@ -16,6 +16,7 @@ from augury.answers.cube.block import Cells, cells_of, independent
 from augury.answers.cube.kernel import Kernel, Sums, tuned
 from augury.answers.cube.prior import Prior
 from augury.answers.examples import Examples
+from augury.forks import renew_in_child
 
 _CELLS = 1024  # of a block: the time to solve it grows with their cube
 _ALL_CELLS = 1 << 18  # of all blocks together: each takes about 300 bytes
@@ -72,7 +73,8 @@ class Cube:
         self.examples = examples
         self.rows = rows
         self._seed = seed
-        self._lock = threading.RLock()
+        self.begin_anew()
+        renew_in_child(self)
         dimensions = examples.dimensions
         self._ordered = [at for at, each in enumerate(dimensions) if each.ordered]
         self._categories = [at for at, each in enumerate(dimensions) if not each.ordered]
@@ -104,6 +106,10 @@ class Cube:
         self._cut = self._prior.cut(self._labels, self._shares)
         self._drawn = _drawn(examples, self._categories, self._ordered, self.axes)
         self.blocks = self._choose_blocks()
+
+    def begin_anew(self) -> None:
+        """In a forked child: whoever holds the lock may be in the parent."""
+        self._lock = threading.RLock()
 
     def _holds(self, examples: Examples, rows: str) -> bool:
         """Return whether more examples can be added without looking at all of them again."""
