@@ -25,9 +25,9 @@ class Parameter:
     Parameters
     ----------
     kind
-        One of ``str``, ``int``, ``float``, ``bool``, ``date`` and ``datetime``. Texts are
-        categories; the others are ordered. ``int`` also says that the column that it is compared
-        with holds whole numbers only.
+        One of ``str``, ``int``, ``float``, ``bool``, ``date`` and ``datetime``, which has no time
+        zone: make it one of UTC. Texts are categories; the others are ordered. ``int`` also says
+        that the column that it is compared with holds whole numbers only.
     several
         Whether it is a list of values. False by default.
     values
@@ -106,7 +106,8 @@ class Parameter:
             raise QueryError(f"parameter {name} must be at least {self.least}, not {_shown(given)}")
         if self.most is not None and given > self.most:
             raise QueryError(f"parameter {name} must be at most {self.most}, not {_shown(given)}")
-        return given
+        # Equal numbers have one answer, but 1 / 2 is another than 1 / 2.0 to a database.
+        return float(given) if self.kind is float else given
 
     def _fits(self, given: Any) -> bool:
         kind = type(given)
@@ -117,6 +118,9 @@ class Parameter:
         if self.kind is str:
             # Databases take no NUL, and no half of a surrogate pair can be sent to one.
             return kind is str and "\0" not in given and (given.isascii() or _encodes(given))
+        if self.kind is datetime:
+            # Equal moments of two zones have one answer, but are not the same to a database.
+            return kind is datetime and given.tzinfo is None
         return kind is self.kind
 
 
@@ -142,7 +146,7 @@ _A = {
     float: "a finite number",
     bool: "True or False",
     date: "a date",
-    datetime: "a datetime",
+    datetime: "a datetime without a time zone",
 }
 
 _DAY = 86_400.0
@@ -158,7 +162,7 @@ def number_of(value: Any) -> float:
     (1.0, 2.5, 86400.0)
     """
     if isinstance(value, datetime):
-        if value.tzinfo is not None:
+        if value.tzinfo is not None:  # the column of a group
             return value.timestamp()
         return (value - _EPOCH).total_seconds()
     if isinstance(value, date):
