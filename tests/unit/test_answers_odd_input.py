@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +15,14 @@ pytest.importorskip("sqlglot")
 
 import sqlalchemy
 
-from augury.answers import Answers, Parameter
-from augury.errors import ConfigurationError, QueryError
+from augury.answers import Answers, Budget, Loss, Parameter, Privacy, Tolerance, notify_triggers
+from augury.errors import AuguryError, ConfigurationError, QueryError
+
+ODD: list[Any] = [
+    *(10**400, 10**5000, -1.5, float("nan"), b"x", (), {}, object(), np.array([1, 2])),
+    *("\ud800", "a\0b", "x" * 10_000),
+]
+COUNT = "SELECT count(*) FROM f WHERE c = :c"
 
 
 @pytest.fixture
@@ -48,3 +57,97 @@ def test_moments_of_time_zones_are_refused() -> None:
         assert answers.ask("hour", when=moment.replace(tzinfo=None)).value == 0
     with pytest.raises(ConfigurationError, match="is no datetime"):
         Parameter(datetime, least=moment)
+
+
+CONSTRUCTORS: dict[str, Callable[[Any], object]] = {
+    "source": Answers,
+    "audits": lambda odd: Answers(audits=odd),
+    "learns": lambda odd: Answers(learns=odd),
+    "budget": lambda odd: Answers(budget=odd),
+    "registry": lambda odd: Answers(registry=odd),
+    "tolerance": lambda odd: Tolerance(absolute=odd),
+    "kind": Parameter,
+    "several": lambda odd: Parameter(int, several=odd),
+    "values": lambda odd: Parameter(int, values=[odd]),
+    "least": lambda odd: Parameter(int, least=odd),
+    "epsilon": lambda odd: Privacy(epsilon=odd),
+    "delta": lambda odd: Loss(1, delta=odd),
+    "bounds": lambda odd: Privacy(epsilon=1, bounds=odd),
+    "tenants": lambda odd: Budget("none", odd),
+    "path": lambda odd: Budget(odd, {}),
+    "created": lambda odd: Budget.create(odd, {}),
+    "table": notify_triggers,
+    "channel": lambda odd: notify_triggers("f", odd),
+}
+METHODS: dict[str, Callable[[Answers, Any], object]] = {
+    "register": lambda answers, odd: answers.register(odd, COUNT + " ", {}),
+    "statement": lambda answers, odd: answers.register("new", odd, {}),
+    "parameters": lambda answers, odd: answers.register("new", COUNT, odd),
+    "parameter": lambda answers, odd: answers.register("new", COUNT, {"c": odd}),
+    "tolerance": lambda answers, odd: answers.register("new", COUNT, {"c": str}, tolerance=odd),
+    "confidence": lambda answers, odd: answers.register("new", COUNT, {"c": str}, confidence=odd),
+    "labels": lambda answers, odd: answers.register("new", COUNT, {"c": str}, labels=odd),
+    "privacy": lambda answers, odd: answers.register("new", COUNT, {"c": str}, privacy=odd),
+    "sample": lambda answers, odd: answers.register("new", COUNT, {"c": str}, sample=odd),
+    "ask": lambda answers, odd: answers.ask(odd),
+    "sql": lambda answers, odd: answers.sql(odd),
+    "plan": lambda answers, odd: answers.plan(odd),
+    "query": lambda answers, odd: answers.query(odd),
+    "names": lambda answers, odd: answers.learn([odd]),
+    "models": lambda answers, odd: answers.learn(models=[odd]),
+    "rows": lambda answers, odd: answers.changed("f", odd),
+    "version": lambda answers, odd: answers.follow("f", odd),
+    "every": lambda answers, odd: answers.follow("f", "SELECT max(m) FROM f", odd),
+}
+
+
+def check_refused(ask: Callable[[], object]) -> None:
+    with pytest.raises(AuguryError) as told:
+        ask()
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 200
+
+
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+@pytest.mark.parametrize("name", CONSTRUCTORS)
+def test_constructors_refuse_what_makes_no_sense(
+    name: str, odd: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if name in ("path", "created") and isinstance(odd, str) and len(odd) > 1_000:
+        pytest.skip("errors show paths as they are")
+    check_refused(lambda: CONSTRUCTORS[name](odd))
+
+
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_refuse_what_makes_no_sense(name: str, odd: Any, engine: sqlalchemy.Engine) -> None:
+    with Answers(engine, learns=False) as answers:
+        answers.register("known", COUNT, {"c": str}, tolerance=1)
+        check_refused(lambda: METHODS[name](answers, odd))
+        assert answers.ask("known", c="UA").value == 2
+
+
+@pytest.mark.parametrize("odd", [3, b"f", [], None, np.array([1, 2])])
+def test_names_are_texts(odd: Any, engine: sqlalchemy.Engine) -> None:
+    with Answers(engine, learns=False) as answers:
+        answers.register("known", COUNT, {"c": str}, tolerance=1)
+        check_refused(lambda: answers.changed(odd))
+        check_refused(lambda: answers.follow(odd, "SELECT max(m) FROM f"))
+        check_refused(lambda: answers.register("new", lambda **_: 1, {"a\0b": int}))
+        if odd is not None:
+            check_refused(lambda: answers.ask("known", tenant=odd, c="UA"))
+
+
+def test_learning_of_a_text_is_refused(engine: sqlalchemy.Engine) -> None:
+    with Answers(engine, learns=False) as answers:
+        answers.register("known", COUNT, {"c": str}, tolerance=1)
+        with pytest.raises(ConfigurationError, match="names must be a list or None, not 'known'"):
+            answers.learn("known")
+        with pytest.raises(ConfigurationError, match="models must be a list or None, not 5"):
+            answers.learn(models=5)  # type: ignore[arg-type]
+
+
+def test_limits_that_nothing_is_within_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="no value is both at least 5 and at most 1"):
+        Parameter(int, least=5, most=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,6 +10,7 @@ from types import GenericAlias
 from typing import Any, get_args, get_origin
 
 from augury.errors import ConfigurationError, QueryError
+from augury.parameters import check_instance, shown
 
 _KINDS = (str, int, float, bool, date, datetime)
 
@@ -58,18 +58,23 @@ class Parameter:
     most: Any = None
 
     def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
+        check_instance("several", self.several, bool)
+        if not isinstance(self.kind, type) or self.kind not in _KINDS:
             raise ConfigurationError(
                 f"a parameter is one of {', '.join(kind.__name__ for kind in _KINDS)}, "
-                f"not {self.kind!r}"
+                f"not {shown(self.kind)}"
             )
-        if isinstance(self.values, str) or not isinstance(self.values, Collection | None):
-            raise ConfigurationError(f"values must be a list or None, not {self.values!r}")
-        for limit in (self.least, self.most, *(self.values or ())):
+        if isinstance(self.values, str | bytes) or not isinstance(self.values, Collection | None):
+            raise ConfigurationError(f"values must be a list or None, not {shown(self.values)}")
+        for limit in (self.least, self.most, *(() if self.values is None else self.values)):
             if limit is not None and not self._fits(limit):
                 raise ConfigurationError(
-                    f"{limit!r} is no {self.kind.__name__}, as the parameter is"
+                    f"{shown(limit)} is no {self.kind.__name__}, as the parameter is"
                 )
+        if self.least is not None and self.most is not None and self.least > self.most:
+            raise ConfigurationError(
+                f"no value is both at least {shown(self.least)} and at most {shown(self.most)}"
+            )
 
     @classmethod
     def of(cls, given: Any) -> Parameter:
@@ -80,7 +85,9 @@ class Parameter:
             return cls(get_args(given)[0], several=True)
         if isinstance(given, type):
             return cls(given)
-        raise ConfigurationError(f"{given!r} is no type of a parameter, such as int or list[str]")
+        raise ConfigurationError(
+            f"{shown(given)} is no type of a parameter, such as int or list[str]"
+        )
 
     @property
     def ordered(self) -> bool:
@@ -92,20 +99,20 @@ class Parameter:
         if not self.several:
             return self._checked(name, given)
         if not isinstance(given, list | tuple | set | frozenset):
-            raise QueryError(f"parameter {name} must be a list, not {_shown(given)}")
+            raise QueryError(f"parameter {name} must be a list, not {shown(given)}")
         if not given:
             raise QueryError(f"parameter {name} must not be empty")
         return sorted({self._checked(name, each) for each in given})
 
     def _checked(self, name: str, given: Any) -> Any:
         if not self._fits(given):
-            raise QueryError(f"parameter {name} must be {_A[self.kind]}, not {_shown(given)}")
+            raise QueryError(f"parameter {name} must be {_A[self.kind]}, not {shown(given)}")
         if self.values is not None and given not in self.values:
-            raise QueryError(f"parameter {name} has no value {_shown(given)}")
+            raise QueryError(f"parameter {name} has no value {shown(given)}")
         if self.least is not None and given < self.least:
-            raise QueryError(f"parameter {name} must be at least {self.least}, not {_shown(given)}")
+            raise QueryError(f"parameter {name} must be at least {self.least}, not {shown(given)}")
         if self.most is not None and given > self.most:
-            raise QueryError(f"parameter {name} must be at most {self.most}, not {_shown(given)}")
+            raise QueryError(f"parameter {name} must be at most {self.most}, not {shown(given)}")
         # Equal numbers have one answer, but 1 / 2 is another than 1 / 2.0 to a database.
         return float(given) if self.kind is float else given
 
@@ -130,14 +137,6 @@ def _encodes(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _shown(given: Any) -> str:
-    """Return a value as errors show it: short, and in one line."""
-    try:
-        return " ".join(reprlib.repr(given).split())
-    except ValueError:  # an integer of so many digits that Python does not print it
-        return "one of thousands of digits"
 
 
 _A = {
