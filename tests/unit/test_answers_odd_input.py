@@ -16,7 +16,7 @@ pytest.importorskip("sqlglot")
 import sqlalchemy
 
 from augury.answers import Answers, Budget, Loss, Parameter, Privacy, Tolerance, notify_triggers
-from augury.errors import AuguryError, ConfigurationError, QueryError
+from augury.errors import AuguryError, ConfigurationError, OutputError, QueryError
 
 ODD: list[Any] = [
     *(10**400, 10**5000, -1.5, float("nan"), b"x", (), {}, object(), np.array([1, 2])),
@@ -151,3 +151,55 @@ def test_learning_of_a_text_is_refused(engine: sqlalchemy.Engine) -> None:
 def test_limits_that_nothing_is_within_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="no value is both at least 5 and at most 1"):
         Parameter(int, least=5, most=1)
+
+
+async def awaited(x: int) -> int:
+    return x
+
+
+class Awaited:
+    async def __call__(self, x: int) -> int:
+        return x
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (lambda: 1, "does not take its parameters: got an unexpected keyword argument 'x'"),
+        (lambda x, y: 1, "does not take its parameters: missing a required argument: 'y'"),
+        (awaited, "is a coroutine, which nobody would await"),
+        (Awaited(), "is a coroutine, which nobody would await"),
+    ],
+)
+def test_functions_that_cannot_be_called_are_refused(
+    function: Callable[..., Any], told: str
+) -> None:
+    with Answers(learns=False) as answers, pytest.raises(ConfigurationError, match=told):
+        answers.register("odd", function, {"x": int})
+
+
+@pytest.mark.parametrize("value", [[1.0, 2.0], [1.0]])
+def test_a_function_that_returns_an_array_is_told_so(value: list[float]) -> None:
+    with Answers(learns=False) as answers:
+        answers.register("odd", lambda x: np.array(value), {"x": int}, tolerance=1)
+        with pytest.raises(OutputError, match="an answer is one value, not a ndarray"):
+            answers.ask("odd", x=1)
+
+
+@pytest.mark.parametrize("value", ["UA", [1], (1, 2), {"a": 1}, 10**400, b"x"])
+def test_answers_that_are_no_numbers_are_objects(value: Any) -> None:
+    with Answers(learns=False) as answers:
+        answers.register("odd", lambda x: value if x else None, {"x": int}, tolerance=1)
+        columns = answers.ask_many("odd", x=[1, 0])
+        assert columns.values.tolist() == columns.lows.tolist() == [value, None]
+        assert answers.ask("odd", x=1).value == value
+
+
+def test_what_a_function_raises_is_raised() -> None:
+    def failing(x: int) -> float:
+        raise LookupError("no such shop")
+
+    with Answers(learns=False) as answers:
+        answers.register("odd", failing, {"x": int}, tolerance=1)
+        with pytest.raises(LookupError, match="no such shop"):
+            answers.ask("odd", x=1)

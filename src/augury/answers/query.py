@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from augury.answers.answer import CACHE, DATABASE, INFERRED, ROLLUP, Answer, Tolerance
 from augury.answers.explaining import half_width_of
 from augury.answers.inferring import Inferring, group_of
-from augury.answers.many import AnswerColumns, Columns
+from augury.answers.many import AnswerColumns, Columns, is_number
 from augury.answers.plan import Plan, Tried
 from augury.answers.region import Region
 from augury.answers.result import Result
@@ -86,8 +86,10 @@ class Query(Inferring):
                 values[sure] = [model.vocabulary.label(number) for number in lows[sure]]
             lows, highs = values.copy(), values.copy()
         others = np.flatnonzero(~sure)
-        for at, row in zip(others.tolist(), columns.rows(others), strict=True):
-            answer = self.ask(row, tolerance=tolerance)
+        asked = [self.ask(row, tolerance=tolerance) for row in columns.rows(others)]
+        if not all(is_number(each.value) for each in asked):
+            values, lows, highs = (each.astype(object) for each in (values, lows, highs))
+        for at, answer in zip(others.tolist(), asked, strict=True):
             values[at], lows[at], highs[at] = answer.value, answer.low, answer.high
             origins[at] = answer.origin
         return AnswerColumns(values, lows, highs, origins, self.confidence)

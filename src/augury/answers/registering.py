@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -316,6 +317,14 @@ def _of_function(
 
     if not callable(function):
         raise ConfigurationError(f"query {name!r} must be SQL or a function, not {shown(function)}")
+    if any(map(inspect.iscoroutinefunction, (function, type(function).__call__))):
+        raise ConfigurationError(f"query {name!r} is a coroutine, which nobody would await")
+    try:
+        inspect.signature(function).bind(**types)
+    except TypeError as error:
+        raise ConfigurationError(f"query {name!r} does not take its parameters: {error}") from None
+    except ValueError:
+        pass  # a function of C that does not tell what it takes
 
     def run(values: Mapping[str, Any]) -> tuple[list[tuple[Any, ...]], float]:
         started = perf_counter()
