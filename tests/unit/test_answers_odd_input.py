@@ -16,7 +16,7 @@ pytest.importorskip("sqlglot")
 import sqlalchemy
 
 from augury.answers import Answers, Budget, Loss, Parameter, Privacy, Tolerance, notify_triggers
-from augury.errors import AuguryError, ConfigurationError, OutputError, QueryError
+from augury.errors import AuguryError, ConfigurationError, OutputError, QueryError, SourceError
 
 ODD: list[Any] = [
     *(10**400, 10**5000, -1.5, float("nan"), b"x", (), {}, object(), np.array([1, 2])),
@@ -203,3 +203,22 @@ def test_what_a_function_raises_is_raised() -> None:
         answers.register("odd", failing, {"x": int}, tolerance=1)
         with pytest.raises(LookupError, match="no such shop"):
             answers.ask("odd", x=1)
+
+
+def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with Answers(f"sqlite:///{tmp_path / 'none.db'}", learns=False) as answers:
+        answers.register("n", COUNT, {"c": str})
+        with pytest.raises(SourceError, match="unable to open database file"):
+            answers.ask("n", c="UA")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_file_of_an_odd_name_is_read(tmp_path: Path) -> None:
+    url = sqlalchemy.URL.create("sqlite", database=str(tmp_path / "odd? #%41 \u00e9.db"))
+    maker = sqlalchemy.create_engine(url)
+    with maker.begin() as connection:
+        connection.execute(sqlalchemy.text("CREATE TABLE f (c TEXT)"))
+    maker.dispose()
+    with Answers(url, learns=False) as answers:
+        answers.register("n", COUNT, {"c": str})
+        assert answers.ask("n", c="UA").value == 0
