@@ -222,3 +222,13 @@ def test_a_file_of_an_odd_name_is_read(tmp_path: Path) -> None:
     with Answers(url, learns=False) as answers:
         answers.register("n", COUNT, {"c": str})
         assert answers.ask("n", c="UA").value == 0
+
+
+def test_an_answer_is_shown_without_what_explains_it(engine: sqlalchemy.Engine) -> None:
+    with Answers(engine, learns=False) as answers:
+        answers.register("n", COUNT, {"c": str})
+        shown = repr(answers.ask("n", c="UA"))
+    assert shown.startswith(
+        "Answer(value=2, low=2, high=2, confidence=1.0, origin='database', age="
+    )
+    assert "reasons" not in shown
