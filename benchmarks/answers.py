@@ -131,12 +131,17 @@ def fast(served: Sequence[Served]) -> dict[str, Any]:
         others[name] = {
             "p50": float(np.median(times)),
             "p99": quantile(times, 0.99),
+            "mean": float(np.mean(times)),
             "times_slower": float(np.median(times)) / own,
         }
     counted = [each for each in both if each.question.name == "flights" and each.truth]
     wrong = [relative(each.beside["DuckDB, 1% sample"][0], each.truth) for each in counted]
     return {
-        "microseconds": {"p50": float(np.median(inferred)), "p99": quantile(inferred, 0.99)},
+        "microseconds": {
+            "p50": float(np.median(inferred)),
+            "p99": quantile(inferred, 0.99),
+            "mean": float(np.mean(inferred)),
+        },
         "microseconds_of_all_questions": {
             "mean": float(np.mean([each.nanoseconds for each in served])) / 1e3
         },

@@ -44,8 +44,8 @@ bool unchanged(const nb::list& containers) {
     if (PyDict_Check(container.ptr()) == 0 && PyList_Check(container.ptr()) == 0 &&
         PyTuple_Check(container.ptr()) == 0) {
       const nb::object attributes = container.attr("__dict__");  // another one may have been set
-      if (PyDict_CheckExact(attributes.ptr()) == 0 ||
-          PyDict_GET_SIZE(attributes.ptr()) != count || !same_values(attributes.ptr(), before)) {
+      if (PyDict_CheckExact(attributes.ptr()) == 0 || PyDict_GET_SIZE(attributes.ptr()) != count ||
+          !same_values(attributes.ptr(), before)) {
         return false;
       }
       continue;

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,3 +121,58 @@ def test_many_are_inferred_together(answers: Answers, service: Service) -> None:
     assert found.values.tolist() == found.lows.tolist() == [40.0, 50.0]
     assert found.origins.tolist() == ["database", "database"]
     assert len(answers.ask_many("ten", x=np.array([], np.int64))) == 0
+
+
+def test_what_is_kept_is_void_once_audits_have_found_a_change(tmp_path: Path) -> None:
+    file = tmp_path / "flights.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE flights (month INT)")
+        connection.executemany("INSERT INTO flights VALUES (?)", [(m,) for m in range(60)] * 10)
+    with Answers(f"sqlite:///{file}", audits=1.0, learns=False) as answers:
+        sql = "SELECT count(*) FROM flights WHERE month = :month"
+        answers.register("flights", sql, {"month": int}, tolerance=1.0)
+        assert answers.ask("flights", month=0).value == 10
+        query, fixed = answers.query("flights"), Fixed()
+        fixed.estimate_one = lambda box: (10.0, 1.0)  # type: ignore[method-assign]
+        query.model = Model(
+            "fixed",
+            query.target,
+            fixed,
+            fixed,
+            query.family.vocabulary,
+            Watch(0.95),
+            time.time(),
+            0,
+        )
+        with sqlite3.connect(file) as connection:
+            connection.execute("DELETE FROM flights")
+        assert answers.ask("flights", month=0).value == 10  # nobody knows
+        for month in range(1, 60):
+            last = answers.ask("flights", month=month)
+            assert answers.wait(10)
+        assert last.origin == "database"
+        answer = answers.ask("flights", month=0)
+        assert (answer.value, answer.origin) == (0, "database")
+
+
+def test_reports_where_answers_came_from_and_how_right_they_were(
+    answers: Answers, service: Service
+) -> None:
+    for x in range(4):
+        service.off = 0.0 if x else 3.0
+        answers.ask("ten", x=x)
+        assert answers.wait(10)
+    answers.ask("ten", x=2)
+    answers.ask_many("ten", x=[7, 8])
+    (report,) = answers.report()
+    assert report.answers == {"cache": 1, "rollup": 0, "inferred": 6, "database": 0}
+    assert (report.model, report.examples) == ("fixed", 0)
+    assert report.audits is not None
+    assert (report.audits.audits, report.audits.coverage, report.audits.bias) == (4, 0.75, -0.75)
+    assert {each.where for each in report.parts} >= {"x up to 1"}
+    assert report.as_dict()["audits"]["coverage"] == 0.75
+    assert "covers  75.0%" in str(report)
+    answers.query("ten").model = None
+    (report,) = answers.report()
+    assert report.model is None
+    assert report.audits is not None  # what switched it off is still told

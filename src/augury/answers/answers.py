@@ -12,6 +12,7 @@ from augury.answers.answer import Answer, Tolerance
 from augury.answers.many import AnswerColumns
 from augury.answers.plan import Plan
 from augury.answers.registering import Registering
+from augury.answers.report import QueryReport
 from augury.answers.selection import Selection
 from augury.errors import ConfigurationError, QueryError
 from augury.parameters import check_instance, shown
@@ -277,6 +278,20 @@ class Answers(Registering):
             If there is no such query or parameter, or a value is of another type.
         """
         return self.query(name, tenant).plan(parameters, tolerance=Tolerance.of(tolerance))
+
+    def report(self) -> list[QueryReport]:
+        """Return, of each query, where its answers came from, and what audits have found of them.
+
+        Examples
+        --------
+        >>> answers = Answers()
+        >>> answers.register("double", lambda x: 2 * x, {"x": int})
+        >>> answers.ask("double", x=3).value, answers.ask("double", x=3).value
+        (6, 6)
+        >>> print(answers.report()[0])
+        double: 1 cache, 0 rollup, 0 inferred, 1 database; no model
+        """
+        return [query.report() for query in self._queries.values()]
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the audits of all answers so far are done; return whether they are.

@@ -16,6 +16,7 @@ from augury.answers.invalidation import Changes, Generation
 from augury.answers.model import Model
 from augury.answers.parameter import Parameter
 from augury.answers.region import Binding, Region
+from augury.answers.report import Served
 from augury.answers.result import Result, read_result
 from augury.answers.results import Key, Results
 from augury.answers.rollup import Rollup
@@ -65,6 +66,9 @@ class Execution:
         """What infers answers; None as long as nothing has been learned, or it is not trusted."""
         self.draw: Callable[[Any], Sample] | None = None
         """Reads a share of its rows, if models may be made of these, too."""
+        self.audited: Model | None = None
+        """The model of which audits have told last."""
+        self.served = Served()
         self.counts: Model | None = None
         """What infers how many rows there are, if answers of several groups are not counts of rows
         themselves: a group of no rows is left out."""

@@ -129,7 +129,8 @@ class Inferring(Explaining):
         if self.model is not model or self.key(region) != key:
             return  # which of them the truth is of, nobody knows
         if not math.isnan(estimate):
-            model.calibration.note(estimate, spread, truth)
+            self.audited = model
+        model.calibration.note(estimate, spread, truth)
         model.watch.note(Audit(box, estimate, half, truth, result.time))
         if model.watch.alarm:
             self._distrust(self, model)
@@ -160,6 +161,7 @@ class Inferring(Explaining):
                 for group, each in groups.values.items()
                 if group in truths
             ]
+        self.audited = model
         for which, each, truth in found:
             which.calibration.note(each.estimate, each.spread, truth)
             which.watch.note(Audit(each.box, each.estimate, each.half_width, truth, result.time))

@@ -17,9 +17,11 @@ from augury.answers.inferring import Inferring, group_of
 from augury.answers.many import AnswerColumns, Columns, is_number
 from augury.answers.plan import Plan, Tried
 from augury.answers.region import Region
+from augury.answers.report import QueryReport
 from augury.answers.result import Result
 from augury.answers.results import Key
 from augury.answers.target import LABEL
+from augury.answers.watch import Finding
 from augury.errors import QueryError
 
 
@@ -30,6 +32,11 @@ class Query(Inferring):
         self, given: Mapping[str, Any], *, exact: bool = False, tolerance: Tolerance | None = None
     ) -> Answer:
         """Return an answer, from wherever that costs least within the tolerance."""
+        answer = self._asked(given, exact, tolerance)
+        self.served.count(answer.origin)
+        return answer
+
+    def _asked(self, given: Mapping[str, Any], exact: bool, tolerance: Tolerance | None) -> Answer:
         values = self.values(given)
         tolerance = self.tolerance if tolerance is None else tolerance
         region = self.binding.region(values)
@@ -92,7 +99,24 @@ class Query(Inferring):
         for at, answer in zip(others.tolist(), asked, strict=True):
             values[at], lows[at], highs[at] = answer.value, answer.low, answer.high
             origins[at] = answer.origin
+        self.served.count(INFERRED, columns.length - len(others))
         return AnswerColumns(values, lows, highs, origins, self.confidence)
+
+    def report(self) -> QueryReport:
+        """Return how it has been answered, and what audits have found."""
+        model, audited = self.model, self.audited
+        parts: list[Finding] = []
+        if audited is not None:
+            values = [list(each) for each in audited.vocabulary.values]
+            parts = audited.watch.findings(self.binding.dimensions, values)
+        return QueryReport(
+            self.name,
+            self.served.counts(),
+            None if model is None else model.fit,
+            0 if model is None else model.examples,
+            None if audited is None else audited.watch.finding(),
+            tuple(parts),
+        )
 
     def plan(self, given: Mapping[str, Any], *, tolerance: Tolerance | None = None) -> Plan:
         """Return what `ask` would do now, and why."""

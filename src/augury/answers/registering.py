@@ -12,7 +12,7 @@ from augury.answers.answer import Tolerance
 from augury.answers.audit import Auditor
 from augury.answers.changing import Changing
 from augury.answers.database import Database
-from augury.answers.execution import Run
+from augury.answers.execution import Run, tag_of
 from augury.answers.family import Family
 from augury.answers.learner import Learner
 from augury.answers.model import Model
@@ -270,9 +270,15 @@ class Registering(Changing):
         return known
 
     def _distrust(self, query: Query, model: Model) -> None:
-        """Switch off models whose answers audits have found wrong, and forget what they know."""
+        """Switch off models whose answers audits have found wrong, and forget what they know.
+
+        The tables have changed, and nobody has told: what is kept of them is void, too.
+        """
         since = model.watch.since
         tables = query.statement.tables
+        for table in tables:
+            self._changes.report(table, None)
+        self._results.drop([tag_of(table, rows=False) for table in sorted(tables)])
         _log.warning(
             "answers of query %r are inferred no more until it is learned anew: %s",
             query.name,
