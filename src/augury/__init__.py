@@ -16,9 +16,11 @@ from augury.simulation import SimulationResult, simulate, simulate_many
 from augury.tiers import Tiers
 
 if _CHECKED:
+    from augury.answers import Answers
     from augury.inference import CachedModel
 
 __all__ = [
+    "Answers",
     "Artefact",
     "AuguryError",
     "Cache",
@@ -50,4 +52,8 @@ def __getattr__(name: str) -> object:
         from augury.inference import CachedModel
 
         return CachedModel
+    if name == "Answers":
+        from augury.answers import Answers
+
+        return Answers
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,7 +24,7 @@ def check_number(name: str, given: object, *, least: float = 0.0, unit: str = "s
         fits = False
     if not fits:
         raise ConfigurationError(
-            f"{name} must be a number of {unit} above {least:g}, not {reprlib.repr(given)}"
+            f"{name} must be a number of {unit} above {least:g}, not {shown(given)}"
         )
 
 
@@ -39,7 +39,7 @@ def check_integer(name: str, given: object, *, least: int = 1) -> None:
     """
     if not isinstance(given, int) or isinstance(given, bool) or given < least:
         raise ConfigurationError(
-            f"{name} must be an integer of {least} or more, not {reprlib.repr(given)}"
+            f"{name} must be an integer of {least} or more, not {shown(given)}"
         )
 
 
@@ -53,7 +53,7 @@ def check_instance(name: str, given: object, kind: type[Any]) -> None:
     augury.errors.ConfigurationError: name must be a str, not None
     """
     if not isinstance(given, kind):
-        raise ConfigurationError(f"{name} must be a {kind.__name__}, not {reprlib.repr(given)}")
+        raise ConfigurationError(f"{name} must be a {kind.__name__}, not {shown(given)}")
 
 
 def check_function(name: str, given: object) -> None:
@@ -66,7 +66,21 @@ def check_function(name: str, given: object) -> None:
     augury.errors.ConfigurationError: clock must be callable, not 5
     """
     if not callable(given):
-        raise ConfigurationError(f"{name} must be callable, not {reprlib.repr(given)}")
+        raise ConfigurationError(f"{name} must be callable, not {shown(given)}")
+
+
+def shown(given: object) -> str:
+    """Return a value as errors show it: short, and in one line.
+
+    Examples
+    --------
+    >>> shown(10**5000), shown("x" * 100)
+    ('one of thousands of digits', "'xxxxxxxxxxxx...xxxxxxxxxxxxx'")
+    """
+    try:
+        return " ".join(reprlib.repr(given).split())
+    except ValueError:  # an integer of so many digits that Python does not print it
+        return "one of thousands of digits"
 
 
 def _is_number(given: object) -> bool:

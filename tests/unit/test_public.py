@@ -82,5 +82,7 @@ def test_help_shows_native_methods() -> None:
 def test_what_runs_models_is_imported_when_it_is_asked_for() -> None:
     program = "print('augury.inference' in sys.modules, augury.CachedModel.__module__)"
     assert run("import sys, augury\n", program, 60) == "False augury.inference.model\n"
+    program = "print('augury.answers' in sys.modules, augury.Answers.__module__)"
+    assert run("import sys, augury\n", program, 60) == "False augury.answers.answers\n"
     with pytest.raises(AttributeError, match="'augury' has no attribute 'Nothing'"):
         augury.Nothing  # noqa: B018

@@ -41,6 +41,10 @@ class Answer(msgspec.Struct, frozen=True):
     reasons: Any
     """What `explain` makes its text of."""
 
+    def __repr__(self) -> str:
+        names = ("value", "low", "high", "confidence", "origin", "age")
+        return f"Answer({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
     @property
     def exact(self) -> bool:
         """Whether it is the database's own answer, or what that adds up to, without noise."""

@@ -14,8 +14,8 @@ from augury.answers.plan import Plan
 from augury.answers.registering import Registering
 from augury.answers.report import QueryReport
 from augury.answers.selection import Selection
-from augury.errors import QueryError
-from augury.parameters import check_instance
+from augury.errors import ConfigurationError, QueryError
+from augury.parameters import check_instance, shown
 
 if TYPE_CHECKING:
     pass
@@ -180,10 +180,13 @@ class Answers(Registering):
         QueryError
             If there is no such query.
         ConfigurationError
-            If there is no such kind of model.
+            If there is no such kind of model, or one of these is no list.
         MissingExtraError
             If what fits it is not installed.
         """
+        for given, listed in (("names", names), ("models", models)):
+            if listed is not None and (isinstance(listed, str) or not isinstance(listed, Sequence)):
+                raise ConfigurationError(f"{given} must be a list or None, not {shown(listed)}")
         for name in names or ():
             self._known(name)
         return self._learner.learn(names, models, anew=anew)
@@ -234,11 +237,11 @@ class Answers(Registering):
         Traceback (most recent call last):
         augury.errors.QueryError: no registered query is this one, with values of its types for ...
         """
-        found = self._texts.get(text)
+        found = self._texts.get(text) if isinstance(text, str) else None
         if found is None:
+            check_instance("text", text, str)
             if self._matching is None:
                 raise QueryError("no query that is SQL is registered")
-            check_instance("text", text, str)
             found = self._matching.find(text)
             self._texts.set(text, found)
         name, values = found

@@ -15,7 +15,7 @@ from augury.answers.results import Results
 from augury.answers.statement import read_statement
 from augury.closing import Closing
 from augury.errors import ConfigurationError
-from augury.parameters import check_number
+from augury.parameters import check_instance, check_number
 
 
 class Changing(Closing):
@@ -48,7 +48,7 @@ class Changing(Closing):
         Raises
         ------
         ConfigurationError
-            If `rows` is no number of rows.
+            If `table` is no name, or `rows` no number of rows.
         InvalidationError
             If other processes may not have heard of it.
 
@@ -102,6 +102,8 @@ class Changing(Closing):
         ConfigurationError
             If the statement has parameters or would write, or there is no database.
         """
+        check_instance("table", table, str)
+        check_instance("version", version, str)
         check_number("every", every, unit="seconds")
         database = self._database
         if database is None:

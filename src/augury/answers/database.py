@@ -11,6 +11,7 @@ from augury.answers.statement import Statement
 from augury.closing import Closing
 from augury.errors import ConfigurationError, MissingExtraError, SourceError
 from augury.forks import renew_in_child
+from augury.parameters import shown
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine, TextClause
@@ -54,7 +55,7 @@ class Database(Closing):
                 address, read_only=sql_engine.can_restrict(address), timeout=timeout
             )
         else:
-            raise ConfigurationError(f"the source must be a URL or an engine, not {address!r}")
+            raise ConfigurationError(f"the source must be a URL or an engine, not {shown(address)}")
         self.dialect = self._engine.dialect.name
         """Name of the database, as SQLAlchemy has it."""
         self._texts: dict[str, TextClause] = {}

@@ -54,7 +54,10 @@ class Family:
             return {LABEL: float(self.vocabulary.label_number(value))} if known else {}
         if value is None:
             return {VALUE: math.nan}
-        return {VALUE: float(value)} if isinstance(value, int | float) else {}
+        try:
+            return {VALUE: float(value)} if isinstance(value, int | float) else {}
+        except OverflowError:
+            return {}
 
     def examples(self) -> Examples:
         """Return the executed queries, from the oldest."""

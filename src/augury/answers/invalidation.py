@@ -17,6 +17,7 @@ from typing import Any
 
 from augury.errors import ConfigurationError
 from augury.forks import renew_in_child
+from augury.parameters import check_instance, shown
 
 _REPORTS = 10_000
 """Of how many changes the times are known, for a table."""
@@ -75,10 +76,11 @@ class Changes:
         Raises
         ------
         ConfigurationError
-            If `rows` is no number of rows.
+            If `table` is no name, or `rows` no number of rows.
         """
-        if rows is not None and (type(rows) is not int or rows < 0):
-            raise ConfigurationError(f"rows must be a number of rows, not {rows!r}")
+        check_instance("table", table, str)
+        if rows is not None and (type(rows) is not int or not 0 <= rows < 2**53):
+            raise ConfigurationError(f"rows must be a number of rows, not {shown(rows)}")
         if rows == 0:
             return
         table = table.lower()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from importlib import import_module
 from time import monotonic, time
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias
 
 from augury.answers.answer import Tolerance
 from augury.answers.family import Family
@@ -23,6 +22,7 @@ from augury.answers.target import COUNT, LABEL, ROWS, Target
 from augury.closing import Closing
 from augury.errors import ArtefactError, AuguryError, MissingExtraError
 from augury.learning.background import Stopped, background
+from augury.learning.blas_threads import one_blas_thread
 from augury.models import Registry
 
 _log = logging.getLogger("augury.answers")
@@ -152,8 +152,7 @@ class Learner(Closing):
             if (_is_learned(each) if names is None else each.name in names)
         ]
         histories: dict[_Since, _History] = {}
-        # Many small matrices: threads of BLAS would wait for each other, and for those who ask.
-        with self._turn, _one_thread():
+        with self._turn, one_blas_thread():
             selections = [self._learned(each, histories, fits, anew) for each in chosen]
         if self._registry is not None and any(each.model for each in selections):
             stored = StoredModels.of(list(self._queries.values()))
@@ -261,16 +260,6 @@ class Learner(Closing):
     def _give_up(self) -> None:
         if self._closed:
             raise Stopped
-
-
-def _one_thread() -> AbstractContextManager[Any]:
-    """Return what keeps BLAS to one thread; without scikit-learn nothing of it is in use."""
-    try:
-        import scipy.linalg  # noqa: F401 - what is loaded later is not limited
-        from threadpoolctl import threadpool_limits
-    except ModuleNotFoundError:
-        return nullcontext()
-    return cast("AbstractContextManager[Any]", threadpool_limits(1, user_api="blas"))
 
 
 def _is_learned(query: Query) -> bool:

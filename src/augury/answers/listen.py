@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from augury.closing import Closing
 from augury.errors import ConfigurationError, MissingExtraError
 from augury.forks import renew_in_child
-from augury.parameters import check_number
+from augury.parameters import check_instance, check_number, shown
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -52,9 +52,13 @@ def notify_triggers(table: str, channel: str = CHANNEL) -> str:
     >>> print(notify_triggers("flights").splitlines()[-1])
     CREATE TRIGGER augury_truncate AFTER TRUNCATE ON flights EXECUTE FUNCTION augury_notify();
     """
+    check_instance("table", table, str)
+    check_instance("channel", channel, str)
     for name in (*table.split("."), channel):
         if not _NAME.fullmatch(name):
-            raise ConfigurationError(f"{name!r} is no name of a table or channel without quotes")
+            raise ConfigurationError(
+                f"{shown(name)} is no name of a table or channel without quotes"
+            )
     # PostgreSQL sends equal notifications of a transaction once, so each has a number of its own.
     function = f"""CREATE OR REPLACE FUNCTION {_beside(table, "augury_notify")}() RETURNS trigger
 LANGUAGE plpgsql AS $augury$
@@ -126,8 +130,9 @@ class Listener(Closing):
             import psycopg  # noqa: F401
         except ModuleNotFoundError:
             raise MissingExtraError("psycopg", "answers") from None
+        check_instance("channel", channel, str)
         if not _NAME.fullmatch(channel):
-            raise ConfigurationError(f"{channel!r} is no name of a channel without quotes")
+            raise ConfigurationError(f"{shown(channel)} is no name of a channel without quotes")
         check_number("trust", trust, unit="seconds")
         self._url = url
         self._changed = changed

@@ -34,6 +34,19 @@ class AnswerColumns:
         return len(self.values)
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a value is one of an array of numbers, as NULL is.
+
+    Examples
+    --------
+    >>> is_number(7), is_number(None), is_number("UA"), is_number(10**400)
+    (True, True, False, False)
+    """
+    return value is None or (
+        isinstance(value, int | float) and (isinstance(value, float) or abs(value) < 2**1023)
+    )
+
+
 class Columns:
     """Checked parameters of many queries: an array for each parameter, all as long.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,6 +10,7 @@ from types import GenericAlias
 from typing import Any, get_args, get_origin
 
 from augury.errors import ConfigurationError, QueryError
+from augury.parameters import check_instance, shown
 
 _KINDS = (str, int, float, bool, date, datetime)
 
@@ -25,9 +25,9 @@ class Parameter:
     Parameters
     ----------
     kind
-        One of ``str``, ``int``, ``float``, ``bool``, ``date`` and ``datetime``. Texts are
-        categories; the others are ordered. ``int`` also says that the column that it is compared
-        with holds whole numbers only.
+        One of ``str``, ``int``, ``float``, ``bool``, ``date`` and ``datetime``, which has no time
+        zone: make it one of UTC. Texts are categories; the others are ordered. ``int`` also says
+        that the column that it is compared with holds whole numbers only.
     several
         Whether it is a list of values. False by default.
     values
@@ -58,18 +58,23 @@ class Parameter:
     most: Any = None
 
     def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
+        check_instance("several", self.several, bool)
+        if not isinstance(self.kind, type) or self.kind not in _KINDS:
             raise ConfigurationError(
                 f"a parameter is one of {', '.join(kind.__name__ for kind in _KINDS)}, "
-                f"not {self.kind!r}"
+                f"not {shown(self.kind)}"
             )
-        if isinstance(self.values, str) or not isinstance(self.values, Collection | None):
-            raise ConfigurationError(f"values must be a list or None, not {self.values!r}")
-        for limit in (self.least, self.most, *(self.values or ())):
+        if isinstance(self.values, str | bytes) or not isinstance(self.values, Collection | None):
+            raise ConfigurationError(f"values must be a list or None, not {shown(self.values)}")
+        for limit in (self.least, self.most, *(() if self.values is None else self.values)):
             if limit is not None and not self._fits(limit):
                 raise ConfigurationError(
-                    f"{limit!r} is no {self.kind.__name__}, as the parameter is"
+                    f"{shown(limit)} is no {self.kind.__name__}, as the parameter is"
                 )
+        if self.least is not None and self.most is not None and self.least > self.most:
+            raise ConfigurationError(
+                f"no value is both at least {shown(self.least)} and at most {shown(self.most)}"
+            )
 
     @classmethod
     def of(cls, given: Any) -> Parameter:
@@ -80,7 +85,9 @@ class Parameter:
             return cls(get_args(given)[0], several=True)
         if isinstance(given, type):
             return cls(given)
-        raise ConfigurationError(f"{given!r} is no type of a parameter, such as int or list[str]")
+        raise ConfigurationError(
+            f"{shown(given)} is no type of a parameter, such as int or list[str]"
+        )
 
     @property
     def ordered(self) -> bool:
@@ -92,21 +99,22 @@ class Parameter:
         if not self.several:
             return self._checked(name, given)
         if not isinstance(given, list | tuple | set | frozenset):
-            raise QueryError(f"parameter {name} must be a list, not {_shown(given)}")
+            raise QueryError(f"parameter {name} must be a list, not {shown(given)}")
         if not given:
             raise QueryError(f"parameter {name} must not be empty")
         return sorted({self._checked(name, each) for each in given})
 
     def _checked(self, name: str, given: Any) -> Any:
         if not self._fits(given):
-            raise QueryError(f"parameter {name} must be {_A[self.kind]}, not {_shown(given)}")
+            raise QueryError(f"parameter {name} must be {_A[self.kind]}, not {shown(given)}")
         if self.values is not None and given not in self.values:
-            raise QueryError(f"parameter {name} has no value {_shown(given)}")
+            raise QueryError(f"parameter {name} has no value {shown(given)}")
         if self.least is not None and given < self.least:
-            raise QueryError(f"parameter {name} must be at least {self.least}, not {_shown(given)}")
+            raise QueryError(f"parameter {name} must be at least {self.least}, not {shown(given)}")
         if self.most is not None and given > self.most:
-            raise QueryError(f"parameter {name} must be at most {self.most}, not {_shown(given)}")
-        return given
+            raise QueryError(f"parameter {name} must be at most {self.most}, not {shown(given)}")
+        # Equal numbers have one answer, but 1 / 2 is another than 1 / 2.0 to a database.
+        return float(given) if self.kind is float else given
 
     def _fits(self, given: Any) -> bool:
         kind = type(given)
@@ -117,6 +125,9 @@ class Parameter:
         if self.kind is str:
             # Databases take no NUL, and no half of a surrogate pair can be sent to one.
             return kind is str and "\0" not in given and (given.isascii() or _encodes(given))
+        if self.kind is datetime:
+            # Equal moments of two zones have one answer, but are not the same to a database.
+            return kind is datetime and given.tzinfo is None
         return kind is self.kind
 
 
@@ -128,21 +139,13 @@ def _encodes(text: str) -> bool:
     return True
 
 
-def _shown(given: Any) -> str:
-    """Return a value as errors show it: short, and in one line."""
-    try:
-        return " ".join(reprlib.repr(given).split())
-    except ValueError:  # an integer of so many digits that Python does not print it
-        return "one of thousands of digits"
-
-
 _A = {
     str: "a text",
     int: "a whole number",
     float: "a finite number",
     bool: "True or False",
     date: "a date",
-    datetime: "a datetime",
+    datetime: "a datetime without a time zone",
 }
 
 _DAY = 86_400.0
@@ -158,7 +161,7 @@ def number_of(value: Any) -> float:
     (1.0, 2.5, 86400.0)
     """
     if isinstance(value, datetime):
-        if value.tzinfo is not None:
+        if value.tzinfo is not None:  # the column of a group
             return value.timestamp()
         return (value - _EPOCH).total_seconds()
     if isinstance(value, date):

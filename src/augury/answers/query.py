@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from augury.answers.answer import CACHE, DATABASE, INFERRED, ROLLUP, Answer, Tolerance
 from augury.answers.explaining import half_width_of
 from augury.answers.inferring import Inferring, group_of
-from augury.answers.many import AnswerColumns, Columns
+from augury.answers.many import AnswerColumns, Columns, is_number
 from augury.answers.plan import Plan, Tried
 from augury.answers.region import Region
 from augury.answers.report import QueryReport
@@ -95,10 +95,10 @@ class Query(Inferring):
                 values[sure] = [model.vocabulary.label(number) for number in lows[sure]]
             lows, highs = values.copy(), values.copy()
         others = np.flatnonzero(~sure)
-        answers = [self.ask(row, tolerance=tolerance) for row in columns.rows(others)]
-        if not all(isinstance(answer.value, int | float | None) for answer in answers):
+        asked = [self.ask(row, tolerance=tolerance) for row in columns.rows(others)]
+        if not all(is_number(each.value) for each in asked):
             values, lows, highs = (each.astype(object) for each in (values, lows, highs))
-        for at, answer in zip(others.tolist(), answers, strict=True):
+        for at, answer in zip(others.tolist(), asked, strict=True):
             values[at], lows[at], highs[at] = answer.value, answer.low, answer.high
             origins[at] = answer.origin
         self.served.count(INFERRED, columns.length - len(others))

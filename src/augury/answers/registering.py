@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-import reprlib
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from augury.answers.target import LABEL, ROWS, VALUE, Target
 from augury.cache import Cache
 from augury.errors import ConfigurationError, QueryError
 from augury.models import Registry
-from augury.parameters import check_instance, check_number
+from augury.parameters import check_instance, check_number, shown
 from augury.tiers import Tiers
 
 if TYPE_CHECKING:
@@ -59,9 +59,10 @@ class Registering(Changing):
         if budget is not None:
             check_instance("budget", budget, Budget)
         if not isinstance(audits, int | float) or not 0 <= audits <= 1:
-            raise ConfigurationError(f"audits must be a share from 0 to 1, not {audits!r}")
+            raise ConfigurationError(f"audits must be a share from 0 to 1, not {shown(audits)}")
         if registry is not None:
             check_instance("registry", registry, Registry)
+        check_instance("learns", learns, bool)
         self._audits = float(audits)
         self._auditor = Auditor()
         super().__init__(
@@ -128,17 +129,23 @@ class Registering(Changing):
         MissingExtraError
             If it is to be differentially private, and OpenDP is not installed.
         """
-        check_instance("name", name, str)
+        _check_name("a query's name", name)
+        check_instance("labels", labels, bool)
+        check_instance("parameters", parameters, Mapping)
         if privacy is not None:
             check_instance("privacy", privacy, Privacy)
         tenants = checked_tenants(allow)
         if name in self._access:
             raise ConfigurationError(f"there is a query {name!r} already")
+        for parameter in parameters:
+            _check_name("a parameter's name", parameter)
         types = {each: Parameter.of(given) for each, given in parameters.items()}
         if reserved := sorted(_RESERVED & types.keys()):
             raise ConfigurationError(f"no parameter can be called {reserved[0]!r}")
         if not isinstance(confidence, int | float) or not 0.5 <= confidence < 1:
-            raise ConfigurationError(f"confidence must be from 0.5 up to 1, not {confidence!r}")
+            raise ConfigurationError(
+                f"confidence must be from 0.5 up to 1, not {shown(confidence)}"
+            )
         if labels and tolerance is not None:
             raise ConfigurationError(f"query {name!r} answers with labels, which have no tolerance")
         if isinstance(query, str):
@@ -249,9 +256,7 @@ class Registering(Changing):
             return self._access[name]
         except (KeyError, TypeError):
             known = ", ".join(sorted(self._access)) or "none"
-            raise QueryError(
-                f"no query {reprlib.repr(name)} is registered; there are: {known}"
-            ) from None
+            raise QueryError(f"no query {shown(name)} is registered; there are: {known}") from None
 
     def _rollup(self, statement: Statement) -> Rollup:
         """Return the index of what is kept of statements that choose among the same rows."""
@@ -304,13 +309,28 @@ class Registering(Changing):
         return statement
 
 
+def _check_name(name: str, given: object) -> None:
+    check_instance(name, given, str)
+    assert isinstance(given, str)
+    if not 0 < len(given) <= 200 or not given.isprintable():
+        raise ConfigurationError(f"{name} is of 1 to 200 printable characters, not {shown(given)}")
+
+
 def _of_function(
     name: str, function: Callable[..., Any], types: Mapping[str, Parameter]
 ) -> tuple[Statement, Run]:
     from time import perf_counter
 
     if not callable(function):
-        raise ConfigurationError(f"query {name!r} must be SQL or a function, not {function!r}")
+        raise ConfigurationError(f"query {name!r} must be SQL or a function, not {shown(function)}")
+    if any(map(inspect.iscoroutinefunction, (function, type(function).__call__))):
+        raise ConfigurationError(f"query {name!r} is a coroutine, which nobody would await")
+    try:
+        inspect.signature(function).bind(**types)
+    except TypeError as error:
+        raise ConfigurationError(f"query {name!r} does not take its parameters: {error}") from None
+    except ValueError:
+        pass  # a function of C that does not tell what it takes
 
     def run(values: Mapping[str, Any]) -> tuple[list[tuple[Any, ...]], float]:
         started = perf_counter()

@@ -33,7 +33,7 @@ def read_result(
     Raises
     ------
     OutputError
-        If a statement that does not group returned another number of rows than one.
+        If a statement that does not group returned several rows, or one an array.
     """
     by = statement.places
     if not by and len(rows) > 1:
@@ -72,9 +72,18 @@ def _parts(statement: Statement, row: Sequence[Any]) -> dict[str, float]:
 
 
 def plain(value: Any) -> Any:
-    """Return a database's number as Python's own."""
+    """Return a database's number as Python's own.
+
+    Raises
+    ------
+    OutputError
+        If it is an array, of which nobody could say how far it is off.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    return float(value) if hasattr(value, "__float__") else value
+    try:
+        return float(value) if hasattr(value, "__float__") else value
+    except (TypeError, ValueError):
+        raise OutputError(f"an answer is one value, not a {type(value).__name__}") from None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from augury.errors import ConfigurationError, MissingExtraError
+from augury.parameters import check_instance
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -113,8 +114,10 @@ def parse(sql: str, dialect: str) -> tuple[exp.Select, str]:
         raise MissingExtraError("sqlglot", "answers") from None
     from augury.answers.refusals import check_reads_only
 
+    check_instance("a statement", sql, str)
     name = DIALECTS.get(dialect, dialect)
     try:
+        sql.encode()  # half of a surrogate pair can be sent to no database
         trees = sqlglot.parse(sql, read=name)
     except sqlglot.ParseError as error:
         first = error.errors[0] if error.errors else {}

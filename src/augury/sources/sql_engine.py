@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -35,6 +37,8 @@ def engine_of(address: str | URL, *, read_only: bool, timeout: float | None) -> 
         ) from None
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     dialect = url.get_backend_name()
+    if read_only and dialect == "sqlite":
+        url = _of_existing_file(url)
     settings = _settings(dialect, read_only=read_only, timeout=timeout)
     arguments: dict[str, Any] = {}
     if dialect == "postgresql" and timeout is not None:
@@ -58,6 +62,15 @@ def engine_of(address: str | URL, *, read_only: bool, timeout: float | None) -> 
             connection.commit()
 
     return engine
+
+
+def _of_existing_file(url: URL) -> URL:
+    """Return a URL of a SQLite file by which SQLite does not make it where it is not."""
+    path = url.database
+    if not path or path == ":memory:" or path.startswith("file:"):
+        return url
+    file = quote(os.path.abspath(path))
+    return url.set(database=f"file:{file}", query={**url.query, "mode": "rw", "uri": "true"})
 
 
 def can_restrict(address: str | URL) -> bool:

@@ -21,6 +21,7 @@ from augury.answers.examples import Examples
 from augury.answers.region import Box
 from augury.answers.target import Target
 from augury.errors import ConfigurationError, MissingExtraError
+from augury.parameters import shown
 
 
 class Estimator(Protocol):
@@ -100,6 +101,8 @@ def restore_estimator(name: str, arrays: Mapping[str, NDArray[Any]], target: Tar
 
 
 def _module(name: str) -> Fit:
-    if name not in fit_names():
-        raise ConfigurationError(f"unknown model {name!r}; there are: {', '.join(fit_names())}")
+    if not isinstance(name, str) or name not in fit_names():
+        raise ConfigurationError(
+            f"unknown model {shown(name)}; there are: {', '.join(fit_names())}"
+        )
     return cast("Fit", import_module(f"{__name__}.{name}"))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from augury.answers.privacy.budget import check_tenant
 from augury.answers.query import Query
-from augury.errors import AccessError, ConfigurationError
+from augury.errors import AccessError, ConfigurationError, QueryError
+from augury.parameters import shown
 
 
 def checked_tenants(allow: Collection[str] | None) -> frozenset[str] | None:
@@ -21,7 +22,7 @@ def checked_tenants(allow: Collection[str] | None) -> frozenset[str] | None:
     if allow is None:
         return None
     if isinstance(allow, str) or not isinstance(allow, Collection):
-        raise ConfigurationError(f"allow must be a list of tenants or None, not {allow!r}")
+        raise ConfigurationError(f"allow must be a list of tenants or None, not {shown(allow)}")
     for tenant in allow:
         check_tenant(tenant)
     return frozenset(allow)
@@ -44,8 +45,12 @@ class Access:
         ------
         AccessError
             If it may not ask, and before anything is looked at of what it asks.
+        QueryError
+            If that is no name of a tenant.
         """
+        if tenant is not None and not isinstance(tenant, str):
+            raise QueryError(f"tenant must be a str or None, not {shown(tenant)}")
         if self.allow is not None and tenant not in self.allow:
-            who = "nobody in particular" if tenant is None else f"tenant {tenant!r}"
+            who = "nobody in particular" if tenant is None else f"tenant {shown(tenant)}"
             raise AccessError(f"{who} may not ask query {self.name!r}")
         return self.queries[tenant if tenant in self.queries else None]

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from augury.errors import BudgetError, ConfigurationError
 from augury.forks import renew_in_child
-from augury.parameters import check_instance, check_number
+from augury.parameters import check_instance, check_number, shown
 
 _APPLICATION = 0x41755062  # "AuPb", in the header of the file
 _LAYOUT = 1
@@ -70,11 +70,13 @@ class Loss:
     def __post_init__(self) -> None:
         check_number("epsilon", self.epsilon, unit="privacy loss")
         if self.epsilon > 1e6:
-            raise ConfigurationError(f"epsilon must be at most 1,000,000, not {self.epsilon!r}")
+            raise ConfigurationError(
+                f"epsilon must be at most 1,000,000, not {shown(self.epsilon)}"
+            )
         if isinstance(self.delta, bool) or not isinstance(self.delta, int | float):
-            raise ConfigurationError(f"delta must be a number, not {self.delta!r}")
+            raise ConfigurationError(f"delta must be a number, not {shown(self.delta)}")
         if not 0 <= self.delta < 1:
-            raise ConfigurationError(f"delta must be from 0 up to 1, not {self.delta!r}")
+            raise ConfigurationError(f"delta must be from 0 up to 1, not {shown(self.delta)}")
 
     def __str__(self) -> str:
         delta = f" and delta {self.delta:.6g}" if self.delta else ""
@@ -113,7 +115,7 @@ class Budget:
     BudgetError
         If the file is damaged, or not there.
     ConfigurationError
-        If a tenant's name is no text, empty or over 200 characters.
+        If the path is none, or a tenant's name is no text, empty or over 200 characters.
 
     Examples
     --------
@@ -131,7 +133,8 @@ class Budget:
     """
 
     def __init__(self, path: str | os.PathLike[str], tenants: Mapping[str, Loss | float]) -> None:
-        self._path = Path(path).absolute()
+        self._path = _path(path)
+        check_instance("tenants", tenants, Mapping)
         self._totals: dict[str, tuple[int, int]] = {}
         for tenant, given in tenants.items():
             check_tenant(tenant)
@@ -154,8 +157,11 @@ class Budget:
         ------
         BudgetError
             If there is a file already.
+        ConfigurationError
+            If the path is none, or a tenant's name or budget makes no sense.
         """
-        file = Path(path).absolute()
+        file = _path(path)
+        check_instance("tenants", tenants, Mapping)
         try:
             file.touch(mode=0o600, exist_ok=False)
             with closing(_connected(file)) as connection:
@@ -304,6 +310,12 @@ def check_tenant(tenant: object) -> None:
         raise ConfigurationError(
             f"a tenant's name is of 1 to 200 printable characters, not {tenant[:50]!r}"
         )
+
+
+def _path(given: object) -> Path:
+    if not isinstance(given, str | os.PathLike) or not os.fsdecode(given).isprintable():
+        raise ConfigurationError(f"the path of a budget must be a str or Path, not {shown(given)}")
+    return Path(given).absolute()
 
 
 def _connected(path: Path) -> sqlite3.Connection:

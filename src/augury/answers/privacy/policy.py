@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from augury.answers.privacy.budget import Loss
 from augury.errors import ConfigurationError
-from augury.parameters import check_integer, check_number
+from augury.parameters import check_integer, check_number, shown
 
 MOST_EPSILON = 10.0
 """Beyond this an answer is as good as exact, and calling it private would mislead."""
@@ -108,10 +108,10 @@ class Privacy:
 
 def _check_bounds(bounds: tuple[float, float]) -> None:
     if not isinstance(bounds, tuple) or len(bounds) != 2:
-        raise ConfigurationError(f"bounds are (low, high), not {bounds!r}")
+        raise ConfigurationError(f"bounds are (low, high), not {shown(bounds)}")
     for each in bounds:
         check_number("a bound", each, least=-math.inf, unit="the column's unit")
     if not (bounds[1] - bounds[0] >= 1e-200 and max(map(abs, bounds)) < 2.0**53):
         raise ConfigurationError(
-            f"bounds must be at least 1e-200 apart, and below 2**53, not {bounds!r}"
+            f"bounds must be at least 1e-200 apart, and below 2**53, not {shown(bounds)}"
         )
