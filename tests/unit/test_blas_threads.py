@@ -7,7 +7,9 @@ import os
 import pytest
 
 pytest.importorskip("scipy")
-threadpoolctl = pytest.importorskip("threadpoolctl")
+pytest.importorskip("threadpoolctl")
+
+import threadpoolctl
 
 from augury.learning.blas_threads import one_blas_thread
 
