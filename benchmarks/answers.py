@@ -170,9 +170,12 @@ def rate_of_many(answers: Answers, name: str, served: Sequence[Served]) -> float
     columns: dict[str, Any] = {
         each: np.array([question.parameters[each] for question in asked]) for each in TYPES
     }
-    at_once = answers.ask_many(name, **columns)  # some have widened since
-    sure = np.flatnonzero(at_once.origins == "inferred")
-    columns = {each: np.resize(column[sure], MANY) for each, column in columns.items()}
+    sure = np.zeros(1, np.bool_)
+    while not sure.all():  # some have widened since, and audits of these may widen others
+        sure = answers.ask_many(name, **columns).origins == "inferred"
+        answers.wait()
+        columns = {each: column[sure] for each, column in columns.items()}
+    columns = {each: np.resize(column, MANY) for each, column in columns.items()}
     rates = []
     for _ in range(3):
         began = perf_counter()

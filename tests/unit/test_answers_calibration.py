@@ -98,6 +98,7 @@ def test_one_is_as_many() -> None:
         calibration = calibrate(COUNT, Scores(*draw("normal", 900, random)), tolerance, 0.95)
         estimates, spreads, _ = draw("normal", 200, random)
         estimates[:2], spreads[2:4] = np.nan, np.nan
+        estimates[4:6] = 0.0  # of which no share is allowed
         spreads[:2] = np.nan
         for confidence in (0.8, 0.95):
             widths = calibration.half_widths(estimates, spreads, confidence)
@@ -106,6 +107,7 @@ def test_one_is_as_many() -> None:
                 for estimate, spread in zip(estimates.tolist(), spreads.tolist(), strict=True)
             ]
             assert ones == pytest.approx(widths.tolist())
+            assert [one == 0.0 for one in ones] == [width == 0.0 for width in widths]
             assert np.isinf(widths[:4]).all()
 
 
@@ -211,3 +213,12 @@ def test_threads_may_note_at_once() -> None:
         note(alone)
     for name, array in alone.arrays().items():
         np.testing.assert_array_equal(together.arrays()[name], array)
+
+
+def test_nothing_is_finer_than_nothing_allowed() -> None:
+    """Counts of 0 are right as they are, and of these 5% is 0."""
+    zeros = np.zeros(400)
+    scores = Scores(zeros, np.full(400, 0.02), zeros)
+    calibration = calibrate(COUNT, scores, Tolerance(relative=0.05), 0.95)
+    assert calibration.half_width(0.0, 0.02, 0.95) == 0.0
+    assert calibration.half_widths(zeros, np.full(400, 0.02), 0.95).max() == 0.0

@@ -29,6 +29,7 @@ from augury.forks import renew_in_child
 _SIZE = 150  # examples of a region, that there are enough for: few say little of their tail
 _LEAST = 60  # examples of a region: fewer say too little of a quantile of 0.95
 _MARGIN = 1.0  # standard deviations of a region's coverage that are asked for beyond the nominal
+_TINIEST = 1e-300  # what nothing is allowed is divided by
 _FINEST = 0.01  # of the tolerance: errors of rounding are no misses, and nobody asked for less
 _KEPT = 5_000  # scores: older ones are of worse models
 _MOST = 10  # classes of estimates, and of spreads in each
@@ -107,7 +108,7 @@ class Regions:
         across = max(1, min(_MOST, int(cells**0.5)))
         along = max(1, min(_MOST, cells // across))
         ends = _ends(estimates, across)
-        shares = spreads / _allowed(tolerance, estimates)
+        shares = spreads / np.maximum(_allowed(tolerance, estimates), _TINIEST)
         place = np.searchsorted(ends, estimates, side="right")
         return cls(
             ends, [_ends(shares[place == at], along) for at in range(len(ends) + 1)], tolerance
@@ -124,7 +125,7 @@ class Regions:
     def find(self, estimates: NDArray[np.float64], spreads: NDArray[np.float64]) -> NDArray[Any]:
         """Return the number of each example's region."""
         place = np.searchsorted(self.estimates, estimates, side="right")
-        shares = spreads / _allowed(self.tolerance, estimates)
+        shares = spreads / np.maximum(_allowed(self.tolerance, estimates), _TINIEST)
         found = np.zeros(len(estimates), np.int64)
         for at, (ends, start) in enumerate(zip(self.ratios, self.starts, strict=False)):
             those = place == at
@@ -387,4 +388,5 @@ def _allowed(tolerance: Tolerance | None, estimates: NDArray[np.float64]) -> NDA
     if tolerance is None:
         return np.ones(len(estimates))
     relative = (tolerance.relative or 0.0) * np.abs(estimates)
-    return np.maximum(np.maximum(tolerance.absolute or 0.0, relative), 1e-300)
+    allowed: NDArray[np.float64] = np.maximum(tolerance.absolute or 0.0, relative)
+    return allowed
