@@ -23,7 +23,7 @@ from augury.tiers.levels import DOWN, Level
 from augury.tiers.ways import Way
 
 _FOREVER = float("inf")
-_LEASE = 1.0  # seconds that a lease on a tag holds; the process that took it may be dead
+_LEASE = 5.0  # seconds that a lease on a tag holds: its thread may be slow, or its process dead
 # Seconds between two looks whether another process has begun a tag; what needs it waits for that.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 _MOST = 100_000
