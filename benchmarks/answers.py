@@ -1,6 +1,6 @@
 """Learned answers about real flights, beside SQLite, DuckDB, a sample and an exact-result cache.
 
-    python benchmarks/answers.py [--seeds 3] [--shift] [--json]
+    python benchmarks/answers.py [--seeds 3] [--sample 0.1] [--shift] [--json]
 
 20,000 questions about a carrier, an airport, a range of months and one of hours, each popular by
 Zipf's law, are asked of `Answers` in front of SQLite, one by one, with a tolerance of 5% of a count
@@ -21,7 +21,8 @@ import json
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
 from typing import Any
@@ -55,7 +56,7 @@ def learn(answers: Answers) -> float:
     return perf_counter() - began
 
 
-def run(database: Path, seed: int) -> dict[str, Any]:
+def run(database: Path, seed: int, drawn: float | None = None) -> dict[str, Any]:
     """Return the figures of the 15,000 later questions."""
     cells = Cells(database)
     questions = cells.questions(ASKED, seed)
@@ -69,7 +70,7 @@ def run(database: Path, seed: int) -> dict[str, Any]:
             "DuckDB": duck.answer,
             "DuckDB, 1% sample": sample.answer,
         }
-        register(answers)
+        register(answers, drawn)
         serve(answers, cells, questions[:LEARNED_FROM])
         seconds = [learn(answers)]
         served: list[Served] = []
@@ -296,9 +297,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the first run")
     parser.add_argument("--seeds", type=int, default=1, help="how many runs")
     parser.add_argument("--shift", action="store_true", help="change the data on the way")
+    parser.add_argument("--sample", type=float, help="a share of the rows to learn from, too")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     options = parser.parse_args()
-    played: Callable[[Path, int], dict[str, Any]] = shift if options.shift else run
+    played = shift if options.shift else partial(run, drawn=options.sample)
     figures = []
     for seed in range(options.seed, options.seed + options.seeds):
         with tempfile.TemporaryDirectory(prefix="augury-answers-") as folder:

@@ -70,10 +70,17 @@ def relative_error(value: float | None, truth: float | None) -> float:
     return abs(value - truth) / abs(truth)
 
 
-def register(answers: Answers) -> None:
-    """Register the questions with their tolerances."""
+def register(answers: Answers, sample: float | None = None) -> None:
+    """Register the questions with their tolerances; models may be made of a share of the rows."""
     for name, statement in STATEMENTS.items():
-        answers.register(name, statement, TYPES, tolerance=TOLERANCES[name], confidence=CONFIDENCE)
+        answers.register(
+            name,
+            statement,
+            TYPES,
+            tolerance=TOLERANCES[name],
+            confidence=CONFIDENCE,
+            sample=sample,
+        )
 
 
 def sqlite(database: Path) -> Peer:
