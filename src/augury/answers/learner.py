@@ -22,7 +22,7 @@ from augury.answers.target import COUNT, LABEL, ROWS, Target
 from augury.closing import Closing
 from augury.errors import ArtefactError, AuguryError, MissingExtraError
 from augury.learning.background import Stopped, background
-from augury.learning.blas_threads import one_blas_thread
+from augury.learning.native_threads import one_native_thread
 from augury.models import Registry
 
 _log = logging.getLogger("augury.answers")
@@ -152,7 +152,7 @@ class Learner(Closing):
             if (_is_learned(each) if names is None else each.name in names)
         ]
         histories: dict[_Since, _History] = {}
-        with self._turn, one_blas_thread():
+        with self._turn, one_native_thread():
             selections = [self._learned(each, histories, fits, anew) for each in chosen]
         if self._registry is not None and any(each.model for each in selections):
             stored = StoredModels.of(list(self._queries.values()))

@@ -18,6 +18,7 @@ from augury.errors import ConfigurationError, LearningError
 from augury.learning import labels
 from augury.learning.evaluation import Evaluation, calibrate, evaluate
 from augury.learning.fits import Fit, load_fit
+from augury.learning.native_threads import one_native_thread
 from augury.models import Artefact, ModelCard
 from augury.policies import check_seed
 
@@ -228,11 +229,7 @@ def _validate(
 
 
 def _fitted(fit: Fit, training: labels.Training, seed: int) -> Fitted:
-    from threadpoolctl import threadpool_limits  # comes with scikit-learn
-
-    # One thread: rows are few, and where others compute, too, threads wait for one another. Four
-    # logistic regressions that took 15 s on two busy processors take 1.7 s.
-    with threadpool_limits(1):
+    with one_native_thread():  # rows are few
         return fit.fit(training, seed)
 
 

@@ -14,6 +14,7 @@ from augury.answers.fits import Estimator
 from augury.answers.regression import fit_regression, restore_regression
 from augury.answers.target import KINDS, Target
 from augury.learning.fitting import standard
+from augury.learning.native_threads import one_native_thread
 
 __all__ = ["EXTRA", "KINDS", "PACKAGE", "TITLE", "fit", "restore"]
 
@@ -49,12 +50,11 @@ def _regress(
 ) -> tuple[str, Mapping[str, NDArray[Any]]]:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPRegressor
-    from threadpoolctl import threadpool_limits
 
     mean, scale = standard(rows)
     centre, deviation = float(values.mean()), float(values.std()) or 1e-9
     network = MLPRegressor(**_PARAMETERS, random_state=seed)
-    with warnings.catch_warnings(), threadpool_limits(1):
+    with warnings.catch_warnings(), one_native_thread():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the best that it can in this time
         network.fit((rows - mean) / scale, (values - centre) / deviation)
     weights, biases = network.coefs_, network.intercepts_

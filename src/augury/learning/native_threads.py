@@ -1,4 +1,4 @@
-"""How many threads BLAS computes with, all over the process."""
+"""How many threads BLAS and OpenMP compute with, all over the process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from augury.forks import renew_in_child
 
 
 class _Limit:
-    """Keeps BLAS to one thread as long as anyone wants that."""
+    """Keeps them to one thread as long as anyone wants that."""
 
     def __init__(self) -> None:
         self._limits: Any = None
@@ -34,7 +34,7 @@ class _Limit:
         with self._lock:
             self._wanted += 1
             if self._limits is None:
-                self._limits = threadpool_limits(1, user_api="blas")
+                self._limits = threadpool_limits(1)
 
     def leave(self) -> None:
         """Want it no longer."""
@@ -53,8 +53,12 @@ _limit = _Limit()
 
 
 @contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Compute with one: of small matrices, more would wait for each other, and for all others."""
+def one_native_thread() -> Iterator[None]:
+    """Compute with one: where others compute, too, threads wait for one another.
+
+    Of several that want this at once, the last one restores the threads. Four logistic regressions
+    that took 15 s on two busy processors take 1.7 s.
+    """
     _limit.enter()
     try:
         yield

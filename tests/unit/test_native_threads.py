@@ -11,7 +11,7 @@ pytest.importorskip("threadpoolctl")
 
 import threadpoolctl
 
-from augury.learning.blas_threads import one_blas_thread
+from augury.learning.native_threads import one_native_thread
 
 
 def threads() -> set[int]:
@@ -23,7 +23,7 @@ def test_whoever_ends_last_restores_the_threads() -> None:
     import scipy.linalg  # noqa: F401
 
     before = threads()
-    first, second = one_blas_thread(), one_blas_thread()
+    first, second = one_native_thread(), one_native_thread()
     first.__enter__()
     assert threads() == {1}
     second.__enter__()
@@ -31,7 +31,7 @@ def test_whoever_ends_last_restores_the_threads() -> None:
     assert threads() == {1}
     second.__exit__(None, None, None)
     assert threads() == before
-    with pytest.raises(ValueError, match="x"), one_blas_thread():
+    with pytest.raises(ValueError, match="x"), one_native_thread():
         raise ValueError("x")
     assert threads() == before
 
@@ -40,7 +40,7 @@ def test_a_forked_child_is_not_limited() -> None:
     import scipy.linalg  # noqa: F401
 
     before = threads()
-    with one_blas_thread():
+    with one_native_thread():
         child = os.fork()
         if not child:
             os._exit(0 if threads() == before else 1)
