@@ -21,6 +21,8 @@ ROWS = [
     {"loading", "snapshot", "cache", "cached"},
     {"tiers"},
     {"prefetch", "inference", "answers"},
+    {"advice", "observe"},
+    {"config", "metrics"},
     {"integrations", "service", "distributed", "demo", "bench"},
     {"cli"},
 ]
