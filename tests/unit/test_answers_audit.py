@@ -155,6 +155,27 @@ def test_what_is_kept_is_void_once_audits_have_found_a_change(tmp_path: Path) ->
         assert (answer.value, answer.origin) == (0, "database")
 
 
+def test_a_table_is_distrusted_however_its_name_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "flights.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE flights (month INT)")
+    with Answers(f"sqlite:///{file}", audits=1.0, learns=False) as answers:
+        for name, table in (("flights", "flights"), ("same", "main.Flights")):
+            sql = f"SELECT count(*) FROM {table} WHERE month = :month"
+            answers.register(name, sql, {"month": int}, tolerance=1.0)
+        query, same = answers.query("flights"), answers.query("same")
+        for each in (query, same):
+            fixed, vocabulary = Fixed(), each.family.vocabulary
+            each.model = Model(
+                "fixed", each.target, fixed, fixed, vocabulary, Watch(0.95), time.time(), 0
+            )
+        for month in range(1, 60):
+            answers.ask("flights", month=month)
+            assert answers.wait(10)
+        assert query.model is None
+        assert same.model is None
+
+
 def test_reports_where_answers_came_from_and_how_right_they_were(
     answers: Answers, service: Service
 ) -> None:

@@ -9,7 +9,7 @@ that each miss with a probability of (1 - confidence) / m, one misses with 1 - c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from augury.answers.model import Model
-from augury.answers.region import Box, Region, Vocabulary, points_of
+from augury.answers.region import Box, Region, Vocabulary, intervals, points_of
 
 _MOST = 1_000  # groups of one answer; the database answers if there may be more
 
@@ -132,13 +132,9 @@ def _values(vocabulary: Vocabulary, region: Region, place: int) -> Sequence[Any]
         return tuple(vocabulary.values[place]) if side is None else side
     if side is None or not dimension.whole or not all(map(math.isfinite, side)):
         return None
-    if sum(high - low + 1 for low, high in _intervals(side)) > _MOST:
+    if sum(high - low + 1 for low, high in intervals(side)) > _MOST:
         return None
-    return [each for low, high in _intervals(side) for each in range(int(low), int(high) + 1)]
-
-
-def _intervals(side: Sequence[float]) -> Iterator[tuple[float, float]]:
-    return zip(side[::2], side[1::2], strict=True)
+    return [each for low, high in intervals(side) for each in range(int(low), int(high) + 1)]
 
 
 def _estimates(model: Model, boxes: Sequence[Box], confidence: float) -> list[GroupEstimate]:
