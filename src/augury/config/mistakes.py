@@ -71,7 +71,7 @@ def _line(kind: type[BaseModel], error: ErrorDetails) -> str:
     steps, _ = _at(kind, location)
     key = ".".join(steps)
     type_ = error["type"]
-    context = {
+    context: dict[str, Any] = {
         name: int(limit) if isinstance(limit, float) and limit.is_integer() else limit
         for name, limit in error.get("ctx", {}).items()
     }
