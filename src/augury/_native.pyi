@@ -299,6 +299,20 @@ class Forecast:
         numbered: bool,
     ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]: ...
 
+class NextKeys:
+    def __init__(self, *, keys: int, most: int, horizon: int) -> None: ...
+    def see(
+        self,
+        keys: list[str | bytes | int],
+        sessions: list[str | bytes | int | None] | None = None,
+    ) -> None: ...
+    def next(
+        self, key: str | bytes | int, most: int
+    ) -> list[tuple[str | bytes | int, float, int]]: ...
+    def __len__(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+
 class _PrefetchCounts(TypedDict):
     requests: int
     misses: int
