@@ -79,6 +79,7 @@ async function question() {
       : `The service does not answer.${since} Trying again.`);
     throw error;
   }
+  if (polling.stopped) return; // it was asked before somebody pressed "Pause" or "Sign out"
   banner("");
   state("live");
   part("sign-in").hidden = true;

@@ -6,7 +6,7 @@
 import { h, s, tell } from "../dom.js";
 
 const HEIGHT = 220;
-const EDGE = { top: 10, right: 14, bottom: 26, left: 44 };
+const EDGE = { top: 10, right: 20, bottom: 26, left: 44 };
 
 /** Return round numbers within [low, high], about as many as asked for. */
 export function ticks(low, high, about) {

@@ -37,7 +37,7 @@ export default {
       const room = over(cache.history, "optimum");
       ratio(percent(cache.hit_ratio), `now ${percent(now.hit_ratio)}`);
       lru(points(gain), room === null ? "optimum not known yet" : `${points(room)} to the optimum`);
-      rate(`${compact(now.rate)}/s`, `${count(cache.hits)} hits, ${count(cache.misses)} misses`);
+      rate(now.rate === null ? "–" : `${compact(now.rate)}/s`, `${count(cache.hits)} hits, ${count(cache.misses)} misses`);
       saved(duration(cache.saved_seconds), `${count(cache.loads)} loads, ${duration(
         cache.loads ? cache.load_seconds / cache.loads : null)} each`);
       fill(percent(cache.weight / cache.capacity), `${count(cache.weight)} of ${count(cache.capacity)}`);
