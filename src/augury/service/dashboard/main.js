@@ -46,7 +46,8 @@ function draw() {
   const { caches } = snapshot;
   const chosen = choose(caches.map((cache) => cache.name));
   const cache = caches.find(({ name }) => name === chosen);
-  unobserved.hidden = Boolean(cache);
+  unobserved.hidden = caches.length + snapshot.tiers.length > 0;
+  part("caches").hidden = !cache && unobserved.hidden;
   part("choice").hidden = part("cache-panels").hidden = !cache;
   tell(part("process"), `${snapshot.process} · up ${duration(snapshot.uptime)}`);
   if (cache) ofCache.forEach((show) => show({ snapshot, cache }));

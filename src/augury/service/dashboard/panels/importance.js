@@ -23,11 +23,11 @@ export default {
     return (model) => {
       const features = Object.entries(model.importance);
       const most = Math.max(...features.map(([, share]) => share), 1e-9);
-      const told = [model.kind];
+      const told = [model.kind ?? "No model is in use yet: the cache still learns"];
       if (model.version !== null) told.push(`version ${count(model.version)}`);
       if (model.trained_at !== null) told.push(`trained ${moment(model.trained_at)}`);
       tell(kind, told.join(" · "));
-      none.hidden = features.length > 0;
+      none.hidden = features.length > 0 || model.kind === null;
       bars.draw(features.slice(0, SHOWN).map(([name, share]) =>
         ({ name, share: share / most, text: percent(share) })));
       const left = features.slice(SHOWN);
