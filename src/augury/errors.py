@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class AuguryError(Exception):
     """Base of every error raised on purpose by Augury.
@@ -12,6 +14,18 @@ class AuguryError(Exception):
 
 class ConfigurationError(AuguryError, ValueError):
     """A parameter has a value that Augury cannot work with."""
+
+
+class SettingsError(ConfigurationError):
+    """A configuration file or the environment has mistakes: all of them, a line each."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = tuple(mistakes)
+        """Each begins with the key, as in ``caches.users.capacity: must be ...``."""
+
+    def __reduce__(self) -> tuple[type[SettingsError], tuple[tuple[str, ...]]]:
+        return (type(self), (self.mistakes,))
 
 
 class MissingExtraError(AuguryError, ImportError):
