@@ -120,7 +120,7 @@ def test_questions_to_tiers_and_sources_are_spans(
     spans: InMemorySpanExporter, tmp_path: Path
 ) -> None:
     disk = Disk(tmp_path, "64MiB")
-    with augury.Tiers[str, int]([Memory(10), disk], source=len) as tiers:
+    with augury.Tiers[str, int]([Memory(10), disk], source=len, ttl=60) as tiers:
         tiers.get("private")
     source = named(spans, "augury.tiers.load")
     assert source.kind is SpanKind.CLIENT
