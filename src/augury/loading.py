@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 
 from augury import _native
 from augury.errors import ConfigurationError, LoadCycleError
-from augury.spans import span
+from augury.spans import span, within
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -209,8 +209,7 @@ def load(
                 if flight.value is NOTHING:
                     started = time.perf_counter_ns()
                     try:
-                        with span("cache.load"):
-                            flight.value = loader()
+                        flight.value = within("cache.load", loader)()
                     finally:
                         spent = time.perf_counter_ns() - started
                         cache._count_load(spent, flight.value is not NOTHING, key)

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
+
+T = TypeVar("T")
 
 Begin = Callable[[str, dict[str, str | int]], AbstractContextManager[object]]
 """Begins a span of a name, with attributes; the end of the context ends it."""
@@ -19,6 +22,18 @@ _NONE: AbstractContextManager[object] = nullcontext()
 def span(name: str, **attributes: str | int) -> AbstractContextManager[object]:
     """Return a context that is a span, if anybody wants one."""
     return _NONE if _begin is None else _begin(name, attributes)
+
+
+def within(name: str, function: Callable[[], T]) -> Callable[[], T]:
+    """Return a function that runs in a span; where nobody wants one, the function itself."""
+    if _begin is None:
+        return function
+
+    def run() -> T:
+        with span(name):
+            return function()
+
+    return run
 
 
 def begin_by(begin: Begin | None) -> None:
