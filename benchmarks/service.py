@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import uvloop
 
@@ -202,7 +202,7 @@ def main() -> None:
             for process, _ in servers.values():
                 process.terminate()
                 process.wait()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "contender": name,
             "per_second": statistics.median(rate.per_second for rate in got),
