@@ -21,6 +21,7 @@ void bind_features(nanobind::module_& module);
 void bind_key_number(nanobind::module_& module);
 void bind_memo(nanobind::module_& module);
 void bind_model(nanobind::module_& module);
+void bind_next_keys(nanobind::module_& module);
 void bind_policies(nanobind::module_& module);
 void bind_prefetch_simulation(nanobind::module_& module);
 void bind_record_reader(nanobind::module_& module);

@@ -14,6 +14,7 @@ NB_MODULE(_native, module) {
   augury::bind_curves(module);
   augury::bind_features(module);
   augury::bind_key_number(module);
+  augury::bind_next_keys(module);
   augury::bind_policies(module);
   augury::bind_prefetch_simulation(module);
   augury::bind_record_reader(module);

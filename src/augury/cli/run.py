@@ -45,6 +45,8 @@ def application() -> typer.Typer:
         module = importlib.import_module(f"augury.cli.{found.name}")
         if command := getattr(module, "command", None):
             app.command(found.name)(command)
+        elif group := getattr(module, "group", None):
+            app.add_typer(group, name=found.name)
     return app
 
 

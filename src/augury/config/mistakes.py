@@ -70,7 +70,11 @@ def _line(kind: type[BaseModel], error: ErrorDetails) -> str:
     location = error["loc"]
     steps, _ = _at(kind, location)
     key = ".".join(steps)
-    type_, context = error["type"], error.get("ctx", {})
+    type_ = error["type"]
+    context: dict[str, Any] = {
+        name: int(limit) if isinstance(limit, float) and limit.is_integer() else limit
+        for name, limit in error.get("ctx", {}).items()
+    }
     if type_ == "extra_forbidden":
         _, section = _at(kind, location[:-1])
         return f"{key}: is unknown; {near(str(location[-1]), list(section.model_fields))}"

@@ -70,12 +70,36 @@ class Registry:
     def __repr__(self) -> str:
         return f"Registry({str(self.folder)!r})"
 
-    def publish(self, artefact: Saved) -> Version:
-        """Add a model, or a set of them, and make it the current one; both happen, or neither."""
+    def publish(self, artefact: Saved, *, activate: bool = True) -> Version:
+        """Add a model, or a set of them, and make it the current one; both happen, or neither.
+
+        Parameters
+        ----------
+        artefact
+            What to save.
+        activate
+            Whether it becomes the current version; if not, `activate` makes it that later.
+        """
         with self._writing():
             number = max((*self._numbers(), *self._history()), default=0) + 1
             artefact.save(self._path(number))
-            self._point([*self._history(), number])
+            if activate:
+                self._point([*self._history(), number])
+        return Version(number, self._path(number), activate)
+
+    def activate(self, number: int) -> Version:
+        """Make a version the current one, and return it; `rollback` leads back to the one before.
+
+        Raises
+        ------
+        ArtefactError
+            If there is none of that number.
+        """
+        with self._writing():
+            if not self._path(number).exists():
+                raise ArtefactError(f"{self.folder}: has no version {number}")
+            if self._current() != number:
+                self._point([*self._history(), number])
         return Version(number, self._path(number), True)
 
     def versions(self) -> list[Version]:

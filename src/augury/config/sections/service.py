@@ -40,6 +40,8 @@ class Service(Section):
     """Bytes of a request's body."""
     rate: Annotated[float, Field(ge=0)] = 0.0
     """Requests a second and token (address, without tokens); 0 for no limit."""
+    read_seconds: Seconds = 10.0
+    """How long a client may take to send the head of a request, and again its body."""
     stop_seconds: Seconds = 10.0
     """How long requests under way may take when the service stops."""
 
