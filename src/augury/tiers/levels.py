@@ -40,7 +40,7 @@ class Faults:
         now = time.monotonic()
         if now - self._logged.get((trouble, tier), -1.0) >= 1.0:
             self._logged[trouble, tier] = now
-            _log.warning("%s", fault)
+            _log.warning("%s", fault, extra=fault.log_fields)
         if self._listener is not None:
             try:
                 self._listener(fault)
