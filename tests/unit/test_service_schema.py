@@ -1,0 +1,56 @@
+"""The OpenAPI document against the application: whatever is sent, it answers as it says."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+
+from augury.config import Settings, build
+from augury.service import Service, application
+from tests.unit.served import CACHES, bearer, token
+
+BOUNDS = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def check(examples: int) -> None:
+    """Send examples to every operation, right and wrong ones, and hold its answers against it."""
+    section = {
+        "host": "0.0.0.0",  # as the header Host says where schemathesis believes to be
+        "tokens": {"all": token("all-of-it", "read", "write", "admin")},
+    }
+    service = Service(build(Settings.model_validate({"caches": CACHES, "service": section})))
+    schema = schemathesis.openapi.from_asgi("/openapi.json", application(service))
+    modes = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
+    operations = [found.ok() for found in schema.get_all_operations()]
+    assert len(operations) > 10
+    for operation in operations:
+        for mode in modes:
+
+            @settings(BOUNDS, max_examples=examples)
+            @given(operation.as_strategy(generation_mode=mode))
+            def answers_as_it_says(case: schemathesis.Case) -> None:
+                case.call_and_validate(headers=bearer("all-of-it"))
+
+            try:
+                answers_as_it_says()
+            except Unsatisfiable:  # nothing that can be sent would be wrong
+                assert mode is schemathesis.GenerationMode.NEGATIVE
+    asyncio.run(service.close())
+
+
+def test_every_operation_answers_as_it_says() -> None:
+    check(5)
+
+
+@pytest.mark.slow
+def test_every_operation_answers_as_it_says_for_long() -> None:
+    check(200)
