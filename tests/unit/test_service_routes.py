@@ -97,6 +97,15 @@ def test_a_cache_tells_what_it_has_done(client: Client) -> None:
     assert snapshot["caches"][0]["hits"] == 1
 
 
+def test_metrics_are_told(client: Client) -> None:
+    client("GET", f"{PAGES}/entries/a")
+    scraped = client("GET", "/metrics")
+    assert scraped.headers["content-type"].startswith("text/plain")
+    assert 'augury_cache_capacity{cache="pages"} 100.0' in scraped.text
+    openly = client("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
+    assert openly.text.endswith("# EOF\n")
+
+
 def test_a_key_is_explained(client: Client) -> None:
     client("PUT", f"{PAGES}/entries/a", content=b"1")
     told = client("GET", f"{PAGES}/explain", params={"key": "a"}).json()

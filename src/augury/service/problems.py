@@ -119,4 +119,4 @@ def _mistake(error: Any) -> str:
     if error["type"] == "json_invalid":
         return f"the body is no JSON: {error.get('ctx', {}).get('error', error['msg'])}"
     place, *path = (str(part) for part in error["loc"])
-    return f"{'.'.join(path) or place}: {error['msg']}"
+    return f"{'.'.join(path) or place}: {error['msg'].removeprefix('Value error, ')}"
