@@ -10,7 +10,7 @@ import typer
 
 from augury.advice.redis import advise
 from augury.cli.advise_report import report
-from augury.cli.terminal import notes, print_json, progress, writable
+from augury.cli.terminal import notes, print_json, progress, writable_text
 from augury.cli.trace import JsonOption
 
 
@@ -46,7 +46,7 @@ def command(
 ) -> None:
     """Tell what would make a Redis or Valkey server hit more, or take less. Changes nothing."""
     if out is not None:
-        writable(out)
+        writable_text(out)
     if not keyspace:
         notes.print(
             f"MONITOR slows the server while it runs: for {seconds:g} s at most.",
