@@ -26,6 +26,11 @@ void feed(Curve& curve, const Array<std::uint64_t>& keys,
 template <class Curve>
 void add(nb::class_<Curve>& type) {
   type.def("feed", &feed<Curve>, nb::arg("keys"), nb::arg("sizes") = nb::none())
+      .def("leave_out",
+           [](Curve& c, std::uint64_t requests, double bytes, const Array<std::uint8_t>& ranks) {
+             c.leave_out(requests, bytes, view(ranks));
+           },
+           nb::arg("requests"), nb::arg("bytes"), nb::arg("ranks"))
       .def("repeats", [](const Curve& c) { return copy(c.counts().requests()); })
       .def("repeated_bytes", [](const Curve& c) { return copy(c.counts().bytes()); })
       .def("sampled", [](const Curve& c) { return copy(c.counts().sampled()); })
@@ -70,6 +75,7 @@ void bind_curves(nb::module_& module) {
   nb::class_<CountingSample>(module, "KeySample")
       .def(nb::init<double, std::uint64_t>(), nb::arg("rate"), nb::arg("seed"))
       .def("takes", &takes, nb::arg("keys"))
+      .def("ranks", [](const CountingSample& s) { return copy(s.distinct.ranks()); })
       .def_prop_ro("distinct", [](const CountingSample& s) { return s.distinct.estimate(); })
       .def_prop_ro("rate", [](const CountingSample& s) { return s.sample.rate(); });
   module.attr("GROUPS") = kKeyGroups;

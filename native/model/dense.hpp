@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -64,7 +66,10 @@ class Linear final : public Model {
   Standardisation standardisation_;
 };
 
-// Layers y = W x + b, with max(0, y) between them; the last one has one output.
+// What a hidden neuron makes of its sum.
+enum class Activation : std::uint8_t { kRectified, kLogistic };
+
+// Layers y = W x + b, with max(0, y) or 1 / (1 + exp(-y)) between them; the last one has one output.
 class Mlp final : public Model {
  public:
   struct LayerArrays {
@@ -73,8 +78,10 @@ class Mlp final : public Model {
     std::span<const float> bias;     // by output
   };
 
-  Mlp(std::span<const LayerArrays> layers, Standardisation standardisation)
-      : Model(standardisation.size()), standardisation_(std::move(standardisation)) {
+  Mlp(std::span<const LayerArrays> layers, Standardisation standardisation, Activation activation)
+      : Model(standardisation.size()),
+        standardisation_(std::move(standardisation)),
+        activation_(activation) {
     require(!layers.empty(), "a network has at least one layer");
     std::size_t inputs = features();
     for (const LayerArrays& layer : layers) {
@@ -105,7 +112,7 @@ class Mlp final : public Model {
         for (std::size_t o = 0; o < layer.bias.size(); ++o, weights += inputs) {
           float sum = layer.bias[o];
           for (std::size_t i = 0; i < inputs; ++i) sum += weights[i] * from[i];
-          to[o] = &layer == &layers_.back() ? sum : std::max(sum, 0.0F);
+          to[o] = &layer == &layers_.back() ? sum : activated(sum);
         }
         inputs = layer.bias.size();
         std::copy_n(to.begin(), inputs, from.begin());
@@ -120,8 +127,13 @@ class Mlp final : public Model {
     std::vector<float> weights;
     std::vector<float> bias;
   };
+  [[nodiscard]] float activated(float sum) const {
+    return activation_ == Activation::kLogistic ? 1 / (1 + std::exp(-sum)) : std::max(sum, 0.0F);
+  }
+
   std::vector<Layer> layers_;
   Standardisation standardisation_;
+  Activation activation_;
 };
 
 }  // namespace augury

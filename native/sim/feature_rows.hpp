@@ -8,26 +8,26 @@
 #include <vector>
 
 #include "core/heap.hpp"
-#include "core/random.hpp"
 #include "core/types.hpp"
 #include "model/features.hpp"
+#include "sim/draws.hpp"
 
 namespace augury {
 
-// After a request, with probability `sample`, a time that entries stay in the cache is drawn, up to
-// the requests so far, and then a row of its key is taken at an age of up to eight times that, each
-// octave as likely as another, unless it is asked for again before; and that `draws` times. So rows
-// are of keys that are silent at that age, as entries are that a cache thinks of evicting, and
-// what they are is decided by the past alone: labels are not biased.
+// log2(1 + requests): what a row is labelled with.
+inline float label_of(std::uint64_t requests) {
+  return static_cast<float>(std::log2(1.0 + static_cast<double>(requests)));
+}
+
+// A row of a key is taken at each moment that `Draws` draws, unless the key is asked for again
+// before. So rows are of keys that are silent at that age, as entries are that a cache thinks of
+// evicting, and what they are is decided by the past alone: labels are not biased.
 class FeatureRows {
  public:
   // Rows of moments before request `start` are left out.
   FeatureRows(double sample, std::uint32_t draws, std::uint64_t seed, std::uint64_t start,
               std::size_t keys)
-      : sample_(sample), draws_(draws), start_(start), random_(seed), features_(keys) {
-    if (!(sample > 0 && sample <= 1))
-      throw std::invalid_argument("sample must be above 0, up to 1");
-  }
+      : draws_(sample, draws, seed), start_(start), features_(keys) {}
 
   // `numbers`: the keys, by id; there may be more each time, never fewer. `sizes`, `times`: by
   // request, or empty; see Request.
@@ -44,14 +44,10 @@ class FeatureRows {
       resolve(id);
       features_.request(numbers[id], sizes.empty() ? 0 : sizes[i], times.empty() ? 0 : times[i]);
       last_[id] = now_++;
-      const std::uint32_t draws = uniform() < sample_ ? draws_ : 0;
-      for (std::uint32_t draw = 0; draw < draws; ++draw) {
-        const double past = std::log2(static_cast<double>(now_) + 1);
-        const auto stay = static_cast<float>(std::floor(uniform() * past * 8) / 8);
-        const double age = std::exp2(uniform() * (stay + kBeyond));
+      draws_.after(now_ - 1, [&](std::uint64_t moment, float stay) {
         if (due_.full()) due_.reserve(2 * due_.size() + 64);
-        due_.push({now_ - 1 + static_cast<std::uint64_t>(age), now_ - 1, id, stay});
-      }
+        due_.push({moment, now_ - 1, id, stay});
+      });
     }
   }
 
@@ -60,7 +56,7 @@ class FeatureRows {
   void finish() {
     for (std::size_t at = 0; at < labels_.size(); ++at) {
       if (std::isnan(labels_[at])) {
-        labels_[at] = distance(now_ - moments_[at]);
+        labels_[at] = label_of(now_ - moments_[at]);
         censored_[at] = 1;
       }
     }
@@ -85,13 +81,6 @@ class FeatureRows {
     bool operator()(const Due& a, const Due& b) const { return a.time < b.time; }
   };
 
-  static constexpr float kBeyond = 3;  // octaves that an entry may be older than `stay`
-
-  static float distance(std::uint64_t requests) {
-    return static_cast<float>(std::log2(1.0 + static_cast<double>(requests)));
-  }
-  double uniform() { return static_cast<double>(random_.next() >> 11) * 0x1p-53; }
-
   void grow(std::size_t keys) {
     const std::size_t before = open_.size();
     if (keys <= before) return;
@@ -114,15 +103,13 @@ class FeatureRows {
   // The key's rows get their labels.
   void resolve(std::uint32_t id) {
     for (std::uint32_t at = open_[id]; at != kNone; at = before_[at]) {
-      labels_[at] = distance(now_ - moments_[at]);
+      labels_[at] = label_of(now_ - moments_[at]);
     }
     open_[id] = kNone;
   }
 
-  double sample_;
-  std::uint32_t draws_;
+  Draws draws_;
   std::uint64_t start_;
-  Random random_;
   Features features_;
   std::uint64_t now_ = 0;
   Heap<Due, Sooner> due_;

@@ -48,6 +48,7 @@ class ReuseCounts {
     if (!bytes_.empty()) bytes_[at] += times * static_cast<double>(size);
   }
   void seen(std::uint64_t hash) { distinct_.add(hash); }
+  void seen(std::span<const std::uint8_t> ranks) { distinct_.merge(ranks); }
   void all(std::uint64_t requests) { all_ += requests; }
   void all_bytes(double bytes) { all_bytes_ += bytes; }
   void with_bytes() {
@@ -88,6 +89,13 @@ class ReuseSample {
     before_ += keys.size();
     counts_.all(keys.size());
     counts_.all_bytes(static_cast<double>(bytes));
+  }
+
+  // Counts requests that another process has found not to be of sampled keys; see Distinct::merge.
+  void leave_out(std::uint64_t requests, double bytes, std::span<const std::uint8_t> ranks) {
+    counts_.seen(ranks);
+    counts_.all(requests);
+    counts_.all_bytes(bytes);
   }
 
  private:

@@ -9,6 +9,8 @@
 #include <limits>
 #include <memory>
 #include <numbers>
+#include <span>
+#include <stdexcept>
 
 namespace augury {
 
@@ -24,6 +26,15 @@ class Distinct {
     const auto rank = static_cast<std::uint8_t>(std::countl_zero(hash | kLowest) + 1);
     std::uint8_t& most = (*ranks_)[hash % kRegisters];
     most = std::max(most, rank);
+  }
+
+  // What counts keys in parts: the parts' ranks, and with them as if it had been asked about theirs.
+  [[nodiscard]] std::span<const std::uint8_t> ranks() const { return *ranks_; }
+  void merge(std::span<const std::uint8_t> ranks) {
+    if (ranks.size() != kRegisters) throw std::invalid_argument("these are not the ranks of keys");
+    for (std::size_t at = 0; at < kRegisters; ++at) {
+      (*ranks_)[at] = std::max((*ranks_)[at], std::min(ranks[at], std::uint8_t{kHighest}));
+    }
   }
 
   [[nodiscard]] double estimate() const {
