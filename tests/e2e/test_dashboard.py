@@ -105,7 +105,7 @@ def test_panels_of_a_cache_show_the_figures_of_the_snapshot(browser: Browser, ur
         text = panel(page, "At a glance").text_content()
         for said in (
             "now 90.0%",
-            "optimum: +7.0 pts more",
+            "7.0 pts below the optimum",
             "11,234,567 hits, 2,100,345 misses",
         ):
             assert said in text

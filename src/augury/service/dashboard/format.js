@@ -17,7 +17,7 @@ export const percent = known((value) => `${(100 * value).toFixed(1)}%`);
 /** A number with its sign, whichever it is. */
 export const signed = known((value, digits) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`);
 
-export const decimal = known((value) => value.toFixed(2));
+export const decimal = known((value, digits = 2) => value.toFixed(digits));
 
 export const milliseconds = known((value) => {
   const ms = 1000 * value;
