@@ -24,7 +24,7 @@ from augury.observe import Snapshot
 from augury.observe.views import Point
 from augury.service import Service
 from tests.servers.chromium import chromium, opened
-from tests.servers.service import serving
+from tests.servers.dashboard import serving
 from tests.servers.teller import NOW, Teller, told, users
 
 HISTORY = 600

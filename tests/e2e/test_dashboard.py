@@ -20,7 +20,7 @@ from augury.observe import Snapshot
 from augury.service import Service
 from augury.service.stores import CacheStore
 from tests.servers.chromium import chromium, needs_chromium, opened
-from tests.servers.service import serving
+from tests.servers.dashboard import serving
 from tests.servers.teller import HOSTILE, NOW, Teller, told, users
 
 pytestmark = needs_chromium

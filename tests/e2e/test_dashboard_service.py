@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, expect
 
 from augury.observe import Snapshot
 from tests.servers.chromium import chromium, needs_chromium, opened
-from tests.servers.service import ServiceProcess, service_process
+from tests.servers.dashboard import ServiceProcess, service_process
 
 pytestmark = needs_chromium
 FILES = Path(__file__).parents[2] / "src" / "augury" / "service" / "dashboard"

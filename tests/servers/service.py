@@ -1,71 +1,70 @@
-"""The HTTP service: as a process of its own, or in a thread of the test."""
+"""`augury serve`, in a process of its own."""
 
 from __future__ import annotations
 
-import contextlib
+import signal
+import socket
+import subprocess
 import sys
-import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import uvicorn
+from tests.servers.process import STARTING, die_with_parent
 
-from augury.service import Service, application
-from tests.servers.process import ServerProcess, free_port, wait_until
-
-
-class ServiceProcess(ServerProcess):
-    """`augury serve` on a free port, with a configuration; `service_process` makes one."""
-
-    def __init__(self, config: Path) -> None:
-        super().__init__()
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        code = "from augury.cli import main; main()"
-        options = ["serve", "--config", str(config), "--port", str(self.port)]
-        self._command = [sys.executable, "-c", code, *options]
-
-    def start(self) -> None:
-        """Start it, and return when it answers."""
-        self.launch(self._command)
-        wait_until(self._answers, "the service does not start")
-
-    def _answers(self) -> bool:
-        self.check(" ".join(self._command))
-        with (
-            contextlib.suppress(urllib.error.URLError, ConnectionError),
-            urllib.request.urlopen(f"{self.url}/healthz", timeout=10) as answer,
-        ):
-            return bool(answer.status == 200)
-        return False
+COMMAND = str(Path(sys.executable).with_name("augury"))
 
 
-@contextlib.contextmanager
-def service_process(config: Path) -> Iterator[ServiceProcess]:
-    """Start a service, and stop it in the end."""
-    process = ServiceProcess(config)
-    process.start()
+class Served:
+    """A running service."""
+
+    def __init__(self, folder: Path, configuration: str, *options: str) -> None:
+        file = folder / "augury.toml"
+        file.write_text(configuration)
+        self.process = subprocess.Popen(
+            [COMMAND, "serve", "--config", str(file), "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 (the parent has no threads that matter)
+        )
+        assert self.process.stdout is not None
+        self.line = self.process.stdout.readline()
+        self.url = self.line.rstrip().rpartition(" ")[2]
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def connect(self) -> socket.socket:
+        """Return a connection that fails the test if nothing comes."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=STARTING)
+
+    def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self.process.send_signal(number)
+
+    def ended(self) -> tuple[int, str]:
+        """Return the exit code and what was written to stderr, once it has ended."""
+        _, errors = self.process.communicate(timeout=STARTING)
+        return self.process.returncode, errors
+
+
+@contextmanager
+def serving(folder: Path, configuration: str, *options: str) -> Iterator[Served]:
+    """Run a service until the block ends, at the latest."""
+    served = Served(folder, configuration, *options)
     try:
-        yield process
+        yield served
     finally:
-        process.stop()
+        served.process.kill()
+        served.process.communicate()
 
 
-@contextlib.contextmanager
-def serving(service: Service) -> Iterator[str]:
-    """Serve in a thread, and return the URL."""
-    port = free_port()
-    config = uvicorn.Config(
-        application(service), port=port, lifespan="off", log_config=None, access_log=False
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        wait_until(lambda: server.started, "the service does not start")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
+def refused(folder: Path, configuration: str, *options: str) -> str:
+    """Return the one line with which a service refuses to start."""
+    served = Served(folder, configuration, *options)
+    code, errors = served.ended()
+    assert (code, served.line) == (2, ""), errors
+    assert errors.startswith("augury: ")
+    assert errors.count("\n") == 1, errors
+    return errors
