@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -25,7 +25,7 @@ from tests.servers import valkey
 @pytest.mark.slow
 class TestBackend(_GenericBackendTestSuite):  # type: ignore[misc]
     backend = "augury"
-    config_args = {"arguments": {"capacity": 100}}
+    config_args: ClassVar = {"arguments": {"capacity": 100}}
 
 
 @pytest.mark.slow

@@ -37,9 +37,9 @@ class AuguryBackend(CacheBackend):  # type: ignore[misc]
     arguments
         As given to `configure`. ``cache``: the `augury.Cache` or `augury.Tiers` to keep values in;
         without it, a cache is made with what else there is: ``capacity`` (10,000 by default),
-        ``policy`` and so on, as `augury.Cache` takes them. Others are
-        ignored, as dogpile wants backends to. ``ttl``: seconds after which an entry
-        leaves by itself; by default never, as dogpile compares ages, not the backend.
+        ``policy`` and so on, as `augury.Cache` takes them. ``ttl``: seconds after which an entry
+        leaves by itself; by default never, as dogpile compares ages itself. Others are ignored, as
+        dogpile wants backends to.
 
     Raises
     ------
