@@ -21,7 +21,6 @@ from augury.loading import NOTHING
 from augury.tiers import Disk, Memcached, Memory, Redis, Tier, Tiers
 
 try:
-    from django.conf import settings
     from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
     from django.utils.module_loading import import_string
 except ImportError:
@@ -78,9 +77,7 @@ class AuguryCache(BaseCache):  # type: ignore[misc]
         options = {**params.get("OPTIONS", {})}
         pickles = options.pop("pickle", False)
         self._store = _shared(location, options)
-        packing = Packing(
-            leaves=not self._store.near, secret=settings.SECRET_KEY if pickles else None
-        )
+        packing = Packing(leaves=not self._store.near, secret=_secret_key() if pickles else None)
         self._pack, self._unpack = packing.pack, packing.unpack
 
     def _key(self, key: Any, version: int | None) -> str:
@@ -263,6 +260,12 @@ class AuguryCache(BaseCache):  # type: ignore[misc]
     async def aclear(self) -> None:
         """Do what `clear` does."""
         await self._awaited(self.clear)
+
+
+def _secret_key() -> str:
+    from django.conf import settings  # in this module, doctest would ask it for settings
+
+    return str(settings.SECRET_KEY)
 
 
 # Django makes a backend for each thread: what they keep is made once.
