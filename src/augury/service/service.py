@@ -6,8 +6,10 @@ import asyncio
 
 from augury.cache import Cache
 from augury.config import Built
+from augury.service.jobs import Jobs
 from augury.service.problems import Problem
 from augury.service.stores import CacheStore, Store, TiersStore
+from augury.service.traces import Traces
 
 
 class Service:
@@ -35,6 +37,10 @@ class Service:
         """Registered queries, by the name of what answers them."""
         self.registry = built.registry
         """The models; None if no folder of them is configured."""
+        self.traces = Traces(built.settings.training.folder)
+        """What may be learned from."""
+        self.jobs = Jobs(built.registry, self.traces, built.settings.training.queue)
+        """What learns from it, and evaluates models."""
         self.observer = built.observer
         """Observes all of it."""
         self.stores: dict[str, Store] = {
@@ -61,6 +67,7 @@ class Service:
     async def close(self) -> None:
         """Write what waits to be written, and end what works in the background."""
         try:
+            await asyncio.to_thread(self.jobs.close)
             await asyncio.gather(*(store.close() for store in self.stores.values()))
         finally:
             await asyncio.to_thread(self._built.close)
