@@ -122,7 +122,9 @@ def open_source(
     if format is not None and find(format).name not in _READ:
         raise ConfigurationError(f"Spark reads {' and '.join(_READ)} here, not {format}")
     if unknown := [role for role in columns if role not in ("key", "size", "time", "session")]:
-        raise ConfigurationError(f"columns names {unknown[0]!r}; there are: key, size, time, session")
+        raise ConfigurationError(
+            f"columns names {unknown[0]!r}; there are: key, size, time, session"
+        )
     files = _files(spark, path)
     first = files[0]
     if format is None:
@@ -178,7 +180,7 @@ def _parquet(
     spark: SparkSession, path: str, files: tuple[str, ...], columns: Mapping[str, str]
 ) -> Source:
     from pyspark.sql import functions as sql
-    from pyspark.sql.types import DecimalType, NumericType, StringType, BinaryType
+    from pyspark.sql.types import BinaryType, DecimalType, NumericType, StringType
 
     rows = spark.read.parquet(*files)
     found = find_columns(Path(path), rows.columns, columns)
