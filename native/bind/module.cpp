@@ -14,10 +14,12 @@ NB_MODULE(_native, module) {
   augury::bind_curves(module);
   augury::bind_features(module);
   augury::bind_key_number(module);
+  augury::bind_next_keys(module);
   augury::bind_policies(module);
   augury::bind_prefetch_simulation(module);
   augury::bind_record_reader(module);
   augury::bind_recording(module);
+  augury::bind_redis_simulation(module);
   augury::bind_session(module);
   augury::bind_rows(module);
   augury::bind_simulation(module);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class AuguryError(Exception):
     """Base of every error raised on purpose by Augury.
@@ -12,6 +14,18 @@ class AuguryError(Exception):
 
 class ConfigurationError(AuguryError, ValueError):
     """A parameter has a value that Augury cannot work with."""
+
+
+class SettingsError(ConfigurationError):
+    """A configuration file or the environment has mistakes: all of them, a line each."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = tuple(mistakes)
+        """Each begins with the key, as in ``caches.users.capacity: must be ...``."""
+
+    def __reduce__(self) -> tuple[type[SettingsError], tuple[tuple[str, ...]]]:
+        return (type(self), (self.mistakes,))
 
 
 class MissingExtraError(AuguryError, ImportError):
@@ -93,6 +107,10 @@ class TierError(AuguryError, OSError):
 
 class InvalidationError(TierError):
     """A deletion may not have reached every tier, so that old values may still be served."""
+
+
+class ServiceError(AuguryError, OSError):
+    """A service of Augury does not answer, refuses, or is of another version."""
 
 
 class SourceError(AuguryError, OSError):

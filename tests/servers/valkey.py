@@ -88,22 +88,20 @@ class Valkey(ServerProcess):
         self.start(wait)
 
 
-class Cluster:
-    """Three primaries, and a fourth server that is none of them yet; `cluster` makes one."""
+class Nodes:
+    """The servers of a cluster, and what can be done to any cluster."""
 
-    def __init__(self, nodes: list[Valkey], spare: Valkey) -> None:
+    def __init__(self, nodes: list[Valkey]) -> None:
         self.nodes = nodes
-        self.spare = spare
         self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
 
-    def form(self) -> None:
-        """Give each primary its third of the slots, and let them meet."""
-        share = _SLOTS // len(self.nodes) + 1
-        for index, node in enumerate(self.nodes):
+    def share_slots(self, primaries: list[Valkey]) -> None:
+        """Give each primary its part of the slots."""
+        share = _SLOTS // len(primaries) + 1
+        for index, node in enumerate(primaries):
             last = min((index + 1) * share, _SLOTS) - 1
             node.ask("CLUSTER", "ADDSLOTSRANGE", index * share, last)
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", index + 1)
-        self.meet(self.nodes)
 
     def meet(self, nodes: list[Valkey]) -> None:
         """Make these one cluster, and wait until each knows it."""
@@ -142,11 +140,6 @@ class Cluster:
         told: bytes | str = node.ask("CLUSTER", "MYID")
         return told if isinstance(told, str) else told.decode()
 
-    def owner(self, slot: int) -> Valkey:
-        """The primary that says that a slot is its own."""
-        share = _SLOTS // len(self.nodes) + 1
-        return self.nodes[slot // share]
-
     def begin_move(self, slot: int, source: Valkey, target: Valkey) -> None:
         """Open a slot for moving: its keys are on either of the two."""
         target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", self.id_of(source))
@@ -163,10 +156,31 @@ class Cluster:
         target.ask("CLUSTER", "SETSLOT", slot, "NODE", new)
         source.ask("CLUSTER", "SETSLOT", slot, "NODE", new)
         for node in self.nodes:
-            wait_until(lambda node=node: _owns(node, slot) == target.port, "a slot does not move")  # type: ignore[misc]
+            wait_until(
+                lambda node=node: port_of_owner(node, slot) == target.port,  # type: ignore[misc]
+                "a slot does not move",
+            )
 
 
-def _owns(node: Valkey, slot: int) -> int | None:
+class Cluster(Nodes):
+    """Three primaries, and a fourth server that is none of them yet; `cluster` makes one."""
+
+    def __init__(self, nodes: list[Valkey], spare: Valkey) -> None:
+        super().__init__(nodes)
+        self.spare = spare
+
+    def form(self) -> None:
+        """Give each primary its third of the slots, and let them meet."""
+        self.share_slots(self.nodes)
+        self.meet(self.nodes)
+
+    def owner(self, slot: int) -> Valkey:
+        """The primary that says that a slot is its own."""
+        share = _SLOTS // len(self.nodes) + 1
+        return self.nodes[slot // share]
+
+
+def port_of_owner(node: Valkey, slot: int) -> int | None:
     """The port of the primary that, as a node knows it, has a slot."""
     import redis
 

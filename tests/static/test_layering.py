@@ -13,7 +13,7 @@ NATIVE = ROOT / "native"
 
 # A row uses only rows above it, and its own modules only where `WITHIN` says so.
 ROWS = [
-    {"closing", "errors", "events", "forks", "parameters", "_native"},
+    {"closing", "discovery", "errors", "events", "forks", "parameters", "_native"},
     {"keys", "policies", "accesslog", "features", "codecs", "breaker"},
     {"models", "sources"},
     {"simulation"},
@@ -28,6 +28,8 @@ ROWS = [
 ]
 WITHIN = {
     ("parameters", "errors"),
+    ("discovery", "errors"),
+    ("discovery", "parameters"),
     ("accesslog", "keys"),
     ("features", "accesslog"),
     ("snapshot", "loading"),

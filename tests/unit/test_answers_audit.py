@@ -6,39 +6,12 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from augury.answers import Answers
-from augury.answers.model import Model
-from augury.answers.watch import Watch
-
-
-class Fixed:
-    """Estimates 10 times the parameter, and is always as sure."""
-
-    def __init__(self) -> None:
-        self.noted: list[tuple[float, float, float]] = []
-
-    def estimate(self, boxes: Any) -> tuple[Any, Any]:
-        return 10 * boxes[:, 0, 0], np.ones(len(boxes))
-
-    def estimate_one(self, box: Any) -> tuple[float, float]:
-        return 10 * box[0][0], 1.0
-
-    def arrays(self) -> dict[str, Any]:
-        return {}
-
-    def half_width(self, estimate: float, spread: float, confidence: float) -> float:
-        return 0.5
-
-    def half_widths(self, estimates: Any, spreads: Any, confidence: float) -> Any:
-        return np.full(len(estimates), 0.5)
-
-    def note(self, estimate: float, spread: float, truth: float) -> None:
-        self.noted.append((estimate, spread, truth))
+from tests.unit.fixed_model import Fixed, infer_by
 
 
 class Service:
@@ -63,11 +36,7 @@ def service() -> Service:
 def answers(service: Service) -> Iterator[Answers]:
     with Answers(audits=1.0) as made:
         made.register("ten", service, {"x": int}, tolerance=1.0)
-        fixed = Fixed()
-        ten = made.query("ten")
-        ten.model = Model(
-            "fixed", ten.target, fixed, fixed, ten.family.vocabulary, Watch(0.95), 0.0, 0
-        )
+        infer_by(made.query("ten"), Fixed(10.0, 0.5, times=True))
         yield made
 
 
@@ -132,18 +101,7 @@ def test_what_is_kept_is_void_once_audits_have_found_a_change(tmp_path: Path) ->
         sql = "SELECT count(*) FROM flights WHERE month = :month"
         answers.register("flights", sql, {"month": int}, tolerance=1.0)
         assert answers.ask("flights", month=0).value == 10
-        query, fixed = answers.query("flights"), Fixed()
-        fixed.estimate_one = lambda box: (10.0, 1.0)  # type: ignore[method-assign]
-        query.model = Model(
-            "fixed",
-            query.target,
-            fixed,
-            fixed,
-            query.family.vocabulary,
-            Watch(0.95),
-            time.time(),
-            0,
-        )
+        infer_by(answers.query("flights"), Fixed(10.0, 0.5), time.time())
         with sqlite3.connect(file) as connection:
             connection.execute("DELETE FROM flights")
         assert answers.ask("flights", month=0).value == 10  # nobody knows
@@ -153,6 +111,24 @@ def test_what_is_kept_is_void_once_audits_have_found_a_change(tmp_path: Path) ->
         assert last.origin == "database"
         answer = answers.ask("flights", month=0)
         assert (answer.value, answer.origin) == (0, "database")
+
+
+def test_a_table_is_distrusted_however_its_name_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "flights.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE flights (month INT)")
+    with Answers(f"sqlite:///{file}", audits=1.0, learns=False) as answers:
+        for name, table in (("flights", "flights"), ("same", "main.Flights")):
+            sql = f"SELECT count(*) FROM {table} WHERE month = :month"
+            answers.register(name, sql, {"month": int}, tolerance=1.0)
+        query, same = answers.query("flights"), answers.query("same")
+        for each in (query, same):
+            infer_by(each, Fixed(10.0, 0.5), time.time())
+        for month in range(1, 60):
+            answers.ask("flights", month=month)
+            assert answers.wait(10)
+        assert query.model is None
+        assert same.model is None
 
 
 def test_reports_where_answers_came_from_and_how_right_they_were(

@@ -17,10 +17,9 @@ pytest.importorskip("sqlglot")
 from augury import Cache, Tiers
 from augury.answers import Answers, Tolerance
 from augury.answers.invalidation import Changes, same_table
-from augury.answers.model import Model
-from augury.answers.watch import Watch
 from augury.errors import ConfigurationError, SourceError
 from augury.tiers import Disk, Memory
+from tests.unit.fixed_model import Fixed, infer_by
 
 M: dict[str, Any] = {"m": int}
 
@@ -192,33 +191,10 @@ def test_exact_answers_of_tiers_are_dropped_by_other_processes(path: Path, tmp_p
         assert writer.ask("mean", m=1).origin == "database"
 
 
-class Fixed:
-    """A model that knows it all."""
-
-    def estimate(self, boxes: Any) -> tuple[Any, Any]:
-        return np.full(len(boxes), 100.0), np.ones(len(boxes))
-
-    def estimate_one(self, box: Any) -> tuple[float, float]:
-        return 100.0, 1.0
-
-    def arrays(self) -> dict[str, Any]:
-        return {}
-
-    def half_width(self, estimate: float, spread: float, confidence: float) -> float:
-        return 2.0
-
-    def half_widths(self, estimates: Any, spreads: Any, confidence: float) -> Any:
-        return np.full(len(estimates), 2.0)
-
-    def note(self, estimate: float, spread: float, truth: float) -> None:
-        pass
-
-
 def learned(answers: Answers, name: str, time: float = 0.0) -> None:
     query = answers.query(name)
     query.seconds = 1.0
-    vocabulary = query.family.vocabulary
-    query.model = Model(name, query.target, Fixed(), Fixed(), vocabulary, Watch(0.95), time, 0)
+    infer_by(query, Fixed(100.0, 2.0), time)
 
 
 def test_inferred_answers_age_and_go_too(path: Path) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 pytest.importorskip("sqlalchemy")
@@ -14,34 +12,11 @@ pytest.importorskip("sqlglot")
 
 from augury.answers import Answers
 from augury.answers.cost import Cost
-from augury.answers.model import Model
 from augury.answers.plan import Plan
-from augury.answers.watch import Watch
 from augury.errors import QueryError
+from tests.unit.fixed_model import Fixed, infer_by
 
 COUNT = "SELECT count(*) FROM flights WHERE month BETWEEN :first AND :last"
-
-
-class Fixed:
-    """A model that is off by 2 at most."""
-
-    def estimate(self, boxes: Any) -> tuple[Any, Any]:
-        return np.full(len(boxes), 10.0), np.ones(len(boxes))
-
-    def estimate_one(self, box: Any) -> tuple[float, float]:
-        return 10.0, 1.0
-
-    def arrays(self) -> dict[str, Any]:
-        return {}
-
-    def half_width(self, estimate: float, spread: float, confidence: float) -> float:
-        return 2.0
-
-    def half_widths(self, estimates: Any, spreads: Any, confidence: float) -> Any:
-        return np.full(len(estimates), 2.0)
-
-    def note(self, estimate: float, spread: float, truth: float) -> None:
-        pass
 
 
 @pytest.fixture
@@ -60,8 +35,7 @@ def answers(tmp_path: Path) -> Answers:
 def learned(answers: Answers, seconds: float) -> None:
     query = answers.query("count")
     query.seconds = seconds
-    vocabulary = query.family.vocabulary
-    query.model = Model("fixed", query.target, Fixed(), Fixed(), vocabulary, Watch(0.95), 0.0, 0)
+    infer_by(query, Fixed(10.0, 2.0))
 
 
 def why(plan: Plan, way: str) -> str:

@@ -110,3 +110,23 @@ def test_readers_see_one_version_or_another_while_writers_take_turns(registry: R
         reader.result()
     assert [v.number for v in registry.versions()] == list(range(1, 34))
     assert set(seen) <= set(range(9))
+
+
+def test_a_version_that_waits_is_activated_later(registry: Registry) -> None:
+    publish(registry, 1)
+    waits = registry.publish(linear(bias=np.array([2], np.float32)), activate=False)
+    assert (waits.number, waits.current) == (2, False)
+    assert bias(registry) == 1
+    assert registry.activate(2).current
+    assert registry.activate(2).number == 2
+    assert bias(registry) == 2
+    assert registry.rollback().number == 1
+    with pytest.raises(ArtefactError, match="no version 3"):
+        registry.activate(3)
+
+
+def test_the_first_version_may_wait(registry: Registry) -> None:
+    registry.publish(linear(bias=np.array([1], np.float32)), activate=False)
+    assert registry.current() is None
+    assert registry.publish(linear(bias=np.array([2], np.float32)), activate=False).number == 2
+    assert registry.activate(1) == registry.current()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from augury.answers.database import Database
@@ -76,11 +76,12 @@ class Changing(Closing):
         >>> answers.ask("n", m=1).origin
         'database'
         """
-        self._changes.report(table, rows)
         if rows is None:
-            self._unlearn(table)
-        if rows != 0:
-            self._results.drop([tag_of(table, rows=rows is not None)])
+            self._void([table], time.time())
+        else:
+            self._changes.report(table, rows)
+            if rows:
+                self._results.drop([tag_of(table, rows=True)])
         return len(self._reading(table))
 
     def follow(self, table: str, version: str, every: float = 1.0) -> None:
@@ -116,7 +117,10 @@ class Changing(Closing):
             rows, _ = database.run(f"version of {table}", statement, {})
             return rows[0][statement.place] if rows else None
 
-        self._changes.watch(Version(self._changes, table, ask, every, lambda: self._unlearn(table)))
+        def unlearn() -> None:
+            self._unlearn(table, time.time())
+
+        self._changes.watch(Version(self._changes, table, ask, every, unlearn))
 
     def listen(self, *, channel: str = CHANNEL, trust: float = 5.0) -> None:
         """Hear of changes from PostgreSQL, by triggers (see `notify_triggers`), in a thread.
@@ -152,11 +156,17 @@ class Changing(Closing):
         for table in {table for q in self._queries.values() for table in q.statement.tables}:
             self.changed(table)
 
-    def _unlearn(self, table: str) -> None:
-        """Forget what was learned of a table."""
+    def _void(self, tables: Collection[str], before: float) -> None:
+        """Serve nothing any more that was kept of tables, or learned of them before a time."""
+        for table in tables:
+            self._changes.report(table, None)
+            self._unlearn(table, before)
+        self._results.drop([tag_of(table, rows=False) for table in sorted(tables)])
+
+    def _unlearn(self, table: str, before: float) -> None:
+        """Forget what was learned of a table before a time."""
         for query in self._reading(table):
-            query.family.log.forget(before=time.time())
-            query.model = query.counts = None
+            query.forget(before)
 
     def _reading(self, table: str) -> list[Query]:
         return [each for each in self._queries.values() if _reads(each.statement.tables, table)]

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from augury.answers.parameter import next_number
-from augury.answers.region import Dimension, Region
+from augury.answers.region import Dimension, Region, intervals
 
 Parts: TypeAlias = list[tuple[int, Region]]
 """Regions to be added (1) or taken away (-1)."""
@@ -43,9 +43,8 @@ def canonical_region(dimensions: Sequence[Dimension], region: Region) -> Region 
         if side is None or (dimension.ordered and len(side) == 2 and side[0] <= side[1]):
             sides.append(side)
         elif dimension.ordered:
-            pairs = zip(side[::2], side[1::2], strict=True)
             merged: list[float] = []
-            for low, high in sorted(pair for pair in pairs if pair[0] <= pair[1]):
+            for low, high in sorted(pair for pair in intervals(side) if pair[0] <= pair[1]):
                 if merged and low <= merged[-1]:
                     merged[-1] = max(merged[-1], high)
                 else:
@@ -131,7 +130,7 @@ class Lines:
         if not dimension.ordered:
             return _union(frozenset(side), line, usable)
         parts: Parts = []
-        for low, high in zip(side[::2], side[1::2], strict=True):
+        for low, high in intervals(side):
             end = next_number(high, whole=dimension.whole) if high < math.inf else high
             way = _way(low, end, line, usable, steps)
             if way is None:

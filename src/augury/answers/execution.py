@@ -87,7 +87,6 @@ class Execution:
         self._auditor = auditor
         self._audits = audits
         self._distrust = distrust
-        self._names = tuple(self.parameters)
         by = ", ".join(statement.groups)
         self._space = f"{family.name} | {target.kind} {statement.column} by {by}"
 
@@ -137,6 +136,11 @@ class Execution:
             return math.inf
         return self._changes.rows_since(generation, read)
 
+    def forget(self, before: float) -> None:
+        """Forget what was learned before a time, and infer no more until it is learned anew."""
+        self.family.log.forget(before)
+        self.model = self.counts = None
+
     def void_before(self) -> float:
         """Return before when what was executed says nothing of the data as they are."""
         generation = self._now()
@@ -175,10 +179,7 @@ class Execution:
 
 def _measures(target: Target) -> tuple[str, ...]:
     """Return the measures that an executed query tells, if it adds up."""
-    also = (target.per,) if target.per else ()
-    if target.measure.startswith("sum:"):
-        also = (target.measure.replace("sum:", "count:", 1),)
-    return tuple(dict.fromkeys(("rows", *also, target.measure)))
+    return tuple(dict.fromkeys((ROWS, target.counted, target.measure)))
 
 
 def tag_of(table: str, *, rows: bool) -> str:

@@ -9,7 +9,7 @@ that each miss with a probability of (1 - confidence) / m, one misses with 1 - c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from augury.answers.model import Model
-from augury.answers.region import Box, Region, Vocabulary, points_of
+from augury.answers.region import Box, Region, Vocabulary, intervals, points_of
 
 _MOST = 1_000  # groups of one answer; the database answers if there may be more
 
 
 @dataclass(frozen=True, slots=True)
-class GroupEstimate:
-    """What one model says of one group."""
+class BoxEstimate:
+    """What one model says of one box, such as a group."""
 
     box: Box
     estimate: float
@@ -36,9 +36,9 @@ class GroupEstimate:
 class Groups:
     """What is inferred of one answer."""
 
-    values: Mapping[tuple[Any, ...], GroupEstimate]
+    values: Mapping[tuple[Any, ...], BoxEstimate]
     """Of the groups that there are."""
-    counts: Mapping[tuple[Any, ...], GroupEstimate]
+    counts: Mapping[tuple[Any, ...], BoxEstimate]
     """Of all that are known, how many rows they have."""
 
 
@@ -132,25 +132,21 @@ def _values(vocabulary: Vocabulary, region: Region, place: int) -> Sequence[Any]
         return tuple(vocabulary.values[place]) if side is None else side
     if side is None or not dimension.whole or not all(map(math.isfinite, side)):
         return None
-    if sum(high - low + 1 for low, high in _intervals(side)) > _MOST:
+    if sum(high - low + 1 for low, high in intervals(side)) > _MOST:
         return None
-    return [each for low, high in _intervals(side) for each in range(int(low), int(high) + 1)]
+    return [each for low, high in intervals(side) for each in range(int(low), int(high) + 1)]
 
 
-def _intervals(side: Sequence[float]) -> Iterator[tuple[float, float]]:
-    return zip(side[::2], side[1::2], strict=True)
-
-
-def _estimates(model: Model, boxes: Sequence[Box], confidence: float) -> list[GroupEstimate]:
+def _estimates(model: Model, boxes: Sequence[Box], confidence: float) -> list[BoxEstimate]:
     if not boxes:
         return []
     estimates, spreads = model.estimator.estimate(np.array(boxes, np.float64))
     halves = model.calibration.half_widths(estimates, spreads, confidence)
     columns = (estimates.tolist(), halves.tolist(), spreads.tolist())
-    return [GroupEstimate(*each) for each in zip(boxes, *columns, strict=True)]
+    return [BoxEstimate(*each) for each in zip(boxes, *columns, strict=True)]
 
 
-def _surely(rows: GroupEstimate) -> bool:
+def _surely(rows: BoxEstimate) -> bool:
     """Return whether it is sure that there are rows, or that there are none."""
     low, high = rows.estimate - rows.half_width, rows.estimate + rows.half_width
     return high < 0.5 or low >= 0.5

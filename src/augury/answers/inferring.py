@@ -10,10 +10,10 @@ from typing import Any
 
 from augury.answers.answer import INFERRED, Answer, Tolerance
 from augury.answers.explaining import Explaining
-from augury.answers.grouped import Groups, infer_groups
+from augury.answers.grouped import BoxEstimate, Groups, infer_groups
 from augury.answers.model import Model
 from augury.answers.plan import Tried
-from augury.answers.region import Box, Region
+from augury.answers.region import Region
 from augury.answers.target import LABEL, ROWS
 from augury.answers.watch import Audit
 
@@ -40,12 +40,11 @@ class Inferring(Explaining):
                 return None
             tried.append((INFERRED, None, f"each group is sure enough ({model.fit})"))
             return self._of_groups(groups, model.time, reasons)
-        box = model.vocabulary.box(region)
-        if box is None:
+        found = self._estimated(model, region)
+        if found is None:
             tried.append((INFERRED, None, "a value is unknown, or there are several"))
             return None
-        estimate, half, _ = model.infer(box, self.confidence)
-        half += self._slack(model.since)
+        estimate, half = found.estimate, found.half_width
         if not self._allows(tolerance, estimate, half):
             tried.append((INFERRED, half, "its interval is wider than the tolerance"))
             return None
@@ -54,6 +53,14 @@ class Inferring(Explaining):
         if math.isnan(estimate):
             value = None
         return self._within(value, half, self.confidence, INFERRED, model.time, reasons)
+
+    def _estimated(self, model: Model, region: Region) -> BoxEstimate | None:
+        """Return what a model says of a region, if that is one box of values that it knows."""
+        box = model.vocabulary.box(region)
+        if box is None:
+            return None
+        estimate, half, spread = model.infer(box, self.confidence)
+        return BoxEstimate(box, estimate, half + self._slack(model.since), spread)
 
     def _allows(self, tolerance: Tolerance | None, estimate: float, half: float) -> bool:
         """Return whether an estimate is sure enough. A label is if it cannot be another one."""
@@ -104,23 +111,12 @@ class Inferring(Explaining):
             if groups is not None:
                 self._auditor.submit(lambda: self._audit_groups(model, values, region, groups))
             return
-        box = model.vocabulary.box(region)
-        if box is not None:
-            estimate, half, spread = model.infer(box, self.confidence)
-            half += self._slack(model.since)
-            self._auditor.submit(
-                lambda: self._audit(model, values, region, box, estimate, half, spread)
-            )
+        found = self._estimated(model, region)
+        if found is not None:
+            self._auditor.submit(lambda: self._audit(model, values, region, found))
 
     def _audit(
-        self,
-        model: Model,
-        values: Mapping[str, Any],
-        region: Region,
-        box: Box,
-        estimate: float,
-        half: float,
-        spread: float,
+        self, model: Model, values: Mapping[str, Any], region: Region, found: BoxEstimate
     ) -> None:
         """Compare an inferred answer with the database's, and keep that."""
         key = self.key(region)
@@ -128,10 +124,9 @@ class Inferring(Explaining):
         truth = self._truth(model, result.values[0])
         if self.model is not model or self.key(region) != key:
             return  # which of them the truth is of, nobody knows
-        if not math.isnan(estimate):
+        if not math.isnan(found.estimate):
             self.audited = model
-        model.calibration.note(estimate, spread, truth)
-        model.watch.note(Audit(box, estimate, half, truth, result.time))
+        self._note(model, found, truth, result.time)
         if model.watch.alarm:
             self._distrust(self, model)
 
@@ -163,10 +158,15 @@ class Inferring(Explaining):
             ]
         self.audited = model
         for which, each, truth in found:
-            which.calibration.note(each.estimate, each.spread, truth)
-            which.watch.note(Audit(each.box, each.estimate, each.half_width, truth, result.time))
+            self._note(which, each, truth, result.time)
         if model.watch.alarm or counts.watch.alarm:
             self._distrust(self, model if model.watch.alarm else counts)
+
+    @staticmethod
+    def _note(model: Model, found: BoxEstimate, truth: float, time: float) -> None:
+        """Tell a model what was true of something that it has estimated."""
+        model.calibration.note(found.estimate, found.spread, truth)
+        model.watch.note(Audit(found.box, found.estimate, found.half_width, truth, time))
 
     def _within(
         self, value: Any, half: float, confidence: float, origin: str, read: float, reasons: Any

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -29,6 +29,17 @@ Side: TypeAlias = tuple[Any, ...] | None
 Region: TypeAlias = tuple[Side, ...]
 Box: TypeAlias = tuple[tuple[float, float], ...]
 """A closed interval for each dimension; of a category, twice its number in a `Vocabulary`."""
+
+
+def intervals(side: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """Return the intervals of an ordered dimension's side.
+
+    Examples
+    --------
+    >>> list(intervals((1.0, 2.0, 5.0, 5.0)))
+    [(1.0, 2.0), (5.0, 5.0)]
+    """
+    return zip(side[::2], side[1::2], strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +143,7 @@ class Vocabulary:
         for at, (dimension, side) in enumerate(zip(self.dimensions, region, strict=True)):
             assert side is not None
             if dimension.ordered:
-                sides.append(list(zip(side[::2], side[1::2], strict=True)))
+                sides.append(list(intervals(side)))
                 continue
             numbers = [self.number(at, v) if new else self.known(at, v) for v in side]
             known = [(float(each), float(each)) for each in numbers if each is not None]

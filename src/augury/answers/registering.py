@@ -12,7 +12,7 @@ from augury.answers.answer import Tolerance
 from augury.answers.audit import Auditor
 from augury.answers.changing import Changing
 from augury.answers.database import Database
-from augury.answers.execution import Run, tag_of
+from augury.answers.execution import Run
 from augury.answers.family import Family
 from augury.answers.learner import Learner
 from augury.answers.model import Model
@@ -247,6 +247,11 @@ class Registering(Changing):
             **more,
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the queries that are registered, in the order in which they were."""
+        return tuple(self._access)
+
     def query(self, name: str, tenant: str | None = None) -> Query:
         """Return a registered query, as it answers a tenant."""
         return self._known(name).query(tenant)
@@ -275,19 +280,14 @@ class Registering(Changing):
         The tables have changed, and nobody has told: what is kept of them is void, too.
         """
         since = model.watch.since
-        tables = query.statement.tables
-        for table in tables:
-            self._changes.report(table, None)
-        self._results.drop([tag_of(table, rows=False) for table in sorted(tables)])
+        before = model.time if since is None else since
         _log.warning(
             "answers of query %r are inferred no more until it is learned anew: %s",
             query.name,
             model.watch.finding(),
         )
-        for each in self._queries.values():
-            if each is query or each.statement.tables & tables:
-                each.family.log.forget(before=model.time if since is None else since)
-                each.model = each.counts = None
+        query.forget(before)  # a function's tables are not known
+        self._void(query.statement.tables, before)
 
     def _of_statement(self, name: str, sql: str, types: Mapping[str, Parameter]) -> Statement:
         database = self._database

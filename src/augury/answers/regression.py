@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,16 @@ Regressor: TypeAlias = Callable[
     [Rows, NDArray[np.float64], int], tuple[str, Mapping[str, NDArray[Any]]]
 ]
 """Fits rows to values, with a seed; returns the kind of a native model, and its arrays."""
+
+
+class Fitting(Protocol):
+    """The ``fit`` of a module, as `augury.answers.fits.Fit` describes it."""
+
+    def __call__(
+        self, examples: Examples, target: Target, seed: int, before: Estimator | None = None
+    ) -> Estimator:
+        """Return what has been fitted."""
+
 
 _FOLDS = 3  # parts, of which each is estimated by a model that was fitted to the others
 _NULL = 10.0  # standard deviations of all answers, that an estimate of NULL counts as being off
@@ -165,7 +175,21 @@ class Scorer:
         return scorer
 
 
-def fit_regression(
+def fitting(regressor: Regressor) -> Fitting:
+    """Return a module's ``fit``: of models of boxes, by what fits rows to values."""
+
+    def fit(
+        examples: Examples,
+        target: Target,
+        seed: int,
+        before: Estimator | None = None,  # noqa: ARG001 - there is nothing to go on from
+    ) -> Estimator:
+        return _fit_regression(regressor, examples, target, seed)
+
+    return fit
+
+
+def _fit_regression(
     regressor: Regressor, examples: Examples, target: Target, seed: int
 ) -> Estimator:
     """Fit a model of boxes by what fits rows.
@@ -197,7 +221,7 @@ def fit_regression(
 
 
 def restore_regression(arrays: Mapping[str, NDArray[Any]], target: Target) -> Estimator:
-    """Make of its arrays what `fit_regression` returned."""
+    """Make of its arrays what a function of `fitting` returned."""
     return (Classification if target.kind == LABEL else Regression).restore(arrays)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from augury.answers.cover import Lines, Parts, canonical_region
 from augury.answers.parameter import number_of
-from augury.answers.region import Dimension, Region, Side
+from augury.answers.region import Dimension, Region, Side, intervals
 from augury.answers.result import Result
 from augury.answers.results import Key
 from augury.answers.target import AVG, COUNT, Target
@@ -263,14 +263,14 @@ def _within(value: Any, side: tuple[Any, ...]) -> bool | None:
     if not (exact or moment):
         return None  # a fraction may have been rounded on its way here
     number = number_of(value)
-    return any(low <= number <= high for low, high in zip(side[::2], side[1::2], strict=True))
+    return any(low <= number <= high for low, high in intervals(side))
 
 
 def _added(
     cells: Sequence[tuple[int, dict[str, float]]], target: Target, time: float, *, whole: bool
 ) -> Total | None:
     """Add measures up, unless rounding might be felt or the parts are no parts."""
-    over = target.measure if target.kind == COUNT else target.measure.replace("sum:", "count:", 1)
+    over = target.counted
     if any(target.measure not in parts or over not in parts for _, parts in cells):
         return None
     count = sum(sign * parts[over] for sign, parts in cells)

@@ -35,6 +35,23 @@ class Target:
         """Whether it is made of measures that add up over disjoint regions."""
         return self.kind in (COUNT, SUM, AVG)
 
+    @property
+    def counted(self) -> str:
+        """The measure that counts what is summed up; where it is 0, the sum is NULL.
+
+        Of what is no sum, the measure itself.
+
+        Examples
+        --------
+        >>> Target("sum", "sum:delay").counted, Target("count", "rows").counted
+        ('count:delay', 'rows')
+        """
+        if self.per is not None:
+            return self.per
+        if self.kind != SUM:
+            return self.measure
+        return f"count:{self.measure.removeprefix('sum:')}"
+
     def asked(self, examples: Examples) -> NDArray[np.bool_]:
         """Return which examples say what it was, if only that it was NULL."""
         if self.kind in (VALUE, LABEL):

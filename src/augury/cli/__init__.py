@@ -1,7 +1,7 @@
 """The command `augury`: one file a subcommand, found by discovery.
 
 A subcommand is a module in this package with a function `command`, whose parameters are read by
-typer and whose name on the command line is the module's.
+typer, or with a typer application `group` of several; its name on the command line is the module's.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import augury.cli
-from augury.errors import AuguryError
+from augury.errors import AuguryError, SettingsError
 
 MISTAKE = 2
 INTERRUPTED = 130
@@ -45,6 +45,8 @@ def application() -> typer.Typer:
         module = importlib.import_module(f"augury.cli.{found.name}")
         if command := getattr(module, "command", None):
             app.command(found.name)(command)
+        elif group := getattr(module, "group", None):
+            app.add_typer(group, name=found.name)
     return app
 
 
@@ -66,6 +68,10 @@ def run(arguments: list[str]) -> int:
         )
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except SettingsError as error:
+        for mistake in error.mistakes:
+            _complain(mistake)
+        return MISTAKE
     except AuguryError as error:
         return _complain(str(error))
     except typer.TyperException as error:

@@ -70,12 +70,41 @@ class Registry:
     def __repr__(self) -> str:
         return f"Registry({str(self.folder)!r})"
 
-    def publish(self, artefact: Saved) -> Version:
-        """Add a model, or a set of them, and make it the current one; both happen, or neither."""
+    @property
+    def place(self) -> str:
+        """What errors and events call it."""
+        return str(self.folder)
+
+    def publish(self, artefact: Saved, *, activate: bool = True) -> Version:
+        """Add a model, or a set of them, and make it the current one; both happen, or neither.
+
+        Parameters
+        ----------
+        artefact
+            What to save.
+        activate
+            Whether it becomes the current version; if not, `activate` makes it that later.
+        """
         with self._writing():
             number = max((*self._numbers(), *self._history()), default=0) + 1
             artefact.save(self._path(number))
-            self._point([*self._history(), number])
+            if activate:
+                self._point([*self._history(), number])
+        return Version(number, self._path(number), activate)
+
+    def activate(self, number: int) -> Version:
+        """Make a version the current one, and return it; `rollback` leads back to the one before.
+
+        Raises
+        ------
+        ArtefactError
+            If there is none of that number.
+        """
+        with self._writing():
+            if not self._path(number).exists():
+                raise ArtefactError(f"{self.place}: has no version {number}")
+            if self._current() != number:
+                self._point([*self._history(), number])
         return Version(number, self._path(number), True)
 
     def versions(self) -> list[Version]:
@@ -100,11 +129,11 @@ class Registry:
         """
         chosen = self._current() if number is None else number
         if chosen is None:
-            raise ArtefactError(f"{self.folder}: has no model yet; publish one")
+            raise ArtefactError(f"{self.place}: has no model yet; publish one")
         try:
             return load_model(self._path(chosen))
         except FileNotFoundError:
-            raise ArtefactError(f"{self.folder}: has no version {chosen}") from None
+            raise ArtefactError(f"{self.place}: has no version {chosen}") from None
 
     def rollback(self) -> Version:
         """Make the version current that was before this one, and return it.
@@ -119,7 +148,7 @@ class Registry:
             while history and not self._path(history[-1]).exists():
                 history.pop()
             if not history:
-                raise ArtefactError(f"{self.folder}: no version was current before this one")
+                raise ArtefactError(f"{self.place}: no version was current before this one")
             self._point(history)
         return Version(history[-1], self._path(history[-1]), True)
 

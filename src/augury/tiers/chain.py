@@ -263,6 +263,29 @@ class Tiers(AsyncClosing, Generic[K, V]):
     def __setitem__(self, key: K, value: V) -> None:
         self.set(key, value)
 
+    def update(self, key: K, change: Callable[[V], V], *, ttl: Ttl | Default = DEFAULT) -> V:
+        """Replace a value by ``change(value)``, and return that; no other write is lost.
+
+        Parameters
+        ----------
+        key
+            Whose value.
+        change
+            Is called anew if somebody else has written meanwhile.
+        ttl
+            Time to live from now on. By default the entry expires when it would have.
+
+        Raises
+        ------
+        KeyError
+            If the last tier holds no value; nothing is loaded.
+        ConfigurationError
+            If writes go to a source or are done later, or there is no tier besides memory.
+        TierError
+            If the last tier does not answer.
+        """
+        return cast("V", run(self._operations.update(BLOCKING, key, change, ttl)))
+
     def delete(self, key: K) -> None:
         """Delete a key: from the source, if that is writable, and from the tiers.
 
@@ -315,6 +338,10 @@ class Tiers(AsyncClosing, Generic[K, V]):
     ) -> None:
         """Do what `set_many` does."""
         await self._operations.set_many(AWAITING, items, ttl, tags)
+
+    async def aupdate(self, key: K, change: Callable[[V], V], *, ttl: Ttl | Default = DEFAULT) -> V:
+        """Do what `update` does."""
+        return cast("V", await self._operations.update(AWAITING, key, change, ttl))
 
     async def adelete(self, key: K) -> None:
         """Do what `delete` does."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from augury.errors import InvalidationError, TierError
+from augury.errors import ConfigurationError, InvalidationError, TierError
 from augury.events import TiersStats
 from augury.loading import Default, Ttl, check_ttl
-from augury.parameters import check_instance
+from augury.parameters import check_function, check_instance
 from augury.sources import Source, as_source
 from augury.tiers.behind import Behind, Write
 from augury.tiers.contract import Health, Key, Tier
@@ -16,6 +16,7 @@ from augury.tiers.entry import ABSENT
 from augury.tiers.filling import Loading
 from augury.tiers.generations import tags_of
 from augury.tiers.reading import Reader
+from augury.tiers.updating import Updater
 from augury.tiers.ways import Way
 from augury.tiers.wiring import Wiring
 from augury.tiers.writing import Writer
@@ -43,6 +44,7 @@ class Operations:
         self._tags = tags
         self._reader = Reader(wiring)
         self._writer = Writer(wiring, source)
+        self._updater = Updater(wiring)
         self._writes_behind = behind
         self._behind: Behind | None = None
         if behind or queues:
@@ -112,6 +114,16 @@ class Operations:
         )
         if self.wiring.near is not None:
             self.wiring.near.drop(list(items))
+
+    async def update(
+        self, way: Way, key: Key, change: Callable[[Any], Any], ttl: Ttl | Default
+    ) -> Any:
+        """Replace a value by what a function makes of it."""
+        check_ttl("ttl", ttl)
+        check_function("change", change)
+        if self._writer.writes_source or self._behind is not None:
+            raise ConfigurationError("update needs tiers that write through, and no other source")
+        return await self._updater.update(way, key, change, ttl)
 
     async def delete_many(self, way: Way, keys: list[Any]) -> None:
         """Delete keys, and what is still to be written under them."""

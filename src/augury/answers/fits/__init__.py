@@ -8,10 +8,7 @@ The package is imported inside `fit`.
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Mapping
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -20,8 +17,7 @@ from numpy.typing import NDArray
 from augury.answers.examples import Examples
 from augury.answers.region import Box
 from augury.answers.target import Target
-from augury.errors import ConfigurationError, MissingExtraError
-from augury.parameters import shown
+from augury.discovery import load_module, module_names, require
 
 
 class Estimator(Protocol):
@@ -70,7 +66,7 @@ class Fit(Protocol):
 
 def fit_names() -> list[str]:
     """Return the names of all models, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return module_names(__name__)
 
 
 def load_fit(name: str) -> Fit:
@@ -84,8 +80,7 @@ def load_fit(name: str) -> Fit:
         If the package that fits it is not installed.
     """
     fit = _module(name)
-    if find_spec(fit.PACKAGE) is None:
-        raise MissingExtraError(fit.PACKAGE, fit.EXTRA)
+    require(fit.PACKAGE, fit.EXTRA)
     return fit
 
 
@@ -101,8 +96,4 @@ def restore_estimator(name: str, arrays: Mapping[str, NDArray[Any]], target: Tar
 
 
 def _module(name: str) -> Fit:
-    if not isinstance(name, str) or name not in fit_names():
-        raise ConfigurationError(
-            f"unknown model {shown(name)}; there are: {', '.join(fit_names())}"
-        )
-    return cast("Fit", import_module(f"{__name__}.{name}"))
+    return cast("Fit", load_module(__name__, name, "model"))

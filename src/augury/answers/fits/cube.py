@@ -82,11 +82,9 @@ class CubeEstimator:
 
 
 def _counted(examples: Examples, target: Target) -> str:
-    """Return the measure that counts what is summed up: where it is 0, the sum is NULL."""
-    if target.kind == COUNT:
-        return target.measure
-    counted = target.per or target.measure.replace("sum:", "count:", 1)
-    return counted if counted in examples.measures else _ROWS
+    """Return the measure that counts what is summed up, as far as that is known."""
+    known = target.kind == COUNT or target.counted in examples.measures
+    return target.counted if known else _ROWS
 
 
 def _rows_of(examples: Examples, target: Target) -> str:

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augury.answers.examples import Examples
-from augury.answers.fits import Estimator
-from augury.answers.regression import fit_regression, restore_regression
-from augury.answers.target import KINDS, Target
+from augury.answers.regression import fitting, restore_regression
+from augury.answers.target import KINDS
 from augury.learning.fits.tree import tree_of
 from augury.learning.fitting import forest
 
@@ -24,19 +22,6 @@ EXTRA = "learn"
 _PARAMETERS = {"n_estimators": 32, "min_samples_leaf": 2, "max_features": 0.5, "n_jobs": 1}
 
 
-def fit(
-    examples: Examples,
-    target: Target,
-    seed: int,
-    before: Estimator | None = None,  # noqa: ARG001 - there is nothing to go on from
-) -> Estimator:
-    """Fit the forest to the features of boxes."""
-    return fit_regression(_regress, examples, target, seed)
-
-
-restore = restore_regression
-
-
 def _regress(
     rows: NDArray[np.float32], values: NDArray[np.float64], seed: int
 ) -> tuple[str, Mapping[str, NDArray[Any]]]:
@@ -46,3 +31,7 @@ def _regress(
     share = 1 / len(estimator.estimators_)
     arrays, _ = forest((tree_of(tree, share) for tree in estimator.estimators_), rows.shape[1])
     return "forest", arrays
+
+
+fit = fitting(_regress)
+restore = restore_regression

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augury.answers.examples import Examples
-from augury.answers.fits import Estimator
-from augury.answers.regression import fit_regression, restore_regression
-from augury.answers.target import KINDS, Target
+from augury.answers.regression import fitting, restore_regression
+from augury.answers.target import KINDS
 from augury.learning.fits.gbm import forest_of
 
 __all__ = ["EXTRA", "KINDS", "PACKAGE", "TITLE", "fit", "restore"]
@@ -36,19 +34,6 @@ _PARAMETERS: dict[str, float | int | str] = {
 _TREES = 150
 
 
-def fit(
-    examples: Examples,
-    target: Target,
-    seed: int,
-    before: Estimator | None = None,  # noqa: ARG001 - there is nothing to go on from
-) -> Estimator:
-    """Fit the trees to the features of boxes."""
-    return fit_regression(_regress, examples, target, seed)
-
-
-restore = restore_regression
-
-
 def _regress(
     rows: NDArray[np.float32], values: NDArray[np.float64], seed: int
 ) -> tuple[str, Mapping[str, NDArray[Any]]]:
@@ -58,3 +43,7 @@ def _regress(
     booster = lightgbm.train({**_PARAMETERS, "seed": seed}, data, num_boost_round=_TREES)
     arrays, _ = forest_of(booster, *rows.shape[::-1])
     return "forest", arrays
+
+
+fit = fitting(_regress)
+restore = restore_regression

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augury.answers.examples import Examples
-from augury.answers.fits import Estimator
-from augury.answers.regression import fit_regression, restore_regression
-from augury.answers.target import KINDS, Target
+from augury.answers.regression import fitting, restore_regression
+from augury.answers.target import KINDS
 from augury.learning.fitting import standard
 from augury.learning.native_threads import one_native_thread
 
@@ -30,19 +28,6 @@ _PARAMETERS = {
     "n_iter_no_change": 8,
     "max_iter": 100,
 }
-
-
-def fit(
-    examples: Examples,
-    target: Target,
-    seed: int,
-    before: Estimator | None = None,  # noqa: ARG001 - there is nothing to go on from
-) -> Estimator:
-    """Fit two hidden layers to the features of boxes."""
-    return fit_regression(_regress, examples, target, seed)
-
-
-restore = restore_regression
 
 
 def _regress(
@@ -64,3 +49,7 @@ def _regress(
         arrays[f"weights{at}"] = np.ascontiguousarray(weight.T, np.float32)
         arrays[f"bias{at}"] = np.asarray(bias, np.float32)
     return "mlp", arrays
+
+
+fit = fitting(_regress)
+restore = restore_regression

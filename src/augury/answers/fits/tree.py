@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augury.answers.examples import Examples
-from augury.answers.fits import Estimator
-from augury.answers.regression import fit_regression, restore_regression
-from augury.answers.target import KINDS, Target
+from augury.answers.regression import fitting, restore_regression
+from augury.answers.target import KINDS
 from augury.learning.fits.tree import tree_of
 from augury.learning.fitting import forest
 
@@ -24,19 +22,6 @@ EXTRA = "learn"
 _PARAMETERS = {"min_samples_leaf": 5}
 
 
-def fit(
-    examples: Examples,
-    target: Target,
-    seed: int,
-    before: Estimator | None = None,  # noqa: ARG001 - there is nothing to go on from
-) -> Estimator:
-    """Fit the tree to the features of boxes."""
-    return fit_regression(_regress, examples, target, seed)
-
-
-restore = restore_regression
-
-
 def _regress(
     rows: NDArray[np.float32], values: NDArray[np.float64], seed: int
 ) -> tuple[str, Mapping[str, NDArray[Any]]]:
@@ -45,3 +30,7 @@ def _regress(
     estimator = DecisionTreeRegressor(**_PARAMETERS, random_state=seed).fit(rows, values)
     arrays, _ = forest([tree_of(estimator)], rows.shape[1])
     return "forest", arrays
+
+
+fit = fitting(_regress)
+restore = restore_regression

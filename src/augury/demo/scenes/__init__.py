@@ -6,12 +6,10 @@ that it is there.
 
 from __future__ import annotations
 
-import pkgutil
-from importlib import import_module
 from typing import Protocol, cast
 
 from augury.demo.stage import Outcome, Stage
-from augury.errors import ConfigurationError
+from augury.discovery import load_module, module_names
 
 
 class Scene(Protocol):
@@ -31,7 +29,7 @@ def scene_names() -> list[str]:
     >>> "keep" in scene_names()
     True
     """
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return module_names(__name__)
 
 
 def load_scene(name: str) -> Scene:
@@ -42,6 +40,4 @@ def load_scene(name: str) -> Scene:
     ConfigurationError
         If there is no scene of that name.
     """
-    if name not in scene_names():
-        raise ConfigurationError(f"unknown scene {name!r}; there are: {', '.join(scene_names())}")
-    return cast("Scene", import_module(f"{__name__}.{name}"))
+    return cast("Scene", load_module(__name__, name, "scene"))

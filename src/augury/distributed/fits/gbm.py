@@ -19,11 +19,11 @@ EXTRA = "spark"
 
 _STAY = [feature.name for feature in FEATURES].index("stay")
 
-# As many leaves as the local model has, in fewer and deeper rounds: each costs MLlib some jobs.
+# Fewer and deeper trees than the local model has: each level of each costs a job of Spark.
 _PARAMETERS: dict[str, Any] = {
-    "maxIter": 30,
-    "maxDepth": 4,
-    "stepSize": 0.2,
+    "maxIter": 20,
+    "maxDepth": 5,
+    "stepSize": 0.25,
     "minInstancesPerNode": 100,
     "featureSubsetStrategy": "0.6",
     "subsamplingRate": 0.5,

@@ -7,12 +7,9 @@ is imported inside `fit`, for it takes seconds and may be missing.
 
 from __future__ import annotations
 
-import pkgutil
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Protocol, cast
 
-from augury.errors import ConfigurationError, MissingExtraError
+from augury.discovery import load_module, module_names, require
 from augury.learning.fitting import Fitted
 from augury.learning.labels import Training
 
@@ -39,7 +36,7 @@ def fit_names() -> list[str]:
     >>> fit_names()
     ['forest', 'gbm', 'logistic', 'mlp', 'online', 'svm', 'tree']
     """
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return module_names(__name__)
 
 
 def load_fit(name: str) -> Fit:
@@ -52,18 +49,8 @@ def load_fit(name: str) -> Fit:
     MissingExtraError
         If the package that fits it is not installed.
     """
-    if name not in fit_names():
-        raise ConfigurationError(f"unknown model {name!r}; there are: {', '.join(fit_names())}")
-    fit = cast("Fit", import_module(f"{__name__}.{name}"))
+    fit = cast("Fit", load_module(__name__, name, "model"))
     # Without scikit-learn nothing can be calibrated or evaluated, whatever fits the model.
-    for package, extra in (("sklearn", "learn"), (fit.PACKAGE, fit.EXTRA)):
-        if not _installed(package):
-            raise MissingExtraError(package, extra)
+    require("sklearn", "learn")
+    require(fit.PACKAGE, fit.EXTRA)
     return fit
-
-
-def _installed(package: str) -> bool:
-    try:
-        return find_spec(package) is not None
-    except ValueError:  # its place in sys.modules is taken by None
-        return False

@@ -1,0 +1,73 @@
+"""What the routes work on."""
+
+from __future__ import annotations
+
+import asyncio
+
+from augury.cache import Cache
+from augury.config import Built
+from augury.service.jobs import Jobs
+from augury.service.problems import Problem
+from augury.service.stores import CacheStore, Store, TiersStore
+from augury.service.traces import Traces
+
+
+class Service:
+    """Everything that the HTTP API serves.
+
+    Parameters
+    ----------
+    built
+        What a configuration describes; closed with the service.
+
+    Examples
+    --------
+    >>> from augury.config import Settings, build
+    >>> settings = Settings.model_validate({"caches": {"pages": {"capacity": 10}}})
+    >>> service = Service(build(settings))
+    >>> list(service.stores)
+    ['pages']
+    >>> asyncio.run(service.close())
+    """
+
+    def __init__(self, built: Built) -> None:
+        self._built = built
+        self.settings = built.settings
+        self.answers = built.answers
+        """Registered queries, by the name of what answers them."""
+        self.registry = built.registry
+        """The models; None if no folder of them is configured."""
+        self.traces = Traces(built.settings.training.folder)
+        """What may be learned from."""
+        self.jobs = Jobs(built.registry, self.traces, built.settings.training.queue)
+        """What learns from it, and evaluates models."""
+        self.observer = built.observer
+        """Observes all of it."""
+        self.stores: dict[str, Store] = {
+            name: CacheStore(cache) if isinstance(cache, Cache) else TiersStore(cache)
+            for name, cache in built.caches.items()
+        }
+        """The caches, by name."""
+        self.stopping = False
+        """Whether no more requests are accepted."""
+
+    def store(self, name: str) -> Store:
+        """Return the cache of a name.
+
+        Raises
+        ------
+        Problem
+            404 if there is none.
+        """
+        try:
+            return self.stores[name]
+        except KeyError:
+            raise Problem(404, "there is no such cache; /v1/caches lists them") from None
+
+    async def close(self) -> None:
+        """Write what waits to be written, and end what works in the background."""
+        try:
+            await asyncio.to_thread(self.jobs.close)
+            await asyncio.gather(*(store.close() for store in self.stores.values()))
+        finally:
+            await asyncio.to_thread(self._built.close)
