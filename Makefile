@@ -13,7 +13,7 @@ quietly = echo "$(1)"; $(2) > .venv/log 2>&1 || \
 SYSTEM_INCLUDES = $(shell $(BIN)/python -c 'import nanobind, sysconfig; \
 	print("-isystem", nanobind.include_dir(), "-isystem", sysconfig.get_paths()["include"])')
 
-.PHONY: demo test test-all check format bench clean
+.PHONY: demo test test-all django-tests check format bench clean
 
 demo: .venv/demo ## Shows what Augury saves in front of a database of real flights.
 	@$(BIN)/augury demo
@@ -27,6 +27,13 @@ test: .venv/test ## Types, style, and all but the slow tests.
 
 test-all: .venv/test ## All tests.
 	@$(BIN)/pytest -q
+
+django-tests: .venv/test ## The cases of Django's own backends, of its source from PyPI.
+	@version=$$($(BIN)/python -c 'import django; print(django.__version__)'); \
+	test -d .venv/django-$$version || { \
+		$(BIN)/python -m pip --disable-pip-version-check download --quiet --no-binary :all: --no-deps \
+			--dest .venv Django==$$version && tar -xzf .venv/[Dd]jango-$$version.tar.gz -C .venv; }; \
+	DJANGO_SOURCE=$$PWD/.venv/django-$$version $(BIN)/pytest -q tests/unit/test_django.py
 
 check: .venv/check ## Types, style and static analysis of both languages.
 	@$(BIN)/ruff check --quiet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -124,6 +125,18 @@ class Learned:
     """Of the model in the registry, if there is one."""
     cpu_seconds: float = 0.0
     """Processor time that it took."""
+    at: float = field(default_factory=time.time)
+    """When: seconds since 1970."""
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        """What a log record of it carries besides its text."""
+        return {
+            "augury_event": str(self.step),
+            "augury_reason": self.reason,
+            "augury_requests": self.requests,
+            "augury_version": self.version,
+        }
 
     def __str__(self) -> str:
         return f"{self.step}: {self.reason}"
@@ -160,6 +173,15 @@ class Fault:
     """Name of the tier."""
     reason: str
     """Why, in one line."""
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        """What a log record of it carries besides its text."""
+        return {
+            "augury_event": str(self.trouble),
+            "augury_tier": self.tier,
+            "augury_reason": self.reason,
+        }
 
     def __str__(self) -> str:
         return f"{self.tier} {self.trouble}: {self.reason}"

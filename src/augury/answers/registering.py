@@ -247,6 +247,11 @@ class Registering(Changing):
             **more,
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the queries that are registered, in the order in which they were."""
+        return tuple(self._access)
+
     def query(self, name: str, tenant: str | None = None) -> Query:
         """Return a registered query, as it answers a tenant."""
         return self._known(name).query(tenant)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from augury.cli.terminal import print_json
 
 
 def command(
@@ -29,7 +28,9 @@ def command(
     """
     from augury.config import build, load_settings
     from augury.service import Service, serve
+    from augury.service.logs import log_to_stderr
 
+    log_to_stderr(as_json=json)
     settings = load_settings(config)
     given = {"host": host, "port": port}
     address = {name: value for name, value in given.items() if value is not None}
@@ -37,9 +38,6 @@ def command(
     settings = settings.model_copy(update={"service": service})
 
     def announce(url: str) -> None:
-        if json:
-            print_json({"url": url})
-        else:
-            print(f"augury: listening on {url}", flush=True)
+        print(dumps({"url": url}) if json else f"augury: listening on {url}", flush=True)
 
     serve(Service(build(settings)), announce)
