@@ -291,10 +291,9 @@ class Learner:
         trained, _ = train(lesson, self._model, lambda _: pace())
         pace()
         contenders = {"new": trained, "in use": window.model, "none": None}
-        incumbent = "in use"
+        incumbent = "none" if window.model is None else "in use"
         if window.model is None:
             del contenders["in use"]
-            incumbent = "none"
         selection = _select(window, contenders, incumbent, pace)
         return self._settle(window, selection, incumbent, trained, lesson)
 
