@@ -164,3 +164,37 @@ def test_a_dashboard_learns_until_its_table_changes() -> None:
     assert "'inferred'" not in first
     assert "nothing is inferred any more" in after
     assert "'inferred'" not in now
+
+
+def test_a_site_of_django_keeps_pages_and_rates() -> None:
+    pytest.importorskip("django")
+    *visits, asked = run("django_site.py").splitlines()
+    assert [line.split("} ")[1] for line in visits] == [
+        "{'visits': 1}",
+        "{'visits': 2}",
+        "{'visits': 3}",
+    ]
+    assert asked == "asked the service for ['EUR', 'USD']"
+
+
+def test_a_shop_by_flask_keeps_pages_and_prices() -> None:
+    pytest.importorskip("flask")
+    *pages, asked, again = run("flask_shop.py").splitlines()
+    assert pages[0] == "/prices/tea {'item': 'tea', 'price': 4.5}"
+    assert asked == "asked the service for ['tea', 'coffee']"
+    assert again == "asked the service for ['tea', 'coffee', 'tea']"
+
+
+def test_another_policy_hits_more_often_than_lru() -> None:
+    lru, ours = (
+        int(line.split("hits=")[1].split(",")[0]) for line in run("lru_cache.py").splitlines()
+    )
+    assert ours > lru
+
+
+def test_a_region_of_dogpile_asks_once() -> None:
+    pytest.importorskip("dogpile.cache")
+    assert run("dogpile_region.py").splitlines() == [
+        "{'id': 1} {'id': 1} {'id': 2} asked for [1, 2]",
+        "{'id': 1} asked for [1, 2, 1]",
+    ]
