@@ -26,6 +26,7 @@ void bind_policies(nanobind::module_& module);
 void bind_prefetch_simulation(nanobind::module_& module);
 void bind_record_reader(nanobind::module_& module);
 void bind_recording(nanobind::module_& module);
+void bind_redis_simulation(nanobind::module_& module);
 void bind_session(nanobind::module_& module);
 void bind_rows(nanobind::module_& module);
 void bind_simulation(nanobind::module_& module);

@@ -9,6 +9,7 @@
 #include "bind/cache_docs.hpp"
 #include "bind/cache_learning.hpp"
 #include "bind/cache_object.hpp"
+#include "bind/cache_observing.hpp"
 #include "bind/cache_prefetch.hpp"
 #include "bind/cache_snapshot.hpp"
 #include "bind/cache_write.hpp"
@@ -404,7 +405,8 @@ PyObject* cache_validate(PyObject* object, PyObject*) {
 PyObject* cache_sizeof(PyObject* object, PyObject*) {
   const CacheObject* self = as_cache(object);
   const std::size_t held = (self->cache == nullptr ? 0 : self->cache->bytes()) +
-                           (self->prefetch == nullptr ? 0 : self->prefetch->bytes());
+                           (self->prefetch == nullptr ? 0 : self->prefetch->bytes()) +
+                           (self->reads == nullptr ? 0 : self->reads->bytes());
   return PyLong_FromSize_t(static_cast<std::size_t>(Py_TYPE(object)->tp_basicsize) + held);
 }
 
@@ -478,7 +480,8 @@ int cache_init(PyObject* object, PyObject* arguments, PyObject*) {
   if (recording != Py_None) {
     self->recording = reinterpret_cast<RecordingObject*>(Py_NewRef(recording));
     self->source = source;
-    self->recorded = self->watched = self->recording->sampler;
+    self->recorded = self->recording->sampler;
+    choose_watched(self);
   }
   return 0;
 }
@@ -522,6 +525,7 @@ int cache_tp_clear(PyObject* object) {
   CacheObject* self = as_cache(object);
   self->watched = self->recorded = Sampler();
   delete std::exchange(self->prefetch, nullptr);
+  delete std::exchange(self->reads, nullptr);
   drop_all(self);
   Py_CLEAR(self->weigher);
   Py_CLEAR(self->listener);
@@ -575,6 +579,9 @@ PyMethodDef cache_methods[] = {
     {"_line_up", cfunction(cache_line_up), METH_FASTCALL, kLineUpDoc},
     {"_resume", cache_resume, METH_O, kResumeDoc},
     {"_inspect", cache_inspect, METH_O, kInspectDoc},
+    {"_observe_reads", cfunction(cache_observe_reads), METH_FASTCALL, kObserveReadsDoc},
+    {"_take_reads", cache_take_reads, METH_NOARGS, kTakeReadsDoc},
+    {"_ruling", cache_ruling, METH_NOARGS, kRulingDoc},
     {"resize", cache_resize, METH_O, kResizeDoc},
     {"ttl", cache_ttl, METH_O, kTtlDoc},
     {"reset_stats", cache_reset_stats, METH_NOARGS, kResetStatsDoc},

@@ -419,6 +419,24 @@ inline constexpr char kPrefetchCountsDoc[] =
 
 Return what came of it; nothing if nobody fetches ahead.)";
 
+inline constexpr char kObserveReadsDoc[] =
+    R"(_observe_reads($self, most, share, /)
+--
+
+Note reads of a share of the keys, up to so many until they are taken; with 0, note none.)";
+
+inline constexpr char kTakeReadsDoc[] =
+    R"(_take_reads($self, /)
+--
+
+Return the reads noted, and note others: hashes of keys, the lowest bit telling which hit.)";
+
+inline constexpr char kRulingDoc[] =
+    R"(_ruling($self, /)
+--
+
+Return who decides now, and the hit ratios of late of all who might; both may be empty.)";
+
 inline constexpr char kSizeofDoc[] =
     R"(__sizeof__($self, /)
 --

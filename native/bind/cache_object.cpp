@@ -86,6 +86,7 @@ PyObject* read_watched(CacheObject* self, Slot slot, std::int64_t now) {
   if (self->recorded.takes(hash)) {
     record_access(self, key, {.size = cache.weight(slot), .hit = true});
   }
+  note_read(self, hash, true);
   if (self->prefetch == nullptr) return read_entry(self, cache, slot);
   Released released;
   self->prefetch->begin(cache, slot);
@@ -97,6 +98,7 @@ PyObject* read_watched(CacheObject* self, Slot slot, std::int64_t now) {
 
 void miss_watched(CacheObject* self, std::uint64_t hash, PyObject* key, std::int64_t now) {
   if (self->recorded.takes(hash)) record_access(self, key, {});
+  note_read(self, hash, false);
   // Making the key may have run any code.
   if (self->prefetch == nullptr || self->cache == nullptr || key == nullptr) {
     PyErr_Clear();

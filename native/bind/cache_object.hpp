@@ -13,6 +13,7 @@
 #include "bind/prefetch.hpp"
 #include "bind/recording.hpp"
 #include "cache/cache.hpp"
+#include "cache/read_sample.hpp"
 #include "core/hash.hpp"
 
 namespace augury {
@@ -44,6 +45,7 @@ struct CacheObject {
   RecordingObject* recording;  // or nullptr
   PyObject* model;             // what was told of the model in use, or nullptr
   Prefetch* prefetch;          // nullptr: nobody fetches ahead
+  ReadSample* reads;           // nullptr: nobody observes
   // Of entries that were fetched ahead: those of a Probation that is gone, and all counted when the
   // statistics were reset.
   Probation::Counts ahead_gone, ahead_reset;
@@ -209,6 +211,19 @@ void drop_expired(CacheObject* self, Slot slot);
 [[gnu::noinline]] inline void record_access(CacheObject* self, PyObject* key, Access access) {
   access.source = self->source;
   record(self->recording, key, access);
+}
+
+// Watches the reads that anyone wants to be told of; for when that changes.
+inline void choose_watched(CacheObject* self) {
+  self->watched = self->prefetch != nullptr ? Sampler(1.0) : self->recorded;
+  if (self->reads != nullptr) self->watched = self->watched.wider(self->reads->wanted());
+}
+
+// Notes a read for whoever observes.
+inline void note_read(CacheObject* self, std::uint64_t hash, bool hit) {
+  if (self->reads == nullptr || !self->reads->wanted().takes(hash)) return;
+  self->reads->add(hash, hit);
+  if (self->reads->full()) choose_watched(self);
 }
 
 // Tells whoever watches of a read: of this entry, which it ends, or of a key that is not there.

@@ -80,7 +80,7 @@ PyObject* cache_prefetch_begin(PyObject* object, PyObject* arguments) {
     keep_counts_ahead(self);
     cache.use_probation(std::move(probation));
     self->prefetch = prefetch.release();
-    self->watched = Sampler(1.0);
+    choose_watched(self);
   } catch (...) {
     set_python_error();
     return nullptr;
@@ -90,8 +90,8 @@ PyObject* cache_prefetch_begin(PyObject* object, PyObject* arguments) {
 
 PyObject* cache_prefetch_end(PyObject* object, PyObject*) {
   CacheObject* self = as_cache(object);
-  self->watched = self->recorded;
   delete std::exchange(self->prefetch, nullptr);
+  choose_watched(self);
   Py_RETURN_NONE;
 }
 

@@ -19,6 +19,7 @@ NB_MODULE(_native, module) {
   augury::bind_prefetch_simulation(module);
   augury::bind_record_reader(module);
   augury::bind_recording(module);
+  augury::bind_redis_simulation(module);
   augury::bind_session(module);
   augury::bind_rows(module);
   augury::bind_simulation(module);

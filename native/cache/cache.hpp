@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cache/engine.hpp"
 #include "cache/timer_wheel.hpp"
@@ -184,6 +185,7 @@ class Cache {
   // See Policy.
   bool row(std::uint64_t number, Row& row) const { return policy_->row(number, row); }
   [[nodiscard]] std::string_view ruling() const { return policy_->ruling(); }
+  [[nodiscard]] std::vector<Candidate> candidates() const { return policy_->candidates(); }
   [[nodiscard]] Slot next_victim() const { return policy_->next_victim(); }
   [[nodiscard]] std::string memory() const { return policy_->memory(); }
   void resume(std::string_view memory) { policy_->resume(memory); }

@@ -1,6 +1,7 @@
 // Chooses a share of all keys by their hashes: of a chosen key every request is taken.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace augury {
@@ -16,6 +17,12 @@ class Sampler {
   // chosen by these bits would all crowd into one corner of them.
   [[nodiscard]] bool takes(std::uint64_t hash) const {
     return (hash * 0x9E3779B97F4A7C15u) >> 1 < limit_;
+  }
+
+  // Takes what either takes: the smaller of two samples lies within the larger one.
+  [[nodiscard]] Sampler wider(Sampler other) const {
+    other.limit_ = std::max(limit_, other.limit_);
+    return other;
   }
 
  private:

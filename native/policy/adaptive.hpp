@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "core/bytes.hpp"
 #include "core/hash.hpp"
@@ -59,6 +60,10 @@ class Adaptive : public Policy {
   }
 
   [[nodiscard]] std::string_view ruling() const override { return settings_[ruling_].name; }
+
+  [[nodiscard]] std::vector<Candidate> candidates() const override {
+    return candidates_of(kCandidates);
+  }
 
   bool visit(const Visit& visit) const override { return live_.visit(visit); }
 
@@ -109,6 +114,16 @@ class Adaptive : public Policy {
     ++misses_;
     if (rests()) return;
     if (sampled(request.hash)) observe(request);
+  }
+
+  // The first so many of them.
+  [[nodiscard]] std::vector<Candidate> candidates_of(std::size_t count) const {
+    std::vector<Candidate> told;
+    if (contest_.noted() == 0) return told;
+    for (std::size_t i = 0; i < count; ++i) {
+      told.push_back({settings_[i].name, contest_.hits(i) / contest_.noted()});
+    }
+    return told;
   }
 
   [[nodiscard]] const Queues& live() const { return live_; }

@@ -18,8 +18,10 @@ class Contest {
  public:
   // Counts a request; bit i of `hits` tells whether candidate i hit.
   void note(std::uint32_t hits) {
+    noted_ += 1;
     for (std::uint32_t winners = hits; winners != 0; winners &= winners - 1) {
       const auto winner = static_cast<std::size_t>(std::countr_zero(winners));
+      hits_[winner] += 1;
       for (std::uint32_t losers = kAll & ~hits; losers != 0; losers &= losers - 1) {
         wins_[winner][static_cast<std::size_t>(std::countr_zero(losers))] += 1;
       }
@@ -28,6 +30,8 @@ class Contest {
 
   // All that was counted counts that much less from now on.
   void age(double factor) {
+    noted_ *= factor;
+    for (double& hits : hits_) hits *= factor;
     for (auto& row : wins_) {
       for (double& wins : row) wins *= factor;
     }
@@ -50,10 +54,16 @@ class Contest {
     return best;
   }
 
+  // Requests, and of these the hits of a candidate; both as far as they still count.
+  [[nodiscard]] double noted() const { return noted_; }
+  [[nodiscard]] double hits(std::size_t candidate) const { return hits_[candidate]; }
+
  private:
   static constexpr std::uint32_t kAll = (1u << kCandidates) - 1;
 
   std::array<std::array<double, kCandidates>, kCandidates> wins_{};  // i hit, j missed
+  std::array<double, kCandidates> hits_{};
+  double noted_ = 0;
 };
 
 }  // namespace augury

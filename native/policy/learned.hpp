@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "policy/adaptive.hpp"
 #include "policy/scored_queues.hpp"
@@ -50,6 +51,10 @@ class Learned final : public Adaptive<ScoredQueues, 2 * kTwoStageSettings.size()
   [[nodiscard]] std::string_view ruling() const override {
     // Without a model, its candidates are queues like the others, and may still rule.
     return scoring_->model == nullptr ? live().setting().queues.name : Base::ruling();
+  }
+
+  [[nodiscard]] std::vector<Candidate> candidates() const override {
+    return candidates_of(scoring_->model == nullptr ? kModel : 2 * kModel);
   }
 
   void hit(Slot slot, const Request& request) override {

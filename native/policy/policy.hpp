@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/residents.hpp"
 #include "core/types.hpp"
@@ -54,6 +55,12 @@ struct Setup {
     const auto found = parameters->find(which.name);
     return found == parameters->end() ? which.standard : found->second;
   }
+};
+
+// One of those among whom the decisions of a policy change hands.
+struct Candidate {
+  std::string_view name;
+  double hit_ratio;  // of late, in its shadow cache
 };
 
 // Takes a resident, and how many requests speak for it besides its place in the order.
@@ -111,6 +118,8 @@ class Policy {
 
   // Who decides now, in a word or two, of a policy whose decisions change hands.
   [[nodiscard]] virtual std::string_view ruling() const { return {}; }
+  // All who might; none where they were not compared lately.
+  [[nodiscard]] virtual std::vector<Candidate> candidates() const { return {}; }
 
   // Calls visit(slot, hits) for each resident, about in the order in which they would leave if
   // nothing were asked for any more. Who inserts them in this order into an empty policy, and calls

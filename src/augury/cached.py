@@ -227,7 +227,7 @@ def cached(
     return decorate
 
 
-class _Space:
+class Space:
     """Names one decorated function among those that share a cache."""
 
     __slots__ = ("module", "name")
@@ -249,7 +249,7 @@ def _decorate(
     *,
     private: bool,
 ) -> Any:
-    space = _Space(function)
+    space = Space(function)
 
     def miss(call_key: Any, *args: Any, **kwargs: Any) -> Any:
         return load(cache, call_key, functools.partial(function, *args, **kwargs), options)

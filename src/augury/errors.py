@@ -109,6 +109,10 @@ class InvalidationError(TierError):
     """A deletion may not have reached every tier, so that old values may still be served."""
 
 
+class ServiceError(AuguryError, OSError):
+    """A service of Augury does not answer, refuses, or is of another version."""
+
+
 class SourceError(AuguryError, OSError):
     """A source did not answer in time, or is given a rest after it has failed too often."""
 

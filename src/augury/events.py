@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -124,6 +125,8 @@ class Learned:
     """Of the model in the registry, if there is one."""
     cpu_seconds: float = 0.0
     """Processor time that it took."""
+    at: float = field(default_factory=time.time)
+    """When: seconds since 1970."""
 
     def __str__(self) -> str:
         return f"{self.step}: {self.reason}"

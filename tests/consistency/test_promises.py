@@ -86,7 +86,12 @@ def hold(server: Valkey, plan: Plan, fault: Callable[[Valkey, Run], None]) -> No
 
 
 def stale_at_most(plan: Plan, seconds: float, *, forgets: bool = False) -> None:
-    history = history_of(plan)
+    no_read_staler(history_of(plan), seconds, forgets=forgets)
+
+
+def no_read_staler(
+    history: dict[str, list[Operation]], seconds: float, *, forgets: bool = False
+) -> None:
     reads = 0
     for key, operations in history.items():
         found = staleness(operations, forgets=forgets)

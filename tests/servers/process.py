@@ -35,7 +35,7 @@ class ServerProcess:
             command,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 (the parent has no threads that matter)
+            preexec_fn=die_with_parent,  # noqa: PLW1509 (the parent has no threads that matter)
         )
 
     def check(self, what: str) -> None:
@@ -88,5 +88,6 @@ def free_port() -> int:
             return port
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """End this process with the one that has started it; a `preexec_fn`."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

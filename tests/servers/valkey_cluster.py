@@ -43,6 +43,10 @@ class ReplicatedCluster(Nodes):
         port = port_of_owner(running, slot)
         return next(node for node in self.nodes if node.port == port)
 
+    def is_primary(self, server: Valkey) -> bool:
+        """Whether a server takes it that it is a primary."""
+        return _text(server.ask("ROLE")[0]) == "master"
+
     def partner_of(self, server: Valkey) -> Valkey:
         """The other server of the same shard."""
         first, second = next(shard for shard in self._shards if server in shard)
@@ -51,7 +55,7 @@ class ReplicatedCluster(Nodes):
     def wait_for_failover(self, lost: Valkey) -> None:
         """Wait until the partner of a lost primary serves, and all others but the lost know it."""
         heir = self.partner_of(lost)
-        wait_until(lambda: _role(heir) == "master", "no replica takes over")
+        wait_until(lambda: self.is_primary(heir), "no replica takes over")
         others = [node for node in self.nodes if node is not lost and node.running]
         for node in others:
             wait_until(
@@ -74,16 +78,12 @@ class ReplicatedCluster(Nodes):
         source = self.primary_of(slot)
         at = next(at for at, shard in enumerate(self._shards) if source in shard)
         first, second = self._shards[(at + 1) % _SHARDS]
-        target = first if _role(first) == "master" else second
+        target = first if self.is_primary(first) else second
         self.begin_move(slot, source, target)
         between()
         self.move_keys(slot, source, target)
         between()
         self.end_move(slot, source, target)
-
-
-def _role(server: Valkey) -> str:
-    return _text(server.ask("ROLE")[0])
 
 
 def _ports_of_owners(server: Valkey) -> set[int]:

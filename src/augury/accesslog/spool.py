@@ -136,7 +136,7 @@ class Spool(Closing):
                     latest = max(latest, float(chunk.times.max()))
                     if self._times is None:
                         self._times = _Column(np.dtype(np.uint32))
-                    self._times.append(_seconds(chunk.times))
+                    self._times.append(whole_seconds(chunk.times))
                 self._append_sessions(chunk, sessions)
                 self.requests += len(ids)
         except BaseException:
@@ -231,7 +231,8 @@ def _numbers(chunk: Chunk, new: NDArray[np.bool_]) -> NDArray[np.uint64]:
     return _native.key_numbers([chunk.names[at] for at in np.flatnonzero(new).tolist()])
 
 
-def _seconds(times: NDArray[np.float64]) -> NDArray[np.uint32]:
+def whole_seconds(times: NDArray[np.float64]) -> NDArray[np.uint32]:
+    """Return times as features count them: whole seconds, modulo 2**32."""
     whole = np.mod(np.floor(times), 2.0**32)  # of the negative, too
     return whole.astype(np.uint32)
 

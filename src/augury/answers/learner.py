@@ -20,7 +20,7 @@ from augury.answers.selection import LEAST, Periods, Selection, Task
 from augury.answers.stored import StoredModels, load_models
 from augury.answers.target import COUNT, LABEL, ROWS, Target
 from augury.closing import Closing
-from augury.errors import ArtefactError, AuguryError, MissingExtraError
+from augury.errors import AuguryError, MissingExtraError
 from augury.learning.background import Stopped, background
 from augury.learning.native_threads import one_native_thread
 from augury.models import Registry
@@ -243,7 +243,7 @@ class Learner(Closing):
                 return
             self._seen = version.number  # one that cannot be read is told of once
             self._stored = load_models(version.path)
-        except (ArtefactError, OSError) as error:
+        except (AuguryError, OSError) as error:
             _log.warning("models of answers stay as they are: %s", error)
             return
         for query in list(self._queries.values()):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from augury.cli.terminal import print_json
 
 
 def command(
@@ -19,9 +18,7 @@ def command(
     port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="Port to listen on; 0: any.")
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print where it listens, and logs, as JSON.")
-    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print where it listens as JSON.")] = False,
 ) -> None:
     """Serve caches, answers and models over HTTP until SIGINT or SIGTERM.
 
@@ -37,9 +34,6 @@ def command(
     settings = settings.model_copy(update={"service": service})
 
     def announce(url: str) -> None:
-        if json:
-            print_json({"url": url})
-        else:
-            print(f"augury: listening on {url}", flush=True)
+        print(dumps({"url": url}) if json else f"augury: listening on {url}", flush=True)
 
     serve(Service(build(settings)), announce)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from augury.errors import ConfigurationError, MissingExtraError
 from augury.learning import labels
 from augury.learning.comparison import mean_miss_ratio
@@ -14,10 +16,13 @@ from augury.learning.training import prepare, train
 from augury.simulation import SimulationResult, simulate_many
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from augury.accesslog import Spool
     from augury.features import Rows
     from augury.models import Artefact, Registry, Version
 
+_BINS = 10  # of predicted probabilities
 _MARGIN = 0.001  # of miss ratio: what a new model has to win by, for changes cost, too
 
 
@@ -48,12 +53,16 @@ class Drift:
             from river.drift import ADWIN
         except ImportError as error:
             raise MissingExtraError("river", "learn") from error
-        self._artefact = artefact
+        self.artefact = artefact
+        """The deployed model."""
         self._window = ADWIN(delta=delta)
         self.observed = 0
         """Predictions compared with what happened."""
         self.alarms: list[int] = []
         """After how many predictions errors were found to have grown."""
+        self.calibration: tuple[tuple[float, float, int], ...] = ()
+        """Of the newest log, in ten bins by what was predicted: its mean, the share of keys that
+        came again, and how many keys; bins without any are left out."""
 
     @property
     def error(self) -> float:
@@ -72,9 +81,10 @@ class Drift:
         stop
             The number of requests in that log.
         """
-        card = self._artefact.card
+        card = self.artefact.card
         judged = labels.judged(rows, 0, stop, stop)
-        predicted = probability(self._artefact.score(judged.rows), card.calibration)
+        predicted = probability(self.artefact.score(judged.rows), card.calibration)
+        self.calibration = _calibration(predicted, judged.again)
         grown = False
         for error in ((predicted - judged.again) ** 2).tolist():
             before = self.error
@@ -84,6 +94,17 @@ class Drift:
                 self.alarms.append(self.observed)
                 grown = True
         return grown
+
+
+def _calibration(
+    predicted: NDArray[np.float64], again: NDArray[np.bool_]
+) -> tuple[tuple[float, float, int], ...]:
+    bins = np.minimum((predicted * _BINS).astype(np.int64), _BINS - 1)
+    counts = np.bincount(bins, minlength=_BINS)
+    sums = (np.bincount(bins, each, minlength=_BINS) for each in (predicted, again))
+    means = (each / np.maximum(counts, 1) for each in sums)
+    every = zip(*(each.tolist() for each in (*means, counts)), strict=True)
+    return tuple((mean, share, count) for mean, share, count in every if count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,8 @@ class Learner:
         self._told = on_event
         self._watch = RegistryWatch(registry) if registry is not None else None
         self._schedule = Schedule(window)
-        self._drift: tuple[Artefact, Drift] | None = None
+        self.drift: Drift | None = None
+        """What compares predictions of the last model with what came; None before it has."""
         self._served = 0
         self._recording: _Held | None = None
         self._events: deque[Learned] = deque(maxlen=_KEPT)
@@ -300,9 +301,9 @@ class Learner:
         """Return why the model in use may be the wrong one by now; None if nothing says so."""
         model = window.model
         assert model is not None
-        if self._drift is None or self._drift[0] is not model:
-            self._drift = model, Drift(model)
-        drift = self._drift[1]
+        if self.drift is None or self.drift.artefact is not model:
+            self.drift = Drift(model)
+        drift = self.drift
         half = spool.requests // 2  # features are complete by then
         rows = features.rows(spool, start=half, sample=min(1.0, _CHECKED / half))
         pace()
@@ -341,9 +342,8 @@ class Learner:
             reason = f"the policy without a model {best} with it"
             return Learned(Step.WITHDRAWN, reason, miss_ratios=ratios)
         cache.use_model(trained)
-        drift = Drift(trained)
-        drift.observe(lesson.future, lesson.requests)
-        self._drift = trained, drift
+        self.drift = Drift(trained)
+        self.drift.observe(lesson.future, lesson.requests)
         version = self._publish(trained)
         return Learned(
             Step.DEPLOYED, f"the new model {best} before", miss_ratios=ratios, version=version

@@ -11,7 +11,7 @@ from augury.models import Registry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from augury.models import Artefact
+    from augury.models import Artefact, Version
 
 
 class RegistryWatch:
@@ -34,13 +34,13 @@ class RegistryWatch:
                 f"registry must be an augury.models.Registry, not {registry!r}"
             )
         self._registry = registry
-        self._seen: int | None = None
+        self._seen: Version | None = None
         self._failed: str | None = None
 
     def publish(self, artefact: Artefact) -> int:
         """Make a model current, and return its version; it does not count as another's."""
-        self._seen = self._registry.publish(artefact).number
-        return self._seen
+        self._seen = self._registry.publish(artefact)
+        return self._seen.number
 
     def look(self, use: Callable[[Artefact], object]) -> Learned | None:
         """Hand over the current version if it has changed; return what to tell of it, if anything.
@@ -49,17 +49,17 @@ class RegistryWatch:
         """
         try:
             version = self._registry.current()
-            if version is None or version.number == self._seen:
+            if version is None or version == self._seen:
                 return None
             use(self._registry.load(version.number))
         except (AuguryError, OSError) as error:
             told, self._failed = self._failed, str(error)
             if told == self._failed:
                 return None
-            return Learned(Step.FAILED, f"cannot follow {self._registry.folder}: {error}")
-        self._seen, self._failed = version.number, None
+            return Learned(Step.FAILED, f"cannot follow {self._registry.place}: {error}")
+        self._seen, self._failed = version, None
         return Learned(
             Step.FOLLOWED,
-            f"version {version.number} of {self._registry.folder} is in use",
+            f"version {version.number} of {self._registry.place} is in use",
             version=version.number,
         )

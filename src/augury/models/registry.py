@@ -70,6 +70,11 @@ class Registry:
     def __repr__(self) -> str:
         return f"Registry({str(self.folder)!r})"
 
+    @property
+    def place(self) -> str:
+        """What errors and events call it."""
+        return str(self.folder)
+
     def publish(self, artefact: Saved, *, activate: bool = True) -> Version:
         """Add a model, or a set of them, and make it the current one; both happen, or neither.
 
@@ -97,7 +102,7 @@ class Registry:
         """
         with self._writing():
             if not self._path(number).exists():
-                raise ArtefactError(f"{self.folder}: has no version {number}")
+                raise ArtefactError(f"{self.place}: has no version {number}")
             if self._current() != number:
                 self._point([*self._history(), number])
         return Version(number, self._path(number), True)
@@ -124,11 +129,11 @@ class Registry:
         """
         chosen = self._current() if number is None else number
         if chosen is None:
-            raise ArtefactError(f"{self.folder}: has no model yet; publish one")
+            raise ArtefactError(f"{self.place}: has no model yet; publish one")
         try:
             return load_model(self._path(chosen))
         except FileNotFoundError:
-            raise ArtefactError(f"{self.folder}: has no version {chosen}") from None
+            raise ArtefactError(f"{self.place}: has no version {chosen}") from None
 
     def rollback(self) -> Version:
         """Make the version current that was before this one, and return it.
@@ -143,7 +148,7 @@ class Registry:
             while history and not self._path(history[-1]).exists():
                 history.pop()
             if not history:
-                raise ArtefactError(f"{self.folder}: no version was current before this one")
+                raise ArtefactError(f"{self.place}: no version was current before this one")
             self._point(history)
         return Version(history[-1], self._path(history[-1]), True)
 

@@ -47,8 +47,8 @@ class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
 class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     """What the model in use has learned, and how well it predicts."""
 
-    kind: str
-    """Its kind, ``"gbm"`` …"""
+    kind: str | None
+    """Its kind, ``"gbm"`` …; None while the cache learns and none is in use."""
     version: int | None = None
     """In its registry."""
     trained_at: float | None = None
@@ -57,8 +57,10 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     calibration: list[tuple[float, float, int]] = []
     """Predicted and observed share of keys that came again, and how many keys, a bin each."""
     drift: float | None = None
-    """Error at present over the error in training: 1 is no drift."""
+    """Error at present over the error in training: 1 is no drift. None before the learner has
+    compared its predictions with what came."""
     drifted: bool = False
+    """Whether it was found to predict worse than it did, and nothing was decided since."""
     events: list[tuple[float, str]] = []
     """When the learner did what: the last ones, the newest first."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+from functools import lru_cache
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -72,12 +73,11 @@ class Gate:
             serve = self._entries if self._entries.serves(scope) else self._app
             await serve(scope, body, send_guarded)
         except Exception as error:
-            if started:
-                raise
             problem = as_problem(error)
             if problem.status_code == 500:
                 _log.exception("%s %s failed", scope["method"], scope["path"])
-            await problem.response()(scope, receive, send_guarded)
+            if not started:  # else the server hangs up, unless all of it was sent
+                await problem.response()(scope, receive, send_guarded)
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> Caller:
         """Return who sends a request, if it may be served."""
@@ -115,9 +115,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache(64)
 def _names_loopback(host: bytes) -> bool:
-    name = host.decode("latin-1")
-    name, separator, port = name.rpartition(":") if not name.endswith("]") else (name, "", "")
-    if separator and not port.isdecimal():
-        return False
-    return is_loopback(name.strip("[]"))
+    name = host.decode("latin-1").lower()
+    if name.startswith("["):
+        return is_loopback(name[1:].partition("]")[0])
+    return is_loopback(name.partition(":")[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import signal
 import socket
 import ssl
@@ -42,6 +44,18 @@ def serve(service: Service, announce: Callable[[str], None] = print) -> None:
         files for TLS are of no use.
     """
     settings = service.settings.service
+    try:
+        config = _configured(service)
+        listening = _listening(settings)
+    except BaseException:
+        asyncio.run(service.close())
+        raise
+    with listening:
+        _Server(config, service, lambda: announce(_url(settings, listening))).run([listening])
+
+
+def _configured(service: Service) -> uvicorn.Config:
+    settings = service.settings.service
     if not settings.tokens and not is_loopback(settings.host):
         raise ConfigurationError(
             f"service.host {settings.host} can be reached from other machines: give "
@@ -57,13 +71,11 @@ def serve(service: Service, announce: Callable[[str], None] = print) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # whoever connects would say who he is
-        timeout_graceful_shutdown=max(1, round(settings.stop_seconds)),
+        timeout_graceful_shutdown=math.ceil(settings.stop_seconds),
     )
     config.load()
     config.ssl = _tls(settings)
-    with _listening(settings) as listening:
-        server = _Server(config, service, lambda: announce(_url(settings, listening)))
-        server.run([listening])
+    return config
 
 
 class _Server(uvicorn.Server):

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
+from pathlib import Path
 
 import numpy as np
 
@@ -53,13 +54,13 @@ def _likelihood(head: Head) -> float:
 
 def _read(stream: ByteStream, columns: Mapping[str, str], malformed: Malformed) -> Iterator[Chunk]:
     blocks = read_blocks(stream, malformed)
-    table: _Table | None = None
+    table: Table | None = None
     for block in blocks:
         if table is None:
             header = lines_of(block, Malformed())
             if not len(header):
                 continue
-            table = _Table(stream, header.text(0), columns, malformed)
+            table = Table(stream.path, header.text(0), columns, malformed)
             skipped = int(header.numbers[0]) - block.first + 1
             rest = b"".join(block.data.splitlines(keepends=True)[skipped:])
             body = Block(rest, block.first + skipped)
@@ -72,15 +73,15 @@ def _read(stream: ByteStream, columns: Mapping[str, str], malformed: Malformed) 
         yield table.read_plain(body)
 
 
-class _Table:
+class Table:
     """What the header says, and how to read the lines below it."""
 
     def __init__(
-        self, stream: ByteStream, header: bytes, columns: Mapping[str, str], malformed: Malformed
+        self, path: Path, header: bytes, columns: Mapping[str, str], malformed: Malformed
     ) -> None:
         names, self._delimiter = _header(header)
         self._width = len(names)
-        self._found = find_columns(stream.path, names, columns)
+        self._found = find_columns(path, names, columns)
         self._malformed = malformed
         self._wrong_width = f"has not {self._width} columns, as the header has"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,7 +35,49 @@ _ARGUMENT = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"')
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)")
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
 _STARTED = b"OK"
-_SCRIPT = b"lua"  # in place of the client for what a script does
+SCRIPT = b"lua"
+"""In place of the client for what a script does."""
+
+
+class Command(NamedTuple):
+    """A line of MONITOR."""
+
+    time: float
+    """Seconds since 1970, by the server's clock."""
+    database: bytes
+    client: bytes
+    """Its address, or `SCRIPT`."""
+    name: bytes
+    """In capitals."""
+    arguments: list[bytes]
+    """As they are written; see `unescape`."""
+
+
+def command_of(line: bytes) -> Command | None:
+    """Read a line without its end; None if it is none of MONITOR.
+
+    Examples
+    --------
+    >>> command_of(b'1339518083.107412 [0 127.0.0.1:60866] "get" "user:1"').arguments
+    [b'user:1']
+    """
+    match = _LINE.fullmatch(line)
+    if match is None:
+        return None
+    time, database, client, command = match.groups()
+    name, *arguments = _ARGUMENT.findall(command)
+    return Command(float(time), database, client, name.upper(), arguments)
+
+
+def unescape(argument: bytes) -> bytes:
+    r"""Return the bytes that MONITOR has written so.
+
+    Examples
+    --------
+    >>> unescape(rb"a\x00\n")
+    b'a\x00\n'
+    """
+    return _ESCAPE.sub(_unescaped, argument) if b"\\" in argument else argument
 
 
 def _likelihood(head: Head) -> float:
@@ -47,17 +90,15 @@ def _read(stream: ByteStream, _columns: Mapping[str, str], malformed: Malformed)
         times: list[float] = []
         clients: list[bytes] = []
         for position, text in enumerate(lines.texts()):
-            match = _LINE.fullmatch(text)
-            if match is None:
+            command = command_of(text)
+            if command is None:
                 if text == _STARTED:
                     malformed.ignored += 1
                 else:
                     number = int(lines.numbers[position])
                     malformed.add(number, text, "is no line of MONITOR")
                 continue
-            time, database, client, command = match.groups()
-            name, *arguments = _ARGUMENT.findall(command)
-            name = name.upper()
+            time, database, client, name, arguments = command
             if name in READS:
                 read = arguments[:1]
             elif name in READS_OF_MANY:
@@ -67,19 +108,19 @@ def _read(stream: ByteStream, _columns: Mapping[str, str], malformed: Malformed)
             if not read:
                 malformed.ignored += 1
             keys.extend(_key(argument, database) for argument in read)
-            times.extend([float(time)] * len(read))
-            clients.extend([b"" if client == _SCRIPT else client] * len(read))
+            times.extend([time] * len(read))
+            clients.extend([b"" if client == SCRIPT else client] * len(read))
         numbers, names = digest.numbers_of(keys)
         yield Chunk(numbers, None, np.array(times, np.float64), names, digest.sessions_of(clients))
 
 
 def _key(argument: bytes, database: bytes) -> bytes:
-    key = _ESCAPE.sub(_unescape, argument) if b"\\" in argument else argument
+    key = unescape(argument)
     # Databases share no keys; 0 is the one that nearly all use.
     return key if database == b"0" else b"[%b] %b" % (database, key)
 
 
-def _unescape(match: re.Match[bytes]) -> bytes:
+def _unescaped(match: re.Match[bytes]) -> bytes:
     escaped = match[1]
     if len(escaped) == 3:
         return bytes((int(escaped[1:], 16),))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -54,7 +55,7 @@ def _read(stream: ByteStream, columns: Mapping[str, str], malformed: Malformed) 
         for batch in table.iter_batches(LONGEST, columns=chosen):
             malformed.saw(len(batch))
             columns_read = {role: batch.column(names[at]) for role, at in found.items()}
-            chunk = _Batch(stream, malformed, read + 1).chunk(columns_read)
+            chunk = Batch(stream.path, malformed, read + 1).chunk(columns_read)
             read += len(batch)
             stream.consumed = read / rows
             yield chunk
@@ -71,11 +72,11 @@ def _read(stream: ByteStream, columns: Mapping[str, str], malformed: Malformed) 
             file.close()
 
 
-class _Batch:
+class Batch:
     """Some rows of a table."""
 
-    def __init__(self, stream: ByteStream, malformed: Malformed, first: int) -> None:
-        self._stream = stream
+    def __init__(self, path: Path, malformed: Malformed, first: int) -> None:
+        self._path = path
         self._malformed = malformed
         self._first = first
 
@@ -163,7 +164,7 @@ class _Batch:
 
     def _refuse(self, role: str, kind: object, wanted: str) -> NoReturn:
         raise TraceError(
-            f"{self._stream.path}: its {role} column has type {kind}; it must be {wanted}; "
+            f"{self._path}: its {role} column has type {kind}; it must be {wanted}; "
             f"convert it, or name another column (columns={{{role!r}: ...}})"
         )
 

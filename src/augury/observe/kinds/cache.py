@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+import numpy as np
+
 from augury.cache import Cache
 from augury.events import Stats
-from augury.observe.views import CacheView, Point, PolicyView
+from augury.observe.deciding import policy_view
+from augury.observe.learned import Learned
+from augury.observe.shadow import BURST, Shadow, share_of
+from augury.observe.views import CacheView, CurveView, Point
 from augury.observe.watch import Watch
+
+_POINTS = 100  # of a curve
 
 
 class CacheWatch(Watch[Cache[Any, Any]]):
@@ -20,6 +27,16 @@ class CacheWatch(Watch[Cache[Any, Any]]):
         super().__init__(name, observed, keep)
         self._before = observed.stats()
         self._history: deque[Point] = deque(maxlen=keep)
+        self._learned = Learned()
+        self._curve: CurveView | None = None
+        self._shadow = self._begin(observed)
+
+    def _begin(self, observed: Cache[Any, Any]) -> Shadow:
+        """Take a sample of the reads from now on."""
+        entries = _room(observed)
+        shadow = Shadow(entries, share_of(entries), warm=len(observed) > 0)
+        observed._observe_reads(BURST, shadow.share)
+        return shadow
 
     @classmethod
     def handles(cls, observed: object) -> bool:
@@ -34,15 +51,31 @@ class CacheWatch(Watch[Cache[Any, Any]]):
         if requests >= before[0]:  # else somebody has reset them
             requests, hits = requests - before[0], hits - before[1]
         self._before = stats
+        if not 0.5 < share_of(_room(observed)) / self._shadow.share < 2.0:
+            self._shadow = self._begin(observed)  # it was resized, or entries weigh otherwise now
+        shadow = self._shadow
+        shadow.feed(observed._take_reads())
+        if shadow.replay():
+            self._curve = _curve_view(shadow, observed)
+        self._learned.look(observed)
+        ratio = hits / requests if requests else None
+        lru = _moved(ratio, shadow.lru)
+        optimum = _moved(ratio, shadow.optimum)
+        if lru is not None and optimum is not None:
+            optimum = max(lru, optimum)  # both are estimates
         self._history.append(
             Point(
                 at=at,
                 requests=requests,
-                hit_ratio=hits / requests if requests else None,
-                lru=None,
-                optimum=None,
+                hit_ratio=ratio,
+                lru=lru,
+                optimum=optimum,
             )
         )
+
+    def stop(self, observed: Cache[Any, Any]) -> None:
+        """Take no sample any more."""
+        observed._observe_reads(0, 0.0)
 
     def tell(self, observed: Cache[Any, Any]) -> CacheView:
         """Return what is known of it."""
@@ -64,7 +97,9 @@ class CacheWatch(Watch[Cache[Any, Any]]):
             load_seconds=stats.load_seconds,
             hit_ratio=stats.hit_ratio,
             saved_seconds=(stats.hits + stats.negative_hits) * each,
-            policy=_policy(observed),
+            policy=policy_view(observed),
+            model=self._learned.tell(observed),
+            curve=self._curve,
             history=list(self._history),
         )
 
@@ -74,9 +109,31 @@ def _reads(stats: Stats) -> tuple[int, int]:
     return stats.requests, stats.hits + stats.negative_hits
 
 
-def _policy(cache: Cache[Any, Any]) -> PolicyView:
-    name = str(cache.policy)
-    return PolicyView(policy=name, ruling=name, reason="it was made with this policy")
+def _moved(ratio: float | None, by: float | None) -> float | None:
+    return None if ratio is None or by is None else min(1.0, max(0.0, ratio + by))
+
+
+def _mean_weight(cache: Cache[Any, Any]) -> float:
+    entries = len(cache)
+    return cache.weight / entries if entries else 1.0
+
+
+def _room(cache: Cache[Any, Any]) -> int:
+    """Return how many entries as heavy as those that it holds a cache has room for."""
+    return max(1, round(cache.capacity / _mean_weight(cache)))
+
+
+def _curve_view(shadow: Shadow, cache: Cache[Any, Any]) -> CurveView | None:
+    curve = shadow.curve()
+    if curve is None:
+        return None
+    last = len(curve.capacities) - 1
+    at = np.unique(np.geomspace(1, last + 1, _POINTS).astype(int) - 1)
+    return CurveView(
+        capacities=(curve.capacities[at] * _mean_weight(cache)).astype(int).tolist(),
+        miss_ratios=curve.miss_ratios[at].tolist(),
+        present=cache.capacity,
+    )
 
 
 WATCH = CacheWatch

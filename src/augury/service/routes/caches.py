@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AfterValidator, Base64Bytes, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    Base64Encoder,
+    BaseModel,
+    ConfigDict,
+    EncodedBytes,
+    Field,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from augury.loading import DEFAULT
@@ -34,6 +45,17 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class _Base64(Base64Encoder):
+    """Refuses what the standard library's decoder would pass over."""
+
+    @classmethod
+    def decode(cls, data: bytes) -> bytes:
+        try:
+            return base64.b64decode(data, validate=True)
+        except binascii.Error:
+            raise PydanticCustomError("base64", "is no base64") from None
+
+
 class ManyKeys(Body):
     """Which entries to read."""
 
@@ -43,7 +65,7 @@ class ManyKeys(Body):
 class Value(Body):
     """An entry in JSON."""
 
-    body: Base64Bytes
+    body: Annotated[bytes, EncodedBytes(encoder=_Base64)]
     """Its bytes, in base64."""
     media_type: Annotated[
         str, StringConstraints(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$", max_length=255)

@@ -24,7 +24,7 @@ _HEADERS = {
 }
 
 
-def router(service: Service) -> APIRouter:
+def router(_: Service) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(include_in_schema=False)
     files = StaticFiles(directory=FILES)

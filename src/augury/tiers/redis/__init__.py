@@ -1,5 +1,7 @@
-"""A tier in Redis or Valkey: one server, one that sentinels watch, or a cluster."""
+"""What Redis or Valkey does: a tier, a registry of models, an exchange of nodes that learn."""
 
+from augury.tiers.redis.exchange import Exchange
+from augury.tiers.redis.registry import RedisRegistry
 from augury.tiers.redis.tier import Redis
 
-__all__ = ["Redis"]
+__all__ = ["Exchange", "Redis", "RedisRegistry"]

@@ -1,7 +1,7 @@
 """Which server has a key: one, whom sentinels name, or the primaries of a cluster.
 
 What is said to servers is written once for threads and for coroutines: a `Plan` yields commands
-for each server, and is sent their replies. `redis_connections` carries plans out.
+for each server, and is sent their replies. connections.py carries plans out.
 """
 
 from __future__ import annotations

@@ -99,8 +99,9 @@ class Redis(Tier):
         check_number("heartbeat", heartbeat)
         self._address = address_of(where)
         self._prefix = prefix + b":"
+        self._route = route_of(self._address)
         self._operations = Operations(
-            route_of(self._address),
+            self._route,
             clustered=self._address.cluster,
             prefix=self._prefix,
             serializer=serializer or Serializer(),
@@ -244,6 +245,7 @@ class Redis(Tier):
         with self._telling():
             tracking = RedisTracking(
                 self._address,
+                self._route,
                 prefix=self._prefix,
                 timeout=self._timeout,
                 heartbeat=self._heartbeat,

@@ -18,11 +18,9 @@ from __future__ import annotations
 
 import logging
 import select
-import ssl
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Collection
 from typing import Any
 
@@ -30,121 +28,21 @@ from augury.errors import TierError
 from augury.forks import renew_in_child
 from augury.tiers.contract import Tracking
 from augury.tiers.redis.address import Address, Node
-from augury.tiers.redis.connections import Connections, connect, tier_error
+from augury.tiers.redis.connections import Connections
+from augury.tiers.redis.link import Link
 from augury.tiers.redis.operations import NAME_BYTES
-from augury.tiers.redis.resp3 import Failure, Parser, ProtocolError, Push
-from augury.tiers.redis.routes import Words, route_of, shards_of
+from augury.tiers.redis.resp3 import ProtocolError, Push
+from augury.tiers.redis.routes import Route
 
 _log = logging.getLogger("augury.tiers")
 
 _LOOK_EVERY = 0.0002
 """Seconds between two looks at the sockets, each of which costs more than a read of a copy."""
 _MOST_NAMES = 100_000
-_RECEIVE_BYTES = 2**16
-_MOST_RECEIVED = 16
 _SHORTEST_REST = 0.02
 _LONGEST_REST = 1.0
 """Seconds between two attempts to hear from all servers."""
 _NOTHING: tuple[bytes, ...] = ()
-_TOLD = ("state", "slots_assigned", "known_nodes", "size", "current_epoch", "my_epoch")
-
-
-class _Link:
-    """A connection on which one primary tells of writes."""
-
-    def __init__(self, address: Address, node: Node, prefix: bytes, timeout: float) -> None:
-        from redis.exceptions import RedisError
-
-        self.node = node
-        self.proven = float("-inf")
-        """When the last question was sent that has been answered."""
-        self.more = False
-        """Whether something may have been left in the socket."""
-        self._cluster = address.cluster
-        self._secure = address.transport == "SSLConnection"
-        self._parser = Parser()
-        self._asked: deque[tuple[Words, float]] = deque()
-        self._first: object = None
-        try:
-            self._connection = connect(address, node, timeout, protocol=3)
-        except (RedisError, OSError) as error:
-            raise tier_error(node, error) from error
-        # redis-py has made the connection, with whatever TLS and credentials that takes, and has
-        # read all that the server has sent so far. From here on the socket is read here only.
-        self._socket = self._connection._sock
-        self._socket.setblocking(False)
-        self.fileno: int = self._socket.fileno()
-        self._ask("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", prefix)
-
-    def _ask(self, *words: bytes | str | int) -> None:
-        packed = b"".join(self._connection.pack_command(*words))
-        self._asked.append((words, time.monotonic()))
-        if self._socket.send(packed) != len(packed):
-            raise OSError("a server takes nothing any more")
-
-    def begin(self) -> None:
-        """Ask how the cluster is; whatever it was before proves nothing any more."""
-        self.proven = float("-inf")
-        self._first = None
-        self.beat()
-        if self._cluster:
-            self._ask("CLUSTER", "SHARDS")
-
-    def beat(self) -> None:
-        """Ask whether it is still there, and as it was."""
-        if self._cluster:
-            self._ask("CLUSTER", "INFO")
-        else:
-            self._ask("PING")
-
-    @property
-    def waiting_since(self) -> float | None:
-        """When the oldest question was sent that has not been answered."""
-        return self._asked[0][1] if self._asked else None
-
-    def receive(self) -> list[Any]:
-        """Return the messages that have arrived, without waiting."""
-        messages = []
-        self.more = True
-        for _ in range(_MOST_RECEIVED):
-            try:
-                data = self._socket.recv(_RECEIVE_BYTES)
-            except (BlockingIOError, ssl.SSLWantReadError):
-                self.more = False
-                break
-            if not data:
-                raise OSError("the server has closed the connection")
-            messages += self._parser.feed(data)
-            if len(data) < _RECEIVE_BYTES and not self._secure:
-                self.more = False
-                break
-        return messages
-
-    def answered(self, reply: Any, shards: object) -> bool:
-        """Take the answer to the oldest question; return whether all is as it was."""
-        if not self._asked:
-            raise OSError("the server answers what nobody has asked")
-        words, sent = self._asked.popleft()
-        if isinstance(reply, Failure):
-            raise OSError(reply.text)
-        if words[:2] == ("CLUSTER", "SHARDS"):
-            # The first word about the cluster came before it, so that nothing is between the two.
-            if shards_of(self.node, reply, self._secure) != shards:
-                return False
-            self.proven = sent
-        elif words[0] != "CLIENT":
-            told = _told(reply) if self._cluster else reply
-            if self._first is None:
-                self._first = told
-            elif told != self._first:
-                return False
-            if not self._cluster or self.proven > float("-inf"):
-                self.proven = sent
-        return True
-
-    def close(self) -> None:
-        """Close it. In a forked process the original's stays open."""
-        self._connection.disconnect()
 
 
 class RedisTracking(Tracking):
@@ -157,6 +55,9 @@ class RedisTracking(Tracking):
     ----------
     address
         Where the servers are.
+    route
+        The tier's own: were it another, the tier could still read from a primary that was replaced
+        while this one hears of writes from its heir.
     prefix
         What the keys of the namespace begin with.
     timeout
@@ -168,7 +69,14 @@ class RedisTracking(Tracking):
     """
 
     def __init__(
-        self, address: Address, *, prefix: bytes, timeout: float, heartbeat: float, name: str
+        self,
+        address: Address,
+        route: Route,
+        *,
+        prefix: bytes,
+        timeout: float,
+        heartbeat: float,
+        name: str,
     ) -> None:
         self._address = address
         self._prefix = prefix
@@ -176,7 +84,7 @@ class RedisTracking(Tracking):
         self._heartbeat = heartbeat
         self._name = name
         self._connections = Connections(address, timeout)
-        self._route = route_of(address)
+        self._route = route
         self._closed = False
         renew_in_child(self)
         self.begin_anew()
@@ -185,11 +93,12 @@ class RedisTracking(Tracking):
     def begin_anew(self) -> None:
         """Begin anew: what the process had that was copied stays that one's."""
         self._lock = threading.RLock()
-        self._links: dict[Node, _Link] = {}
+        self._links: dict[Node, Link] = {}
         self._poller = select.poll()
         self._names: set[bytes] = set()
         self._missed = True
         self._complete = False
+        self._state: object = None  # what was known about who has what when it connected
         self._proven = float("-inf")
         self._checked = float("-inf")
         self._look_at = 0.0
@@ -266,11 +175,11 @@ class RedisTracking(Tracking):
             except (OSError, ProtocolError) as error:
                 self._lose(link, error)
 
-    def _hear(self, link: _Link, message: Any) -> None:
+    def _hear(self, link: Link, message: Any) -> None:
         if isinstance(message, Push):
             if message.items[:1] == [b"invalidate"]:
                 self._invalidate(message.items[1:])
-        elif link.answered(message, self._route.state):
+        elif link.answered(message, self._state):
             self._proven = self._proof()
         else:
             self._listen_anew(f"{link.node}: the cluster has changed")
@@ -298,11 +207,11 @@ class RedisTracking(Tracking):
         oldest = min(link.proven for link in self._links.values())
         return min(oldest, self._checked) if self._address.service else oldest
 
-    def _lose(self, link: _Link, why: Exception) -> None:
+    def _lose(self, link: Link, why: Exception) -> None:
         self._drop(link)
         self._listen_anew(f"{link.node}: {' '.join(str(why).split())}")
 
-    def _drop(self, link: _Link) -> None:
+    def _drop(self, link: Link) -> None:
         if self._links.pop(link.node, None) is None:
             return
         self._poller.unregister(link.fileno)
@@ -335,6 +244,8 @@ class RedisTracking(Tracking):
             now = time.monotonic()
             for link in list(self._links.values()):
                 self._tend_link(link, now)
+            if self._complete and self._route.state != self._state:
+                self._listen_anew("the tier has learned that the servers have changed")
             complete = self._complete and not self._closed
         if complete and self._address.service:
             self._check_primary()
@@ -347,7 +258,7 @@ class RedisTracking(Tracking):
                 self._silent = False
             return heard
 
-    def _tend_link(self, link: _Link, now: float) -> None:
+    def _tend_link(self, link: Link, now: float) -> None:
         since = link.waiting_since
         try:
             if since is None:
@@ -359,7 +270,7 @@ class RedisTracking(Tracking):
 
     def _check_primary(self) -> None:
         """Ask a sentinel whether the primary is still the one."""
-        began, before = time.monotonic(), self._route.state
+        began = time.monotonic()
         try:
             self._connections.run(self._route.learn())
         except TierError as error:
@@ -367,7 +278,7 @@ class RedisTracking(Tracking):
             return
         with self._lock:
             self._checked = began
-            if self._route.state != before:
+            if self._route.state != self._state:
                 self._listen_anew("another server is the primary now")
             else:
                 self._proven = self._proof()
@@ -377,10 +288,11 @@ class RedisTracking(Tracking):
         began = time.monotonic()
         try:
             self._connections.run(self._route.learn())
+            state = self._route.state
             primaries = self._route.primaries
             for node in primaries:
                 if node not in self._links:
-                    self._add(_Link(self._address, node, self._prefix, self._timeout))
+                    self._add(Link(self._address, node, self._prefix, self._timeout))
         except (TierError, OSError) as error:
             with self._lock:
                 self._listen_anew(str(error))
@@ -394,11 +306,11 @@ class RedisTracking(Tracking):
                     link.begin()
                 except OSError as error:
                     self._lose(link, error)
-            self._checked = began
+            self._checked, self._state = began, state
             self._complete = self._links.keys() == set(primaries) and not self._closed
             self._missed = True
 
-    def _add(self, link: _Link) -> None:
+    def _add(self, link: Link) -> None:
         with self._lock:
             self._links[link.node] = link
             self._poller.register(link.fileno, select.POLLIN)
@@ -426,12 +338,3 @@ def _keep(
             closing.wait(rest)
             rest = min(rest * 2, _LONGEST_REST)
         wake.clear()
-
-
-def _told(reply: Any) -> tuple[str, ...]:
-    """Return what ``CLUSTER INFO`` says that changes whenever who has what does."""
-    if not isinstance(reply, bytes):
-        raise ProtocolError("a server does not tell how its cluster is")
-    text = reply.decode(errors="replace").removeprefix("txt:")  # as a string with a format begins
-    lines = dict(line.split(":", 1) for line in text.split() if ":" in line)
-    return tuple(lines.get(f"cluster_{name}", "") for name in _TOLD)

@@ -5,8 +5,9 @@ import { h, terms } from "../dom.js";
 import { count, percent } from "../format.js";
 import { Each } from "../panel.js";
 
-const ADVICE = ["No query is answered. Register one, and observe its answers:",
-  'observer.add("sales", answers)  # augury.Answers("postgresql://...")'];
+const ADVICE = ["No query is answered. Register one in the configuration, for example:",
+  '[answers.sales]\ndatabase = "postgresql+psycopg://127.0.0.1/shop"\n\n[answers.sales.queries.revenue]\n'
+  + 'sql = "SELECT sum(price) FROM orders WHERE month = :month"\nparameters = { month = "int" }\ntolerance = "5%"'];
 const ORIGINS = [["cache", "cache"], ["rollup", "roll-up"], ["inferred", "inferred"], ["database", "database"]];
 
 function query(first) {

@@ -5,8 +5,8 @@ import { h, tell, terms } from "../dom.js";
 import { count, milliseconds, percent } from "../format.js";
 import { Each } from "../panel.js";
 
-const ADVICE = ["No model's outputs are cached. Wrap one:",
-  'observer.add("scores", augury.CachedModel(model, cache))'];
+const ADVICE = ["No model's outputs are cached. Wrap a model, and observe it:",
+  'cached = augury.CachedModel(model, cache)\nobserver.add("scores", cached)'];
 
 function model(first) {
   const saved = h("p", { class: "figure-large" });

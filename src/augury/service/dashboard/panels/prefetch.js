@@ -5,8 +5,8 @@ import { badge, h, terms } from "../dom.js";
 import { count, percent } from "../format.js";
 import { Each } from "../panel.js";
 
-const ADVICE = ["Nothing is fetched ahead. Give the cache a prefetcher:",
-  'observer.add("users", augury.Prefetcher(cache, source))'];
+const ADVICE = ["Nothing is fetched ahead. Give a cache a prefetcher, and observe it:",
+  'prefetcher = augury.Prefetcher(cache, source)\nobserver.add("users", prefetcher)'];
 
 function prefetcher(first) {
   const state = h("span");

@@ -4,8 +4,8 @@ import { badge, h, tell, terms } from "../dom.js";
 import { bytes, count, duration } from "../format.js";
 import { Each } from "../panel.js";
 
-const ADVICE = ["No tiers are observed. Put memory, disk, Redis or Memcached behind one another:",
-  'observer.add("users", augury.Tiers([memory, redis], source=...))'];
+const ADVICE = ["No tiers are observed. Let a cache of the configuration keep its entries in several, for example:",
+  '[[caches.users.tiers]]\nkind = "memory"\n\n[[caches.users.tiers]]\nkind = "redis"\nurl = "redis://127.0.0.1:6379/0"'];
 
 function tier() {
   const name = h("h5");
