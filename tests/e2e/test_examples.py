@@ -154,3 +154,12 @@ def test_a_dashboard_learns_until_its_table_changes() -> None:
     assert "'inferred'" not in first
     assert "nothing is inferred any more" in after
     assert "'inferred'" not in now
+
+
+def test_films_are_read_once_until_one_is_added() -> None:
+    for package in ("fastapi", "httpx", "sqlalchemy"):
+        pytest.importorskip(package)
+    lines = run("film_api.py").splitlines()
+    assert lines[1] == """GET /films: ["Metropolis"]  [' fwd=uri-miss'] []"""
+    assert lines[2] == """GET /films: ["Metropolis"]  [' hit'] []"""
+    assert lines[-1] == """GET /films: ["Metropolis","M"]  [' fwd=uri-miss'] []"""

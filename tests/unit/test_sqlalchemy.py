@@ -14,7 +14,6 @@ pytest.importorskip("sqlalchemy")
 
 from sqlalchemy import (
     ForeignKey,
-    Select,
     StaticPool,
     create_engine,
     event,
