@@ -4,8 +4,9 @@
     python -m benchmarks.advise --advisor          # an external store that follows an `Advisor`
 
 A server runs allkeys-random under load while `augury advise` watches it once. Then a fresh server
-is started for every other policy and size, is sent as many requests of the same kind, and what it
-counted in their second half is compared with what was predicted. Median and largest difference are printed per server.
+is started for every other policy and size and is sent the same requests, and what it counted in the
+second half of those that were watched is compared with what was predicted. Median and largest
+difference are printed per server.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from tests.servers.valkey import Valkey, valkey
 KEYS = 8000
 CHUNK = 500
 SECONDS = 6.0
+BEFORE = 20_000  # requests, so that the server is full
 POLICIES = ("allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-ttl", "noeviction")
 SHARES = (0.5, 1.0)  # of the watched server's room, as the tool's own table has them
 LIMIT = 4 << 20
@@ -74,7 +76,7 @@ def real(start: Any, policy: str, maxmemory: int, requests: int) -> float:
     """Return what a server counts in the second half of so many requests."""
     with start(maxmemory=str(maxmemory), maxmemory_policy=policy) as server:
         load = Load(server)
-        play_for(load, requests // 2)
+        play_for(load, BEFORE + requests // 2)
         hits, misses = counted(load)
         play_for(load, requests // 2)
         hits, misses = (now - then for now, then in zip(counted(load), (hits, misses), strict=True))
@@ -85,7 +87,7 @@ def servers() -> None:
     for start in (valkey, redis_server):
         with start(maxmemory=str(LIMIT), maxmemory_policy="allkeys-random") as server:
             load = Load(server)
-            play_for(load, 20_000)
+            play_for(load, BEFORE)
             stop = threading.Event()
 
             def go_on(load: Load = load, stop: threading.Event = stop) -> None:
