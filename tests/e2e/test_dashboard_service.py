@@ -114,6 +114,7 @@ def test_a_service_that_is_gone_is_missed_and_found_again(
             expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_a_service_that_hangs_is_missed(browser: Browser, service: Served) -> None:
     with opened(browser, f"{service.url}/dashboard/", down=True) as page:
         expect(page.get_by_role("status")).to_have_text("Live")
