@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.table import Table
 
 from augury.accesslog import Spool
+from augury.cli.learn_by_spark import learn_by_spark
+from augury.cli.predictions_table import predictions_table, shown
 from augury.cli.terminal import console, print_json, progress, writable
 from augury.cli.trace import (
     ColumnOption,
@@ -18,18 +20,25 @@ from augury.cli.trace import (
     JsonOption,
     MalformedOption,
     PngOption,
-    TraceArgument,
+    named_columns,
     open_trace,
     report_malformed,
 )
 from augury.errors import ConfigurationError
 from augury.learning import Comparison, compare, fit_names, prepare
 
-_METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "brier")
+_SIZES = "1%,5%,10%,20%"
 
 
 def command(
-    trace: TraceArgument,
+    trace: Annotated[
+        str,
+        typer.Argument(
+            metavar="TRACE",
+            help="A file of requests, or a folder that was recorded; for Spark a path, URL or "
+            "pattern of Parquet or CSV files.",
+        ),
+    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="Where the model is written.")
     ],
@@ -48,14 +57,28 @@ def command(
         ),
     ] = 0.5,
     size: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="SIZES",
-            help="Of the caches to test with: entries (5000) or percent of the distinct keys (1%).",
+            help="Of the caches to test with: entries (5000) or percent of the distinct keys (1%); "
+            f"{_SIZES} by default.",
         ),
-    ] = "1%,5%,10%,20%",
+    ] = None,
     rows: Annotated[int, typer.Option(metavar="N", help="The most rows to learn from.")] = 100_000,
     seed: Annotated[int, typer.Option(help="Of all random choices.")] = 1,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="Who learns: this process (local), or spark, which reads Parquet and CSV on any "
+            "file system of Hadoop, fits by MLlib and does not replay: no --size, no --png."
+        ),
+    ] = "local",
+    master: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Where Spark runs: local[*] (the default), spark://HOST:PORT, yarn."
+        ),
+    ] = None,
     format: FormatOption = None,
     column: ColumnOption = None,
     max_malformed: MalformedOption = 0.01,
@@ -63,20 +86,45 @@ def command(
     png: PngOption = None,
 ) -> None:
     """Train models on the first part of a trace, test them on the rest, and write the best."""
-    names = fit_names() if model.strip() == "all" else [name.strip() for name in model.split(",")]
-    sizes = [each.strip() for each in size.split(",")]
     if not 0.0 < until < 1.0:
         raise ConfigurationError(f"until must be more than 0 and less than 1, not {until:g}")
-    if why := _obstacle(output, trace):
+    path = Path(trace)
+    if why := _obstacle(output, path):
         raise ConfigurationError(f"cannot write {output}: it is {why}")
+    if engine == "spark":
+        if size is not None or png is not None:
+            raise ConfigurationError("Spark does not replay the log; leave out --size and --png")
+        malformed = learn_by_spark(
+            trace,
+            output,
+            model,
+            master or "local[*]",
+            json,
+            until=until,
+            rows=rows,
+            seed=seed,
+            format=format,
+            columns=named_columns(column),
+            max_malformed=max_malformed,
+        )
+        report_malformed(malformed)
+        return
+    if engine != "local" or master is not None:
+        raise ConfigurationError(
+            f"engine must be local or spark, not {engine!r}"
+            if engine != "local"
+            else "--master is for --engine spark"
+        )
+    names = fit_names() if model.strip() == "all" else [name.strip() for name in model.split(",")]
+    sizes = [each.strip() for each in (size or _SIZES).split(",")]
     if png is not None:
         writable(png)
-    opened = open_trace(trace, format, column, max_malformed)
+    opened = open_trace(path, format, column, max_malformed)
     with (
-        progress(f"Learning from {trace.name}") as tell,
+        progress(f"Learning from {path.name}") as tell,
         Spool(opened, progress=lambda share: tell(share * 0.1)) as spool,
     ):
-        lesson = prepare(spool, until=until, rows=rows, seed=seed, name=trace.name)
+        lesson = prepare(spool, until=until, rows=rows, seed=seed, name=path.name)
         tell(0.2)
         compared = compare(
             spool, lesson, names, sizes, progress=lambda share: tell(0.2 + 0.8 * share)
@@ -96,7 +144,8 @@ def command(
         style="italic",
         highlight=False,
     )
-    console.print(_predictions(compared))
+    tested = [(each.artefact, each.test) for each in compared.candidates]
+    console.print(predictions_table(tested))
     console.print(_misses(compared))
     console.print(f"{best.card.model} written to {output}", markup=False, highlight=False)
 
@@ -117,28 +166,13 @@ def _obstacle(output: Path, trace: Path) -> str | None:
     return None
 
 
-def _shown(value: Any) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _predictions(compared: Comparison) -> Table:
-    table = Table(title="Asked for again before LRU would evict it?", title_justify="left")
-    table.add_column("model")
-    for name in _METRICS:
-        table.add_column(name.replace("roc_auc", "ROC-AUC").replace("f1", "F1"), justify="right")
-    for each in compared.candidates:
-        values = each.test.as_dict() if each.test else {}
-        table.add_row(each.artefact.card.model, *(_shown(values.get(name)) for name in _METRICS))
-    return table
-
-
 def _misses(compared: Comparison) -> Table:
     table = Table(title="Miss ratio by capacity", title_justify="left")
     table.add_column("policy")
     fifo = compared.of_policy("fifo")
     for size, result in zip(compared.sizes, fifo, strict=True):
-        shown = f"{result.capacity:,}"
-        table.add_column(shown if size == str(result.capacity) else f"{size}\n{shown}")
+        entries = f"{result.capacity:,}"
+        table.add_column(entries if size == str(result.capacity) else f"{size}\n{entries}")
     table.add_column("gap to\nBelady")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -150,7 +184,7 @@ def _misses(compared: Comparison) -> Table:
     ]
     for name, results in rows:
         ratios = (f"{result.miss_ratio:.4f}" for result in results)
-        table.add_row(name, *ratios, _shown(compared.gap(results)))
+        table.add_row(name, *ratios, shown(compared.gap(results)))
     return table
 
 

@@ -48,8 +48,14 @@ def open_trace(
     path: Path, format: str | None, columns: list[str] | None, max_malformed: float
 ) -> Trace:
     """Open the trace that the options name."""
-    named = dict(_column(column) for column in columns or ())
-    return read_trace(path, format=format, columns=named, max_malformed=max_malformed)
+    return read_trace(
+        path, format=format, columns=named_columns(columns), max_malformed=max_malformed
+    )
+
+
+def named_columns(written: list[str] | None) -> dict[str, str]:
+    """Return the columns that are named, by role."""
+    return dict(_column(column) for column in written or ())
 
 
 def _column(written: str) -> tuple[str, str]:

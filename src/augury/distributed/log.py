@@ -70,6 +70,8 @@ class Log(Closing):
     """Whether the log says how large each requested value is."""
     malformed: Malformed
     """What could not be read."""
+    several_keys: bool
+    """Whether there is more than one key."""
 
     def __init__(
         self,
@@ -93,7 +95,7 @@ class Log(Closing):
         try:
             rows = read.count()
             order = (("time",) if source.ordered_by_time else ()) + ORDER
-            by = [sql.col("part").isNotNull(), *order]
+            by = [sql.col("part").isNotNull(), *map(sql.col, order)]
             wanted = max(spark.sparkContext.defaultParallelism, -(-rows // block))
             self._frame = (
                 read.repartitionByRange(wanted, *by)
@@ -143,16 +145,20 @@ class Log(Closing):
 
             context = TaskContext.get()
             assert context is not None
+            keys = [batch.column("key") for batch in batches]
             yield pa.RecordBatch.from_pydict(
                 {
                     "at": pa.array([context.partitionId()], pa.int64()),
-                    "rows": pa.array([sum(map(len, batches))], pa.int64()),
+                    "rows": pa.array([sum(map(len, keys))], pa.int64()),
+                    "few": pa.array([pa.chunked_array(keys, pa.int64()).unique()[:2].to_pylist()]),
                 }
             )
 
-        counted = each_batch(self._requests("key"), count, "at long, rows long").collect()
+        columns = "at long, rows long, few array<long>"
+        counted = each_batch(self._requests("key"), count, columns).collect()
         rows = [row.rows for row in sorted(counted, key=lambda row: row.at)]
         self.requests = sum(rows)
+        self.several_keys = len({key for row in counted for key in row.few}) > 1
         return [sum(rows[:at]) for at in range(len(rows))]
 
     def _requests(self, *columns: str) -> DataFrame:
@@ -181,7 +187,9 @@ class Log(Closing):
             assert context is not None
             parts = [[_array(batch, name) for name in columns] for batch in batches]
             if parts:
-                whole = dict(zip(columns, map(np.concatenate, zip(*parts)), strict=True))
+                whole = dict(
+                    zip(columns, map(np.concatenate, zip(*parts, strict=True)), strict=True)
+                )
                 yield from function(LogBlock(starts[context.partitionId()], whole))
 
         return each_batch(self._requests(*columns), of_block, schema)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -122,7 +123,9 @@ def open_source(
     if format is not None and find(format).name not in _READ:
         raise ConfigurationError(f"Spark reads {' and '.join(_READ)} here, not {format}")
     if unknown := [role for role in columns if role not in ("key", "size", "time", "session")]:
-        raise ConfigurationError(f"columns names {unknown[0]!r}; there are: key, size, time, session")
+        raise ConfigurationError(
+            f"columns names {unknown[0]!r}; there are: key, size, time, session"
+        )
     files = _files(spark, path)
     first = files[0]
     if format is None:
@@ -149,7 +152,7 @@ def _files(spark: SparkSession, path: str) -> tuple[str, ...]:
 def _format(spark: SparkSession, path: str, file: str) -> str:
     jvm: Any = spark._jvm
     place = jvm.org.apache.hadoop.fs.Path(file)
-    stream = place.getFileSystem(spark._jsc.hadoopConfiguration()).open(place)  # type: ignore[attr-defined]
+    stream = place.getFileSystem(spark._jsc.hadoopConfiguration()).open(place)
     try:
         magic = bytes(stream.read() & 0xFF for _ in range(4))
     finally:
@@ -178,7 +181,7 @@ def _parquet(
     spark: SparkSession, path: str, files: tuple[str, ...], columns: Mapping[str, str]
 ) -> Source:
     from pyspark.sql import functions as sql
-    from pyspark.sql.types import DecimalType, NumericType, StringType, BinaryType
+    from pyspark.sql.types import BinaryType, DecimalType, NumericType, StringType
 
     rows = spark.read.parquet(*files)
     found = find_columns(Path(path), rows.columns, columns)
@@ -284,7 +287,7 @@ def _pieces(batch: pa.RecordBatch) -> Iterator[tuple[str, int, int | None, pa.Re
         rows = batch.column("row").to_numpy()
         breaks |= np.diff(rows) != 1
     bounds = [0, *(np.flatnonzero(breaks) + 1).tolist(), len(batch)]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         if start < end:
             path = paths.dictionary[int(codes[start])].as_py()
             first = None if rows is None else int(rows[start])
@@ -302,8 +305,8 @@ def _table(chunk: Chunk, part: Part, first: int, names: bool) -> pa.RecordBatch:
     numbers = chunk.keys if chunk.names is None else _native.key_numbers(list(chunk.names))
     texts = None
     if names:
-        texts = map(str, chunk.keys.tolist()) if chunk.names is None else chunk.names
-        texts = [text.encode("utf-8", "surrogateescape") for text in texts]
+        written = map(str, chunk.keys.tolist()) if chunk.names is None else chunk.names
+        texts = [text.encode("utf-8", "surrogateescape") for text in written]
     columns: dict[str, Any] = {
         "file": np.full(count, part.file, np.int32),
         "block": np.full(count, part.block, np.int64),

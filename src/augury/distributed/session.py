@@ -70,7 +70,6 @@ def session(master: str = "local[*]", existing: SparkSession | None = None) -> I
 @contextlib.contextmanager
 def _started(master: str, scratch: Path) -> Iterator[SparkSession]:
     from pyspark import SparkConf, SparkContext
-    from pyspark.errors import PySparkException
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
 
@@ -87,7 +86,7 @@ def _started(master: str, scratch: Path) -> Iterator[SparkSession]:
             gateway = launch_gateway(conf, {"stdout": printed, "stderr": printed})  # type: ignore[no-untyped-call]
             context = SparkContext(conf=conf, gateway=gateway)
             spark = SparkSession(context)
-    except (PySparkException, OSError, Exception) as error:
+    except Exception as error:  # of PySpark, of Py4J, of the system
         _end(gateway)
         raise ConfigurationError(
             f"Spark cannot be started on {master}: {_reason(error, scratch / _PRINTED)}"
@@ -112,6 +111,7 @@ def _settings(master: str, scratch: Path) -> list[tuple[str, str]]:
     if master.startswith("local"):
         settings |= {
             "spark.local.dir": str(scratch),
+            "spark.sql.shuffle.partitions": "8",  # 200 by default: a cluster's
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.sql.warehouse.dir": str(scratch / "warehouse"),
@@ -165,7 +165,8 @@ def _reason(error: BaseException, printed: Path) -> str:
     text = printed.read_text(errors="replace") if printed.exists() else ""
     told = re.findall(r"^(?:Exception in thread.*?: |Error: |Caused by: )(.+)$", text, re.MULTILINE)
     lines = [*told[-1:], *str(error).strip().splitlines(), type(error).__name__]
-    return next(line.strip() for line in lines if line.strip())[:300]
+    first: str = next(line.strip() for line in lines if line.strip())
+    return first[:300]
 
 
 @contextlib.contextmanager

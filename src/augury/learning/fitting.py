@@ -143,14 +143,9 @@ def linear_time(
 ) -> tuple[dict[str, NDArray[Any]], Line]:
     """Return the arrays of a linear model of time, from a classifier's decision function.
 
-    A classifier says how sure it is that a key is asked for again in time; the cache compares times
-    to the next request. The straight line that fits best between the two keeps the order; it is
-    returned, too.
+    The line from its decisions to times is returned, too; see `line_of_time`.
     """
-    decision = ((training.rows - mean) / scale) @ weights + bias
-    line = Line.through(decision, training.time, training.weight)
-    if not line.slope < 0:  # no better than chance: at least the order is the classifier's
-        line = Line(-1.0, float(np.average(training.time, weights=training.weight)))
+    line = line_of_time(training, ((training.rows - mean) / scale) @ weights + bias)
     arrays = {
         "weights": (line.slope * weights).astype(np.float32),
         "bias": np.array([line(bias)], np.float32),
@@ -158,6 +153,18 @@ def linear_time(
         "scale": scale,
     }
     return arrays, line
+
+
+def line_of_time(training: Training, decision: NDArray[Any]) -> Line:
+    """Return the straight line from a classifier's decisions of the rows to times.
+
+    A classifier says how sure it is that a key is asked for again in time; the cache compares times
+    to the next request. The line that fits best between the two keeps the order.
+    """
+    line = Line.through(decision, training.time, training.weight)
+    if not line.slope < 0:  # no better than chance: at least the order is the classifier's
+        return Line(-1.0, float(np.average(training.time, weights=training.weight)))
+    return line
 
 
 @dataclass(frozen=True, slots=True)

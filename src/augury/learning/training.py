@@ -127,35 +127,70 @@ def prepare(
     name: str = "requests in memory",
 ) -> Lesson:
     """Read from a trace what `train` needs; parameters as for `learn`."""
+    check_asked(until, rows, seed)
+    split = Split.of(spool.requests, spool.distinct, until, rows)
+    stop, sample = split.stop, split.sample
+    past = features.rows(spool, stop=stop, sample=sample, draws=split.draws, seed=seed)
+    future = features.rows(spool, start=stop, sample=sample, seed=seed)
+    return Lesson(name, spool.requests, stop, past, future, seed)
+
+
+def check_asked(until: float, rows: int, seed: int) -> None:
+    """Raise a `ConfigurationError` if these parameters of `learn` make no sense."""
     if not 0.0 < until <= 1.0:
         raise ConfigurationError(f"until must be more than 0 and at most 1, not {until:g}")
     if rows < labels.LEAST_ROWS:
         raise ConfigurationError(f"rows must be at least {labels.LEAST_ROWS}, not {rows}")
     check_seed(seed)
-    if spool.distinct < 2:
-        raise LearningError("all requests are for one key, so that there is nothing to choose")
-    stop = int(spool.requests * until)
-    if stop < labels.LEAST_ROWS:
-        raise LearningError(
-            f"there are {stop:,} requests to learn from, and a model needs {labels.LEAST_ROWS:,}"
-        )
-    draws = min(max(rows // stop, 1), _MOST_DRAWS)
-    sample = min(1.0, rows / draws / stop)
-    past = features.rows(spool, stop=stop, sample=sample, draws=draws, seed=seed)
-    future = features.rows(spool, start=stop, sample=sample, seed=seed)
-    return Lesson(name, spool.requests, stop, past, future, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Where a trace is cut in two, and how many rows are taken from the parts."""
+
+    stop: int
+    """The first request that nothing is learned from."""
+    draws: int
+    """Rows of a sampled request that is learned from; of one to test with, there is 1."""
+    sample: float
+    """Share of the requests."""
+
+    @staticmethod
+    def of(requests: int, distinct: int, until: float, rows: int) -> Split:
+        """Cut a trace; parameters as for `learn`.
+
+        Raises
+        ------
+        LearningError
+            If there is too little to learn from.
+        """
+        if distinct < 2:
+            raise LearningError("all requests are for one key, so that there is nothing to choose")
+        stop = int(requests * until)
+        if stop < labels.LEAST_ROWS:
+            raise LearningError(
+                f"there are {stop:,} requests to learn from, and a model needs "
+                f"{labels.LEAST_ROWS:,}"
+            )
+        draws = min(max(rows // stop, 1), _MOST_DRAWS)
+        return Split(stop, draws, min(1.0, rows / draws / stop))
 
 
 def train(
-    lesson: Lesson, model: str, progress: Callable[[float], object] | None = None
+    lesson: Lesson,
+    model: str,
+    progress: Callable[[float], object] | None = None,
+    *,
+    fit: Fit | None = None,
 ) -> tuple[Artefact, Evaluation | None]:
     """Fit one model; return it with its evaluation on the requests after those learned from.
 
-    The evaluation is None if no row there was followed for long enough.
+    The evaluation is None if no row there was followed for long enough. `fit` is what fits the
+    model, if not the one of `learning.fits` that has its name.
     """
-    fit = load_fit(model)
+    fit = fit or load_fit(model)
     tell = progress or (lambda _: None)
-    validation, calibration = _validate(lesson, model, tell)
+    validation, calibration = _validate(lesson, fit, tell)
     training = labels.training(lesson.past, 0, lesson.stop)
     fitted = _fitted(fit, training, lesson.seed)
     random = np.random.default_rng(lesson.seed)
@@ -191,14 +226,13 @@ def train(
 
 
 def _validate(
-    lesson: Lesson, model: str, tell: Callable[[float], object]
+    lesson: Lesson, fit: Fit, tell: Callable[[float], object]
 ) -> tuple[Evaluation | None, tuple[float, float]]:
     """Forward-chaining: learn from the first 1, 2, 3 quarters, each time predict the next one.
 
     A fold in which there is nothing to learn, or nothing to predict, is left out. The predictions,
     made as all later ones are, without the rows themselves, also calibrate the probabilities.
     """
-    fit = load_fit(model)
     quarter = lesson.stop // (_FOLDS + 1)
     scores: list[NDArray[np.float32]] = []
     truth: list[labels.Judged] = []

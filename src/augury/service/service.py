@@ -39,6 +39,8 @@ class Service:
         self.settings = built.settings
         self.answers = built.answers
         """Registered queries, by the name of what answers them."""
+        self.advisors = built.advisors
+        """Advice for caches that are not Augury's, by name."""
         self.registry = built.registry
         """The models; None if no folder of them is configured."""
         self.traces = Traces(built.settings.training.folder)
