@@ -104,6 +104,8 @@ def _settings(master: str, scratch: Path) -> list[tuple[str, str]]:
         "spark.log.level": "ERROR",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        # Users may have other options; these come before them.
+        "spark.driver.defaultJavaOptions": f"-Djava.io.tmpdir={scratch}",
         # Partitions that are merged or split by their sizes would be others in the next run.
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
