@@ -128,6 +128,16 @@ class Learned:
     at: float = field(default_factory=time.time)
     """When: seconds since 1970."""
 
+    @property
+    def log_fields(self) -> dict[str, object]:
+        """What a log record of it carries besides its text."""
+        return {
+            "augury_event": str(self.step),
+            "augury_reason": self.reason,
+            "augury_requests": self.requests,
+            "augury_version": self.version,
+        }
+
     def __str__(self) -> str:
         return f"{self.step}: {self.reason}"
 
@@ -163,6 +173,15 @@ class Fault:
     """Name of the tier."""
     reason: str
     """Why, in one line."""
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        """What a log record of it carries besides its text."""
+        return {
+            "augury_event": str(self.trouble),
+            "augury_tier": self.tier,
+            "augury_reason": self.reason,
+        }
 
     def __str__(self) -> str:
         return f"{self.tier} {self.trouble}: {self.reason}"

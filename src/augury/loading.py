@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 from augury import _native
 from augury.errors import ConfigurationError, LoadCycleError
+from augury.spans import span, within
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -208,7 +209,7 @@ def load(
                 if flight.value is NOTHING:
                     started = time.perf_counter_ns()
                     try:
-                        flight.value = loader()
+                        flight.value = within("cache.load", loader)()
                     finally:
                         spent = time.perf_counter_ns() - started
                         cache._count_load(spent, flight.value is not NOTHING, key)
@@ -324,7 +325,8 @@ async def _fly(
         if value is NOTHING:
             started = time.perf_counter_ns()
             try:
-                value = await loader()
+                with span("cache.load"):
+                    value = await loader()
             finally:
                 cache._count_load(time.perf_counter_ns() - started, value is not NOTHING, key)
             options.store(cache, key, value, flight)

@@ -97,7 +97,7 @@ def test_panels_of_a_cache_show_the_figures_of_the_snapshot(browser: Browser, ur
         expect(page.get_by_text("web-3:41267 · up 90.0 s")).to_be_visible()
         glance = terms(page, "At a glance")
         assert glance["Hit ratio"] == f"{cache.hit_ratio:.1%}"
-        assert glance["Against LRU"] == "+8.0 points"
+        assert glance["Against LRU"] == "+8.0 pts"
         assert glance["Reads"] == "2K/s"
         assert glance["Time saved"] == "12.5 h"
         assert glance["Filled"] == "97.4%"
@@ -105,7 +105,7 @@ def test_panels_of_a_cache_show_the_figures_of_the_snapshot(browser: Browser, ur
         text = panel(page, "At a glance").text_content()
         for said in (
             "now 90.0%",
-            "\N{MINUS SIGN}7.0 points to the optimum",
+            "7.0 pts below the optimum",
             "11,234,567 hits, 2,100,345 misses",
         ):
             assert said in text

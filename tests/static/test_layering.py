@@ -13,7 +13,7 @@ NATIVE = ROOT / "native"
 
 # A row uses only rows above it, and its own modules only where `WITHIN` says so.
 ROWS = [
-    {"closing", "discovery", "errors", "events", "forks", "parameters", "_native"},
+    {"closing", "discovery", "errors", "events", "forks", "parameters", "spans", "_native"},
     {"keys", "policies", "accesslog", "features", "codecs", "breaker"},
     {"models", "sources"},
     {"simulation"},

@@ -49,9 +49,10 @@ def test_refuses_a_master_that_is_none(master: str) -> None:
 
 
 def test_refuses_before_spark_is_started() -> None:
-    for wrong in ({"model": "online"}, {"until": 0.0}, {"rows": 3}, {"seed": -1}):
+    wrong: list[dict[str, Any]] = [{"model": "online"}, {"until": 0.0}, {"rows": 3}, {"seed": -1}]
+    for each in wrong:
         with pytest.raises(ConfigurationError):
-            learn("nowhere.csv", **wrong)  # type: ignore[arg-type]
+            learn("nowhere.csv", **each)
 
 
 def test_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,11 +75,16 @@ def test_an_escaped_key_is_the_same_as_the_plain_one(client: Client) -> None:
 
 
 def test_keys_that_cannot_be(client: Client) -> None:
-    assert is_problem(client("GET", PAGE), 400, "empty")
+    assert is_problem(client("GET", PAGE), 422, "key")
     assert is_problem(client("GET", PAGE + "%FF"), 400, "UTF-8")
-    assert is_problem(client("GET", PAGE + "k" * 1025), 414, "1024")
-    assert is_problem(client("PUT", PAGE + "%C3%A4" * 513, content=b""), 414)
-    assert client("PUT", PAGE + "k" * 1024, content=b"").status_code == 204
+    assert is_problem(client("GET", PAGE + "k" * 1025), 422, "1024")
+    assert client("PUT", PAGE + "%C3%A4" * 1024, content=b"").status_code == 204
+
+
+@pytest.mark.parametrize("media_type", [b"", b"\xff", b"a" * 256])
+def test_types_that_cannot_be(client: Client, media_type: bytes) -> None:
+    headers = {b"Content-Type": media_type}
+    assert is_problem(client("PUT", PAGE + "a", content=b"", headers=headers), 415)
 
 
 def test_a_time_to_live_is_kept(client: Client) -> None:

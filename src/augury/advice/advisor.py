@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import OrderedDict
@@ -21,7 +20,8 @@ from augury.prefetch import predictors
 MOST_NEXT = 8
 """Keys that `Advisor.next` can name."""
 _MOST_TO_EVICT = 1 << 16  # remembered for evict(): an external cache may never ask
-_LEAST_SEEN = 1  # of the size of an entry
+_LARGEST = 1 << 62  # as of a capacity
+_LATEST = 1 << 32  # in seconds: policies that learn keep no more bits
 
 
 class Advisor:
@@ -138,7 +138,7 @@ class Advisor:
         if access.hit is not None:
             self._told += 1
             self._told_hits += access.hit
-        size = max(access.size, _LEAST_SEEN) if self._by_bytes else 1
+        size = max(access.size, 1) if self._by_bytes else 1
         held = self._shadow.get(key)
         self._order.touched(key)
         if held is not None:
@@ -201,7 +201,7 @@ class Advisor:
             Bytes that it would take, if the capacity is in bytes.
         """
         _check_key(key)
-        check_integer("size", size, least=0)
+        _check_size(size)
         with self._lock:
             if self._by_bytes and size > self.capacity:
                 return Admission(
@@ -297,6 +297,11 @@ class Advisor:
                 keys_known=len(self._next),
             )
 
+    def close(self) -> None:
+        """Stop learning in the background. Advice goes on as it is."""
+        if self._shadow.learner is not None:
+            self._shadow.learner.close()
+
     def _left(self, at: int) -> str:
         ago = self._accesses - at
         return f"{self.policy} evicted it {f'{ago:,} accesses ago' if ago else 'just now'}"
@@ -310,11 +315,17 @@ class Advisor:
 
 def _check(access: Access) -> None:
     _check_key(access.key)
-    check_integer("size", access.size, least=0)
-    if access.time is not None and not (math.isfinite(access.time) and access.time >= 0):
+    _check_size(access.size)
+    if access.time is not None and not 0 <= access.time < _LATEST:
         raise ConfigurationError(
             f"time must be seconds since 1970, or None, not {shown(access.time)}"
         )
+
+
+def _check_size(size: object) -> None:
+    check_integer("size", size, least=0)
+    if isinstance(size, int) and size > _LARGEST:
+        raise ConfigurationError(f"size must be at most 2**62 bytes, not {shown(size)}")
 
 
 def _check_key(key: object) -> None:

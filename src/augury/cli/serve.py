@@ -18,7 +18,9 @@ def command(
     port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="Port to listen on; 0: any.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print where it listens as JSON.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print where it listens, and logs, as JSON.")
+    ] = False,
 ) -> None:
     """Serve caches, answers and models over HTTP until SIGINT or SIGTERM.
 
@@ -26,7 +28,9 @@ def command(
     """
     from augury.config import build, load_settings
     from augury.service import Service, serve
+    from augury.service.logs import log_to_stderr
 
+    log_to_stderr(as_json=json)
     settings = load_settings(config)
     given = {"host": host, "port": port}
     address = {name: value for name, value in given.items() if value is not None}

@@ -75,10 +75,16 @@ def writable_page(path: Path) -> Path:
     return _writable(path, (".html", ".htm"), "a page is HTML; end its name in .html")
 
 
-def _writable(path: Path, suffixes: tuple[str, ...], why: str) -> Path:
+def writable_text(path: Path) -> Path:
+    """Check the same of a file of any name."""
     if path.is_dir() or not path.parent.is_dir():
         what = "is a folder" if path.is_dir() else "is in a folder that does not exist"
         raise ConfigurationError(f"cannot write {path}: it {what}")
+    return path
+
+
+def _writable(path: Path, suffixes: tuple[str, ...], why: str) -> Path:
+    writable_text(path)
     if path.suffix.lower() not in suffixes:
         raise ConfigurationError(f"cannot write {path}: {why}")
     if find_spec("matplotlib") is None:

@@ -9,10 +9,12 @@ from datetime import date, datetime
 from typing import Any
 
 from augury.accesslog import Recorder
+from augury.advice import Advisor
 from augury.answers import Answers, Parameter, Tolerance
 from augury.cache import Cache
 from augury.closing import Closing
 from augury.config.quantities import capacity_is_bytes
+from augury.config.sections.advisors import AdvisorSection
 from augury.config.sections.answers import AnswersSection, ParameterSection, ToleranceSection
 from augury.config.sections.caches import CacheSection, TiersSection
 from augury.config.sections.tiers import DiskTier, MemoryTier, RedisTier, TierSection
@@ -41,6 +43,8 @@ class Built(Closing):
     caches: dict[str, Cache[Any, Any] | Tiers[Any, Any]] = field(default_factory=dict)
     """By name, in the order of the configuration."""
     answers: dict[str, Answers] = field(default_factory=dict)
+    """By name."""
+    advisors: dict[str, Advisor] = field(default_factory=dict)
     """By name."""
     registry: Registry | None = None
     """The models, if a folder of them is configured."""
@@ -103,6 +107,10 @@ def build(settings: Settings) -> Built:
                 if answers.listen:
                     made.listen()
                 built.observer.add(name, made)
+        for name, advised in settings.advisors.items():
+            with _told(f"advisors.{name}", mistakes):
+                built.advisors[name] = advisor = _advisor(advised)
+                built._open.callback(advisor.close)
         if mistakes:
             raise SettingsError(mistakes)
         unfinished.pop_all()
@@ -157,6 +165,18 @@ def _cache(
         learn=section.learn,
         record=recorder.named(name) if recorder is not None and section.record else None,
         **_capacity(section.capacity),
+    )
+
+
+def _advisor(section: AdvisorSection) -> Advisor:
+    written = section.capacity
+    by_bytes = isinstance(written, str) and capacity_is_bytes(written)
+    return Advisor(
+        capacity_of(written, 0, by_bytes=by_bytes),
+        policy=section.policy,
+        by_bytes=by_bytes,
+        keys=section.keys,
+        learn=section.learn,
     )
 
 

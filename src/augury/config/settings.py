@@ -8,6 +8,7 @@ from pydantic import Field
 
 from augury.config.mistakes import near
 from augury.config.reading import Read, read
+from augury.config.sections.advisors import AdvisorSection
 from augury.config.sections.answers import AnswersSection
 from augury.config.sections.caches import AnyCache, CacheSection, TiersSection
 from augury.config.sections.section import LocalPath, Name, Section
@@ -28,6 +29,8 @@ class Settings(Section):
     """What may be read and written, by name."""
     answers: dict[Name, AnswersSection] = Field(default_factory=dict)
     """Registered queries, by the name of what answers them."""
+    advisors: dict[Name, AdvisorSection] = Field(default_factory=dict)
+    """Advice for caches that are not Augury's, by name."""
     training: Training = Training()
     """Jobs that learn."""
 

@@ -165,6 +165,8 @@ def _end(gateway: Any) -> None:
 def _reason(error: BaseException, printed: Path) -> str:
     """Return one line that says why."""
     text = printed.read_text(errors="replace") if printed.exists() else ""
+    if "UnsupportedClassVersionError" in text:
+        return "its Java is too old; it needs 17 or later"
     told = re.findall(r"^(?:Exception in thread.*?: |Error: |Caused by: )(.+)$", text, re.MULTILINE)
     lines = [*told[-1:], *str(error).strip().splitlines(), type(error).__name__]
     first: str = next(line.strip() for line in lines if line.strip())

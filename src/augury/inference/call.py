@@ -23,6 +23,7 @@ from augury.inference.lookup import Computed, Form, Found
 from augury.inference.rounding import RoundingError, rounding_error
 from augury.inference.stats import InferenceStats
 from augury.inference.store import Store
+from augury.spans import span
 
 
 class Call:
@@ -174,7 +175,8 @@ class Call:
         """Run the model on a batch at which nobody looks."""
         started = perf_counter()
         if self._pad is None:
-            returned, rows = self._adapter.bare(given)
+            with span("inference.run"):
+                returned, rows = self._adapter.bare(given)
         else:
             batch = self._adapter.read(given)
             rows = len(batch.rows)
@@ -322,7 +324,8 @@ class Call:
             filled = np.full(size, count - 1)
             filled[:count] = np.arange(count)
             chosen = filled if chosen is None else chosen[filled]
-        outputs = self._adapter.run(batch.given, chosen)
+        with span("inference.run", rows=count):
+            outputs = self._adapter.run(batch.given, chosen)
         check_outputs(outputs, size)
         if size == count:
             return outputs

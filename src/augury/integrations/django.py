@@ -8,22 +8,19 @@ In the settings::
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import pickle
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from augury.cache import Cache
-from augury.codecs import Serializer
-from augury.errors import CodecError, ConfigurationError, CorruptValueError, MissingExtraError
+from augury.errors import ConfigurationError, MissingExtraError
+from augury.integrations.packing import Packing
 from augury.integrations.store import Store, store_of
 from augury.loading import NOTHING
 from augury.tiers import Disk, Memcached, Memory, Redis, Tier, Tiers
 
 try:
-    from django.conf import settings
     from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
     from django.utils.module_loading import import_string
 except ImportError:
@@ -35,9 +32,6 @@ __all__ = ["AuguryCache"]
 
 _ENTRIES = 10_000
 _OF_MEMORY = ("policy", "model", "learn", "record", "seed")
-# What nobody can change is kept as it is; all else as bytes, so that a mutation stays with whoever
-# mutates. A value of bytes is packed, too: bytes that are kept are always packed.
-_AS_IT_IS = (int, float, str, bool, type(None))
 
 
 class AuguryCache(BaseCache):  # type: ignore[misc]
@@ -83,20 +77,8 @@ class AuguryCache(BaseCache):  # type: ignore[misc]
         options = {**params.get("OPTIONS", {})}
         pickles = options.pop("pickle", False)
         self._store = _shared(location, options)
-        self._dumps, self._loads = _packing(self._store, pickles=pickles)
-
-    # What is kept
-
-    def _pack(self, name: str, value: Any) -> Any:
-        return value if type(value) in _AS_IT_IS else self._dumps(value, name)
-
-    def _unpack(self, name: str, kept: Any, default: Any = None) -> Any:
-        if not isinstance(kept, bytes):
-            return default if kept is NOTHING else kept
-        try:
-            return self._loads(kept, name)
-        except CorruptValueError:  # of another SECRET_KEY, say
-            return default
+        packing = Packing(leaves=not self._store.near, secret=_secret_key() if pickles else None)
+        self._pack, self._unpack = packing.pack, packing.unpack
 
     def _key(self, key: Any, version: int | None) -> str:
         return str(self.make_and_validate_key(key, version=version))
@@ -280,6 +262,12 @@ class AuguryCache(BaseCache):  # type: ignore[misc]
         await self._awaited(self.clear)
 
 
+def _secret_key() -> str:
+    from django.conf import settings  # in this module, doctest would ask it for settings
+
+    return str(settings.SECRET_KEY)
+
+
 # Django makes a backend for each thread: what they keep is made once.
 _stores: dict[str, Store] = {}
 _making = threading.Lock()
@@ -332,29 +320,3 @@ def _tier(url: str, capacity: int, memory: dict[str, Any]) -> Tier:
     raise ConfigurationError(
         f"LOCATION {url!r} is none of memory, disk:///folder, redis://…, memcached://host:port"
     )
-
-
-def _packing(
-    store: Store, *, pickles: bool
-) -> tuple[Callable[[Any, str], bytes], Callable[[bytes, str], Any]]:
-    """Return what makes bytes of the value of a key, and the other way round."""
-    if store.near:  # these bytes never leave the process
-        return (
-            lambda value, _: pickle.dumps(value, pickle.HIGHEST_PROTOCOL),
-            lambda packed, _: pickle.loads(packed),
-        )
-    secret = f"augury.integrations.django {settings.SECRET_KEY}" if pickles else ""
-    serializer = Serializer(
-        compress_above=None,  # the tiers do
-        pickle=hashlib.sha256(secret.encode()).digest() if pickles else None,
-    )
-
-    def dumps(value: Any, name: str) -> bytes:
-        try:
-            return serializer.dumps(value, context=name.encode())
-        except CodecError as error:
-            if isinstance(error.__cause__, pickle.PickleError):
-                raise error.__cause__ from None  # as with Django's own backends
-            raise
-
-    return dumps, lambda packed, name: serializer.loads(packed, context=name.encode())

@@ -372,7 +372,7 @@ class Learner:
     def _tell(self, event: Learned) -> None:
         self._events.append(event)
         loud = event.step in (Step.DRIFTED, Step.WITHDRAWN, Step.FAILED)
-        _log.log(logging.WARNING if loud else logging.INFO, "%s", event)
+        (_log.warning if loud else _log.info)("%s", event, extra=event.log_fields)
         if self._told is not None:
             try:
                 self._told(event)

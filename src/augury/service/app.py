@@ -17,7 +17,7 @@ from augury.service.auth import needs
 from augury.service.entries import OPERATIONS, PATH
 from augury.service.gate import Gate
 from augury.service.json import COMPONENTS
-from augury.service.problems import handle_errors
+from augury.service.problems import RESPONSES, handle_errors
 from augury.service.service import Service
 
 
@@ -41,7 +41,11 @@ def application(service: Service) -> ASGIApp:
     for name in module_names(package):
         module = import_module(f"{package}.{name}")
         public = getattr(module, "PUBLIC", False)
-        app.include_router(module.router(service), dependencies=[] if public else [needs("read")])
+        app.include_router(
+            module.router(service),
+            dependencies=[] if public else [needs("read")],
+            responses=RESPONSES,
+        )
     app.openapi = partial(_document, app)  # type: ignore[method-assign]
     return Gate(app, service)
 

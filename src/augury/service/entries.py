@@ -7,6 +7,7 @@ request itself. `OPERATIONS` declares it in the OpenAPI document.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 from urllib.parse import parse_qs, unquote_to_bytes
 
@@ -14,9 +15,9 @@ from starlette.types import Scope, Send
 
 from augury.loading import DEFAULT, Default
 from augury.service.auth import Caller
-from augury.service.entry import BYTES, Entry
-from augury.service.limits import KEY_BYTES, Body
-from augury.service.problems import MEDIA_TYPE, Problem
+from augury.service.entry import BYTES, MEDIA_TYPE, Entry
+from augury.service.limits import KEY_LENGTH, Body
+from augury.service.problems import RESPONSES, Problem
 from augury.service.service import Service
 
 PATH = "/v1/caches/{cache}/entries/{key}"
@@ -44,7 +45,7 @@ class Entries:
         method = scope["method"]
         caller: Caller = scope["caller"]
         cache, _, key = scope["raw_path"][len(_BEFORE) :].partition(_BETWEEN)
-        name, key = _text(cache), checked_key(_text(key))
+        name, key = _text(cache), _checked_key(_text(key))
         if method in ("GET", "HEAD"):
             caller.require("read", name)
             entry = await self._service.store(name).get(key)
@@ -96,18 +97,16 @@ def _matches(condition: bytes, etag: bytes) -> bool:
     return etag in known or b"*" in known
 
 
-def checked_key(key: str) -> str:
+def _checked_key(key: str) -> str:
     """Return a key if a cache may have it.
 
     Raises
     ------
     Problem
-        400 if it is empty, 414 if it is too long.
+        422 if it is empty or too long.
     """
-    if not key:
-        raise Problem(400, "the key is empty")
-    if len(key) > KEY_BYTES or len(key.encode("utf-8", "surrogatepass")) > KEY_BYTES:
-        raise Problem(414, f"a key has {KEY_BYTES} bytes at most")
+    if not 0 < len(key) <= KEY_LENGTH:
+        raise Problem(422, f"a key has 1 to {KEY_LENGTH} characters")
     return key
 
 
@@ -129,7 +128,10 @@ def _media_type(headers: list[tuple[bytes, bytes]]) -> str:
     given = dict(headers)
     if b"content-encoding" in given:
         raise Problem(415, "an entry is kept as it comes: send it without Content-Encoding")
-    return given.get(b"content-type", BYTES.encode()).decode("latin-1")
+    media_type = given.get(b"content-type", BYTES.encode()).decode("latin-1")
+    if re.fullmatch(MEDIA_TYPE, media_type) is None:
+        raise Problem(415, "a Content-Type has 1 to 255 printable ASCII characters")
+    return media_type
 
 
 def _ttl(query: bytes) -> float | Default:
@@ -149,7 +151,6 @@ def _ttl(query: bytes) -> float | Default:
 
 
 _BYTES: dict[str, Any] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
-_PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}}
 _ETAG = {"ETag": {"schema": {"type": "string"}}}
 
 
@@ -162,7 +163,7 @@ def _operation(
         "operationId": name,
         "security": [{"HTTPBearer": []}],
         "parameters": parameters or [],
-        "responses": {**responses, "default": {"description": "A problem.", **_PROBLEM}},
+        "responses": {**responses, **RESPONSES},
     }
 
 
@@ -174,13 +175,13 @@ _UNLESS = [_parameter("header", "If-None-Match", {"type": "string"})]
 _READ = {
     "200": {"description": "The entry.", "headers": _ETAG, "content": _BYTES},
     "304": {"description": "The client has it already."},
-    "404": {"description": "There is no such entry, or no such cache.", **_PROBLEM},
+    "404": {**RESPONSES["default"], "description": "There is no such entry, or no such cache."},
 }
 _TTL = {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST}
 OPERATIONS: dict[str, Any] = {
     "parameters": [
         _parameter("path", "cache", {"type": "string"}),
-        _parameter("path", "key", {"type": "string", "minLength": 1, "maxLength": KEY_BYTES}),
+        _parameter("path", "key", {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH}),
     ],
     "get": _operation(
         "read_entry", "Read an entry: its bytes, as they were stored.", _READ, _UNLESS

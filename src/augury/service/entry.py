@@ -10,6 +10,8 @@ import xxhash
 from augury.codecs import register
 
 BYTES = "application/octet-stream"
+MEDIA_TYPE = r"[!-~]([ -~]{0,253}[!-~])?"
+"""What a Content-Type may be, as a regular expression."""
 
 
 class Entry(NamedTuple):

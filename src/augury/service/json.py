@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 _REFERENCE = "#/components/schemas/{name}"
 COMPONENTS: dict[str, Any] = {}
-"""Schemas that `described` refers to, for the OpenAPI document."""
+"""Schemas that `schema_of` refers to, for the OpenAPI document."""
 
 
 class Json(Response):
@@ -22,8 +22,14 @@ class Json(Response):
         return msgspec.json.encode(content, enc_hook=str)
 
 
-def described(kind: type) -> dict[int | str, dict[str, Any]]:
-    """Return what a route says of responses with a `msgspec.Struct`: its parameter `responses`."""
+def schema_of(kind: type) -> dict[str, Any]:
+    """Return the schema of a `msgspec.Struct`: a reference to what the document has of it."""
     (schema,), components = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
     COMPONENTS.update(components)
-    return {200: {"description": "Success", "content": {"application/json": {"schema": schema}}}}
+    return schema
+
+
+def described(kind: type) -> dict[int | str, dict[str, Any]]:
+    """Return what a route says of responses with a `msgspec.Struct`: its parameter `responses`."""
+    content = {"application/json": {"schema": schema_of(kind)}}
+    return {200: {"description": "Successful Response", "content": content}}

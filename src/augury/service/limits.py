@@ -12,8 +12,8 @@ from starlette.types import Message, Receive
 from augury.cache import Cache
 from augury.service.problems import Problem
 
-KEY_BYTES = 1024
-"""Most bytes of a key, as UTF-8."""
+KEY_LENGTH = 1024
+"""Most characters of a key."""
 _CLIENTS = 10_000
 """How many clients are told apart; whoever has not asked for the longest is forgotten."""
 _LEAVE = {"Connection": "close"}  # what is still on its way is not read any more

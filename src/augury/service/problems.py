@@ -20,6 +20,7 @@ from augury.errors import (
     SourceError,
     TierError,
 )
+from augury.service.json import schema_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -51,24 +52,33 @@ class Problem(HTTPException):
 
     def response(self) -> Response:
         """Return it as a response."""
-        body = {
-            "type": "about:blank",
-            "title": HTTPStatus(self.status_code).phrase,
-            "status": self.status_code,
-            "detail": self.detail,
-        }
+        title = HTTPStatus(self.status_code).phrase
+        body = ProblemBody("about:blank", title, self.status_code, self.detail)
         return Response(
             msgspec.json.encode(body), self.status_code, self.headers, media_type=MEDIA_TYPE
         )
 
 
 class ProblemBody(msgspec.Struct):
-    """The body of a problem, for the OpenAPI document."""
+    """The body of a problem."""
 
+    type: str
+    """Always ``"about:blank"``: the status says which problem it is."""
     title: str
+    """What the status is called."""
     status: int
+    """Of the response."""
     detail: str
-    type: str = "about:blank"
+    """One line: what was wrong and what to do."""
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A problem.",
+        "content": {MEDIA_TYPE: {"schema": schema_of(ProblemBody)}},
+    }
+}
+"""What the OpenAPI document says of every operation's errors."""
 
 
 def as_problem(error: Exception) -> Problem:
@@ -109,4 +119,4 @@ def _mistake(error: Any) -> str:
     if error["type"] == "json_invalid":
         return f"the body is no JSON: {error.get('ctx', {}).get('error', error['msg'])}"
     place, *path = (str(part) for part in error["loc"])
-    return f"{'.'.join(path) or place}: {error['msg']}"
+    return f"{'.'.join(path) or place}: {error['msg'].removeprefix('Value error, ')}"

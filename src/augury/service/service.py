@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from augury.cache import Cache
 from augury.config import Built
+from augury.observe import Snapshot
+from augury.service.auth import Caller
 from augury.service.jobs import Jobs
 from augury.service.problems import Problem
 from augury.service.stores import CacheStore, Store, TiersStore
@@ -35,6 +39,8 @@ class Service:
         self.settings = built.settings
         self.answers = built.answers
         """Registered queries, by the name of what answers them."""
+        self.advisors = built.advisors
+        """Advice for caches that are not Augury's, by name."""
         self.registry = built.registry
         """The models; None if no folder of them is configured."""
         self.traces = Traces(built.settings.training.folder)
@@ -63,6 +69,15 @@ class Service:
             return self.stores[name]
         except KeyError:
             raise Problem(404, "there is no such cache; /v1/caches lists them") from None
+
+    def snapshot(self, caller: Caller) -> Snapshot:
+        """Return what is observed, without the caches that a caller may not use."""
+        told = self.observer.snapshot()
+        return msgspec.structs.replace(
+            told,
+            caches=[view for view in told.caches if caller.sees(view.name)],
+            tiers=[view for view in told.tiers if caller.sees(view.name)],
+        )
 
     async def close(self) -> None:
         """Write what waits to be written, and end what works in the background."""

@@ -73,7 +73,7 @@ class CacheStore:
     async def invalidate(self, keys: Iterable[str], tags: Iterable[str]) -> None:
         """Drop the entries of keys."""
         if list(tags):
-            raise Problem(422, "tags: this cache has none; tiers have")
+            raise Problem(409, "tags: this cache has none; tiers have")
         self.cache.delete_many(keys)
 
     async def clear(self) -> None:
@@ -147,7 +147,7 @@ class TiersStore:
 
     def explain(self, key: str) -> dict[str, Any]:
         """Refuse: only what is in memory alone is explained."""
-        raise Problem(422, f"nothing explains {key!r}: this cache has tiers")
+        raise Problem(409, f"nothing explains {key!r}: this cache has tiers")
 
     async def outage(self) -> str | None:
         """Return why its last tier cannot be asked; None if it can."""

@@ -11,6 +11,7 @@ from augury.events import Trouble
 from augury.loading import DEFAULT, Default, Ttl
 from augury.sources import Source
 from augury.sources.contract import checked
+from augury.spans import span
 from augury.tiers.consistency import Consistency
 from augury.tiers.contract import Key
 from augury.tiers.entry import ABSENT, Entry, Held, Lease
@@ -191,9 +192,9 @@ class Filler:
         began, now = time.monotonic(), time.time()
         w.counts["loads"] += len(keys)
         try:
-            values = checked(
-                loading.source, await way.call(loading.source, "load_many", list(keys))
-            )
+            with span("tiers.load", keys=len(keys)):
+                answer = await way.call(loading.source, "load_many", list(keys))
+            values = checked(loading.source, answer)
         except BaseException:
             w.counts["load_failures"] += len(keys)
             raise

@@ -11,6 +11,7 @@ from typing import Any, Final
 from augury.breaker import Breaker
 from augury.errors import CodecError, CorruptValueError, TierError
 from augury.events import Fault, Trouble
+from augury.spans import span
 from augury.tiers.contract import Key, Tier
 from augury.tiers.entry import Entry
 from augury.tiers.ways import Way
@@ -39,7 +40,7 @@ class Faults:
         now = time.monotonic()
         if now - self._logged.get((trouble, tier), -1.0) >= 1.0:
             self._logged[trouble, tier] = now
-            _log.warning("%s", fault)
+            _log.warning("%s", fault, extra=fault.log_fields)
         if self._listener is not None:
             try:
                 self._listener(fault)
@@ -78,7 +79,8 @@ class Level:
             return DOWN
         began = time.monotonic()
         try:
-            answer = await way.call(self.tier, method, *arguments)
+            with span(f"tier.{method}", tier=self.name):
+                answer = await way.call(self.tier, method, *arguments)
         except TierError as error:
             self._breaker.failed()
             self._faults.report(Trouble.UNAVAILABLE, self.name, error)

@@ -3,8 +3,8 @@
 const UNKNOWN = "–";
 const LOCALE = "en-US";
 
-const known = (format) => (value) =>
-  value === null || value === undefined || !Number.isFinite(value) ? UNKNOWN : format(value);
+const known = (format) => (value, ...how) =>
+  value === null || value === undefined || !Number.isFinite(value) ? UNKNOWN : format(value, ...how);
 
 export const count = known((value) => value.toLocaleString(LOCALE, { maximumFractionDigits: 0 }));
 
@@ -14,12 +14,10 @@ export const compact = known((value) =>
 
 export const percent = known((value) => `${(100 * value).toFixed(1)}%`);
 
-/** A difference of two ratios. */
-export const points = known(
-  (value) => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)} points`,
-);
+/** A number with its sign, whichever it is. */
+export const signed = known((value, digits) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`);
 
-export const decimal = known((value) => value.toFixed(2));
+export const decimal = known((value, digits = 2) => value.toFixed(digits));
 
 export const milliseconds = known((value) => {
   const ms = 1000 * value;
@@ -29,6 +27,7 @@ export const milliseconds = known((value) => {
 /** A length of time in the unit that suits it. */
 export const duration = known((value) => {
   const size = Math.abs(value);
+  if (size > 0 && size < 1e-6) return `${(1e9 * value).toFixed(0)} ns`;
   if (size < 1e-3) return `${(1e6 * value).toFixed(0)} µs`;
   if (size < 1) return `${(1e3 * value).toFixed(size < 0.01 ? 1 : 0)} ms`;
   if (size < 120) return `${value.toFixed(1)} s`;

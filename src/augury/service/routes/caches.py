@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from pydantic import (
-    AfterValidator,
     Base64Encoder,
     BaseModel,
     ConfigDict,
@@ -22,27 +21,24 @@ from starlette.responses import Response
 from augury.loading import DEFAULT
 from augury.service.auth import caller_of, needs
 from augury.service.entries import LONGEST
-from augury.service.entry import BYTES, Entry
-from augury.service.limits import KEY_BYTES
+from augury.service.entry import BYTES, MEDIA_TYPE, Entry
+from augury.service.limits import KEY_LENGTH
 from augury.service.service import Service
 
 MANY = 1000
 """Most keys of one request."""
 
 
-def _short(key: str) -> str:
-    if len(key.encode()) > KEY_BYTES:
-        raise ValueError(f"a key has {KEY_BYTES} bytes at most")
-    return key
-
-
-Key = Annotated[str, StringConstraints(min_length=1, max_length=KEY_BYTES), AfterValidator(_short)]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=KEY_LENGTH)]
 
 
 class Body(BaseModel):
     """What all bodies share: nothing that is not known."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+_IN_BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
 
 class _Base64(Base64Encoder):
@@ -65,11 +61,11 @@ class ManyKeys(Body):
 class Value(Body):
     """An entry in JSON."""
 
-    body: Annotated[bytes, EncodedBytes(encoder=_Base64)]
+    body: Annotated[
+        bytes, EncodedBytes(encoder=_Base64), Field(json_schema_extra={"pattern": _IN_BASE64})
+    ]
     """Its bytes, in base64."""
-    media_type: Annotated[
-        str, StringConstraints(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$", max_length=255)
-    ] = BYTES
+    media_type: Annotated[str, StringConstraints(pattern=f"^{MEDIA_TYPE}$")] = BYTES
     """Its Content-Type."""
 
 

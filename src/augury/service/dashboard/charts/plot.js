@@ -5,7 +5,6 @@
 
 import { h, s, tell } from "../dom.js";
 
-const HEIGHT = 220;
 const EDGE = { top: 10, right: 20, bottom: 26, left: 44 };
 
 /** Return round numbers within [low, high], about as many as asked for. */
@@ -50,10 +49,13 @@ export class Plot {
   #model = null;
   #width = 0;
   #cursor = null;
-  #drawing = s("svg", { "aria-hidden": "true", height: HEIGHT });
+  #height;
+  #drawing = s("svg", { "aria-hidden": "true" });
 
-  /** @param {string} name of the chart @param {string} places what a step of the cursor is */
-  constructor(name, places) {
+  /** @param name of the chart @param places what a step of the cursor is @param height in pixels */
+  constructor(name, places = null, height = 220) {
+    this.#height = height;
+    this.#drawing.setAttribute("height", height);
     this.reading = h("p", { class: "reading" });
     this.frame = h("div", { class: "plot" }, this.#drawing);
     this.element = h("div", { class: "figure" }, this.reading, this.frame);
@@ -124,7 +126,7 @@ export class Plot {
 
   #y(value) {
     const [low, high] = this.#model.y.range;
-    return HEIGHT - EDGE.bottom - ((value - low) / (high - low)) * (HEIGHT - EDGE.top - EDGE.bottom);
+    return this.#height - EDGE.bottom - ((value - low) / (high - low)) * (this.#height - EDGE.top - EDGE.bottom);
   }
 
   #redraw() {
@@ -138,7 +140,7 @@ export class Plot {
 
   #axes() {
     const { x, y } = this.#model;
-    const floor = HEIGHT - EDGE.bottom;
+    const floor = this.#height - EDGE.bottom;
     const right = this.#width - EDGE.right;
     return [
       ...y.ticks.flatMap((value) => [
@@ -164,7 +166,7 @@ export class Plot {
     }
     const line = s("path", { class: `line series-${at}`, d: path });
     if (!area || points.some(([, y]) => y === null) || points.length < 2) return [line];
-    const floor = HEIGHT - EDGE.bottom;
+    const floor = this.#height - EDGE.bottom;
     const below = `${path}L${this.#x(points.at(-1)[0])} ${floor}L${this.#x(points[0][0])} ${floor}Z`;
     return [s("path", { class: `area series-${at}`, d: below }), line];
   }
@@ -180,7 +182,7 @@ export class Plot {
     const left = this.#x(x);
     const turned = left > this.#width - 130;
     return [
-      s("line", { class: "mark", x1: left, x2: left, y1: EDGE.top, y2: HEIGHT - EDGE.bottom }),
+      s("line", { class: "mark", x1: left, x2: left, y1: EDGE.top, y2: this.#height - EDGE.bottom }),
       s("text", { class: `mark-name${turned ? " turned" : ""}`, x: left + (turned ? -8 : 8),
         y: EDGE.top + 10 }, name),
       ...(y === null ? [] : [s("circle", { class: "mark-dot", cx: left, cy: this.#y(y), r: 5 })]),
@@ -194,7 +196,7 @@ export class Plot {
     const at = this.#cursor === null ? xs.length - 1 : this.#nearest(xs, this.#cursor);
     if (this.#cursor !== null)
       this.#drawing.append(s("line", { class: "cursor", x1: this.#x(xs[at]), x2: this.#x(xs[at]),
-        y1: EDGE.top, y2: HEIGHT - EDGE.bottom }));
+        y1: EDGE.top, y2: this.#height - EDGE.bottom }));
     const { parts, text } = read(at, this.#cursor !== null);
     this.reading.replaceChildren(...parts);
     this.frame.setAttribute("aria-valuemax", Math.max(0, xs.length - 1));

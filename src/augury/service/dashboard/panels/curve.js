@@ -4,6 +4,8 @@ import { Plot, logTicks, ticks } from "../charts/plot.js";
 import { h, numbers } from "../dom.js";
 import { compact, count, percent } from "../format.js";
 
+const REACH = 100;
+
 /** Return the miss ratio at a capacity, between the measured ones on a straight line. */
 export function missRatioAt({ capacities, miss_ratios: ratios }, capacity) {
   const after = capacities.findIndex((each) => each >= capacity);
@@ -12,6 +14,13 @@ export function missRatioAt({ capacities, miss_ratios: ratios }, capacity) {
   const [low, high] = [capacities[after - 1], capacities[after]];
   const share = (capacity - low) / (high - low);
   return ratios[after - 1] + share * (ratios[after] - ratios[after - 1]);
+}
+
+/** Return the part of a curve within reach of the present capacity: far from it, nobody decides. */
+function around({ capacities, miss_ratios: ratios, present }) {
+  const near = capacities.map((each) => each >= present / REACH && each <= present * REACH);
+  if (near.filter(Boolean).length < 2) return { capacities, ratios };
+  return { capacities: capacities.filter((_, at) => near[at]), ratios: ratios.filter((_, at) => near[at]) };
 }
 
 export default {
@@ -29,7 +38,8 @@ export default {
     body.append(plot.element, advice, table);
     return (curve) => {
       shown = curve;
-      const { capacities, miss_ratios: ratios, present } = curve;
+      const { present } = curve;
+      const { capacities, ratios } = around(curve);
       const log = capacities[0] > 0 && capacities.at(-1) / capacities[0] > 30;
       const range = [Math.min(capacities[0], present), Math.max(capacities.at(-1), present)];
       const most = Math.min(1, Math.max(0.1, Math.ceil(10 * Math.max(...ratios)) / 10));

@@ -25,7 +25,7 @@ export default {
   missing: ["No interval has passed yet. Read from the cache; the first point comes within seconds."],
   build(body) {
     let shown = [];
-    const plot = new Plot("Hit ratio over time", "moment");
+    const plot = new Plot("Hit ratio over time", "moment", 280);
     const table = numbers("Hit ratio, the latest interval first",
       ["Until", "Reads", "This cache", "LRU", "Optimum"],
       () => shown.toReversed().map((row) => [clock(row[AT]), count(row[REQUESTS]),

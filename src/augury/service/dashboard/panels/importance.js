@@ -5,8 +5,8 @@ import { h, tell } from "../dom.js";
 import { count, moment, percent } from "../format.js";
 
 const SHOWN = 10;
-const ADVICE = ["No model decides here. A cache with this policy trains one of its own reads:",
-  'augury.Cache(10_000, policy="learned")'];
+const ADVICE = ["No model decides here. With this policy a cache trains one on its own reads:",
+  '[caches.users]\npolicy = "learned"'];
 
 export default {
   title: "What the model learned",

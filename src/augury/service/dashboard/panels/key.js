@@ -2,7 +2,7 @@
 
 import { Bars } from "../charts/bars.js";
 import { badge, h, tell, terms } from "../dom.js";
-import { count, decimal, duration, percent } from "../format.js";
+import { count, decimal, duration, percent, signed } from "../format.js";
 
 const shownAs = (key) => (typeof key === "string" ? key : JSON.stringify(key));
 
@@ -46,9 +46,9 @@ export default {
 };
 
 function told(key) {
-  const [list, tellTerms] = terms("Weight", "Expires in", "Asked for again in", "Entries stay",
-    "Asked for in time", "Next to leave");
-  tellTerms(count(key.weight), key.expires_in === null ? "never, or not there" : duration(key.expires_in),
+  const [list, tellTerms] = terms("Weight", "Expires in", "Expected in", "Entries stay",
+    "Chance in time", "Next to leave");
+  tellTerms(count(key.weight), key.resident && key.expires_in === null ? "never" : duration(key.expires_in),
     key.next_access === null ? "–" : `${count(key.next_access)} requests`,
     key.stays === null ? "–" : `${count(key.stays)} requests`, percent(key.probability),
     key.next_victim === null ? "–" : shownAs(key.next_victim));
@@ -58,7 +58,7 @@ function told(key) {
   bars.draw(adding.slice(0, 8).map(({ feature, value, unit, contribution }) => ({
     name: feature, title: `${feature}: ${decimal(value)} ${unit}`, negative: contribution < 0,
     share: Math.abs(contribution) / most,
-    text: `${contribution < 0 ? "−" : "+"}${decimal(Math.abs(contribution))}`,
+    text: signed(contribution, 2),
   })));
   const heading = h("p", { class: "key-name" });
   tell(heading, shownAs(key.key));

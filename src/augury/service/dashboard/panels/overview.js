@@ -2,7 +2,7 @@
 
 import { Meter } from "../charts/bars.js";
 import { h, tell } from "../dom.js";
-import { compact, count, duration, percent, points } from "../format.js";
+import { compact, count, decimal, duration, percent, signed } from "../format.js";
 import { latest, over } from "../history.js";
 
 function tile(grid, name) {
@@ -36,7 +36,8 @@ export default {
       const gain = over(cache.history, "lru");
       const room = over(cache.history, "optimum");
       ratio(percent(cache.hit_ratio), `now ${percent(now.hit_ratio)}`);
-      lru(points(gain), room === null ? "optimum not known yet" : `${points(room)} to the optimum`);
+      lru(gain === null ? "–" : `${signed(100 * gain, 1)} pts`, room === null ? "optimum not known yet"
+        : `${decimal(Math.abs(100 * room), 1)} pts ${room > 0 ? "above" : "below"} the optimum`);
       rate(now.rate === null ? "–" : `${compact(now.rate)}/s`, `${count(cache.hits)} hits, ${count(cache.misses)} misses`);
       saved(duration(cache.saved_seconds), `${count(cache.loads)} loads, ${duration(
         cache.loads ? cache.load_seconds / cache.loads : null)} each`);

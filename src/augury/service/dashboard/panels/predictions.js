@@ -4,6 +4,7 @@ import { Plot, ticks } from "../charts/plot.js";
 import { badge, h, numbers, tell } from "../dom.js";
 import { compact, count, decimal, moment, percent } from "../format.js";
 
+const EVENTS = 5;
 const axis = { range: [0, 1], format: (value) => `${Math.round(100 * value)}%` };
 
 export default {
@@ -44,7 +45,7 @@ export default {
       const keys = shown.reduce((sum, [, , n]) => sum + n, 0);
       plot.reading.textContent = `${compact(keys)} keys in ${shown.length} groups`;
       events.replaceChildren(...(model.events.length
-        ? model.events.map(([at, said]) => h("li", {}, h("time", {}, moment(at)), said))
+        ? model.events.slice(0, EVENTS).map(([at, said]) => h("li", {}, h("time", {}, moment(at)), said))
         : [h("li", {}, "Nothing yet.")]));
     };
   },
