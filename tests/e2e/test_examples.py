@@ -30,6 +30,16 @@ def test_a_cache_of_a_few_lines() -> None:
     assert run("kvcache.py", url) == ("{'text': 'hello', 'times': (1, 2, 3)} True False\n")
 
 
+def test_nodes_of_a_cluster_learn_one_model() -> None:
+    pytest.importorskip("sklearn")
+    merged, *nodes, greeting = run("cluster.py", valkey.shared_cluster().url).splitlines()
+    assert re.fullmatch(r"model 1 is made of \S+ rows of a, b, c", merged)
+    assert greeting == "hello"
+    for line in nodes:
+        learned, plain = map(int, re.findall(r"(\d+)% ", line.replace("% missed", "% ")))
+        assert learned < plain
+
+
 def test_rows_of_postgresql_read_through_valkey() -> None:
     url = f"redis://127.0.0.1:{valkey.shared().port}"
     with postgres.postgres() as server:
