@@ -198,3 +198,12 @@ def test_a_region_of_dogpile_asks_once() -> None:
         "{'id': 1} {'id': 1} {'id': 2} asked for [1, 2]",
         "{'id': 1} asked for [1, 2, 1]",
     ]
+
+
+def test_films_are_read_once_until_one_is_added() -> None:
+    for package in ("fastapi", "httpx", "sqlalchemy"):
+        pytest.importorskip(package)
+    lines = run("film_api.py").splitlines()
+    assert lines[1] == """GET /films: ["Metropolis"]  [' fwd=uri-miss'] []"""
+    assert lines[2] == """GET /films: ["Metropolis"]  [' hit'] []"""
+    assert lines[-1] == """GET /films: ["Metropolis","M"]  [' fwd=uri-miss'] []"""
