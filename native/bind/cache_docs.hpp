@@ -423,7 +423,8 @@ inline constexpr char kObserveReadsDoc[] =
     R"(_observe_reads($self, most, share, /)
 --
 
-Note reads of a share of the keys, up to so many until they are taken; with 0, note none.)";
+Note reads of a share of the keys, up to so many until they are taken; with 0, note none. Return
+False if somebody observes already.)";
 
 inline constexpr char kTakeReadsDoc[] =
     R"(_take_reads($self, /)

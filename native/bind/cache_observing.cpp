@@ -31,6 +31,7 @@ PyObject* cache_observe_reads(PyObject* object, Arguments arguments, Py_ssize_t 
     PyErr_SetString(PyExc_ValueError, "share must be from 0 to 1");
     return nullptr;
   }
+  if (most != 0 && self->reads != nullptr) Py_RETURN_FALSE;
   try {
     auto reads = most == 0 ? nullptr : std::make_unique<ReadSample>(most, share);
     delete std::exchange(self->reads, reads.release());
@@ -39,7 +40,7 @@ PyObject* cache_observe_reads(PyObject* object, Arguments arguments, Py_ssize_t 
     return nullptr;
   }
   choose_watched(self);
-  Py_RETURN_NONE;
+  Py_RETURN_TRUE;
 }
 
 PyObject* cache_take_reads(PyObject* object, PyObject*) {

@@ -98,6 +98,21 @@ def test_names_are_unique_among_their_kind(observer: Observer) -> None:
         observer.remove("same")
 
 
+def test_one_observer_a_cache(observer: Observer) -> None:
+    cache: augury.Cache[int, int] = augury.Cache(2)
+    another = Observer()
+    another.add("numbers", cache)
+    with pytest.raises(ConfigurationError, match="'numbers' is observed already, by another"):
+        observer.add("numbers", cache)
+    del another
+    gc.collect()
+    observer.add("numbers", cache)
+    with pytest.raises(ConfigurationError, match="under another name"):
+        observer.add("the same", cache)
+    observer.remove("numbers")
+    observer.add("the same", cache)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -161,7 +161,9 @@ def test_native_notes_bursts_of_a_share_of_the_keys() -> None:
             cache.get(key)
         first = cache._take_reads().tolist()
         assert len(set(first)) == 3
-    cache._observe_reads(10_000, 0.25)
+    assert not cache._observe_reads(10_000, 0.25)
+    cache._observe_reads(0, 0.0)
+    assert cache._observe_reads(10_000, 0.25)
     for key in range(10_000):
         cache.get(key)
     assert 2_200 < len(cache._take_reads()) < 2_800

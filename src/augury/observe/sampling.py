@@ -95,6 +95,8 @@ class Sampling:
     def stop_soon(self) -> None:
         """End the thread without waiting; safe where the garbage collector calls it."""
         self._stop.set()
+        for watch in list(self._watches.values()):
+            _stop(watch)
 
     def close(self) -> None:
         """End the thread, and watch nothing more."""

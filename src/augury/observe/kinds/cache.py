@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from augury.cache import Cache
+from augury.errors import ConfigurationError
 from augury.events import Stats
 from augury.observe.deciding import policy_view
 from augury.observe.learned import Learned
@@ -35,7 +36,10 @@ class CacheWatch(Watch[Cache[Any, Any]]):
         """Take a sample of the reads from now on."""
         entries = _room(observed)
         shadow = Shadow(entries, share_of(entries), warm=len(observed) > 0)
-        observed._observe_reads(BURST, shadow.share)
+        if not observed._observe_reads(BURST, shadow.share):
+            raise ConfigurationError(
+                f"{self.name!r} is observed already, by another Observer or under another name"
+            )
         return shadow
 
     @classmethod
@@ -52,6 +56,7 @@ class CacheWatch(Watch[Cache[Any, Any]]):
             requests, hits = requests - before[0], hits - before[1]
         self._before = stats
         if not 0.5 < share_of(_room(observed)) / self._shadow.share < 2.0:
+            self.stop(observed)
             self._shadow = self._begin(observed)  # it was resized, or entries weigh otherwise now
         shadow = self._shadow
         shadow.feed(observed._take_reads())
