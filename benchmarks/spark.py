@@ -1,4 +1,4 @@
-"""Models that Spark has fitted beside those of `augury learn`, by the misses of the cache that uses them.
+"""Models that Spark has fitted beside those of `augury learn`, by what the cache misses with them.
 
     python benchmarks/spark.py TRACE... [--master local[2]] [--models gbm,forest] [--rows 100000]
 
@@ -12,6 +12,7 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from augury import read_trace
 from augury.accesslog import Spool
@@ -64,7 +65,7 @@ def write_parquet(trace: Path, log: Path) -> None:
 
     writer = None
     for chunk in read_trace(trace).chunks():
-        columns = {"key": chunk.keys if chunk.names is None else list(chunk.names)}
+        columns: dict[str, Any] = {"key": chunk.keys if chunk.names is None else list(chunk.names)}
         if chunk.sizes is not None:
             columns["size"] = chunk.sizes
         if chunk.times is not None:

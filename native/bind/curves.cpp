@@ -26,11 +26,12 @@ void feed(Curve& curve, const Array<std::uint64_t>& keys,
 template <class Curve>
 void add(nb::class_<Curve>& type) {
   type.def("feed", &feed<Curve>, nb::arg("keys"), nb::arg("sizes") = nb::none())
-      .def("leave_out",
-           [](Curve& c, std::uint64_t requests, double bytes, const Array<std::uint8_t>& ranks) {
-             c.leave_out(requests, bytes, view(ranks));
-           },
-           nb::arg("requests"), nb::arg("bytes"), nb::arg("ranks"))
+      .def(
+          "leave_out",
+          [](Curve& c, std::uint64_t requests, double bytes, const Array<std::uint8_t>& ranks) {
+            c.leave_out(requests, bytes, view(ranks));
+          },
+          nb::arg("requests"), nb::arg("bytes"), nb::arg("ranks"))
       .def("repeats", [](const Curve& c) { return copy(c.counts().requests()); })
       .def("repeated_bytes", [](const Curve& c) { return copy(c.counts().bytes()); })
       .def("sampled", [](const Curve& c) { return copy(c.counts().sampled()); })

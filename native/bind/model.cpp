@@ -102,9 +102,9 @@ std::shared_ptr<const Model> make_mlp(Arrays& arrays) {
         {weights[i].shape(1), {weights[i].data(), weights[i].size()}, view(biases[i])});
   }
   Standardisation standardisation = make_standardisation(arrays);
-  const Activation activation =
-      arrays.has("logistic") && arrays.number("logistic") != 0 ? Activation::kLogistic
-                                                               : Activation::kRectified;
+  const Activation activation = arrays.has("logistic") && arrays.number("logistic") != 0
+                                    ? Activation::kLogistic
+                                    : Activation::kRectified;
   arrays.finish();
   return std::make_shared<const Mlp>(layers, std::move(standardisation), activation);
 }

@@ -69,7 +69,8 @@ class Linear final : public Model {
 // What a hidden neuron makes of its sum.
 enum class Activation : std::uint8_t { kRectified, kLogistic };
 
-// Layers y = W x + b, with max(0, y) or 1 / (1 + exp(-y)) between them; the last one has one output.
+// Layers y = W x + b, with max(0, y) or 1 / (1 + exp(-y)) between them; the last one has one
+// output.
 class Mlp final : public Model {
  public:
   struct LayerArrays {

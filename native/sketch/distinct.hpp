@@ -28,7 +28,7 @@ class Distinct {
     most = std::max(most, rank);
   }
 
-  // What counts keys in parts: the parts' ranks, and with them as if it had been asked about theirs.
+  // For counting keys in parts: a part's ranks, and with them as if it had seen that one's keys.
   [[nodiscard]] std::span<const std::uint8_t> ranks() const { return *ranks_; }
   void merge(std::span<const std::uint8_t> ranks) {
     if (ranks.size() != kRegisters) throw std::invalid_argument("these are not the ranks of keys");

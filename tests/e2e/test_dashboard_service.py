@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+import signal
 import threading
 import urllib.error
 import urllib.request
@@ -20,7 +21,7 @@ from playwright.sync_api import Browser, expect
 
 from augury.observe import Snapshot
 from tests.servers.chromium import chromium, needs_chromium, opened
-from tests.servers.dashboard import ServiceProcess, service_process
+from tests.servers.service import Served, serving
 
 pytestmark = needs_chromium
 FILES = Path(__file__).parents[2] / "src" / "augury" / "service" / "dashboard"
@@ -33,20 +34,16 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-def configured(folder: Path, text: str) -> Path:
-    config = folder / "augury.toml"
-    config.write_text(text)
-    return config
+CONFIGURATION = "[caches.pages]\ncapacity = 200\n\n[caches.users]\n"
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[ServiceProcess]:
-    config = configured(tmp_path, "[caches.pages]\ncapacity = 200\n\n[caches.users]\n")
-    with service_process(config) as process:
-        yield process
+def service(tmp_path: Path) -> Iterator[Served]:
+    with serving(tmp_path, CONFIGURATION) as served:
+        yield served
 
 
-def snapshot(service: ServiceProcess) -> Snapshot:
+def snapshot(service: Served) -> Snapshot:
     with urllib.request.urlopen(f"{service.url}/v1/snapshot") as answer:
         return msgspec.json.decode(answer.read(), type=Snapshot)
 
@@ -54,7 +51,7 @@ def snapshot(service: ServiceProcess) -> Snapshot:
 class Load:
     """Reads a cache over HTTP, and stores what is not there, until it is left."""
 
-    def __init__(self, service: ServiceProcess) -> None:
+    def __init__(self, service: Served) -> None:
         self._url = f"{service.url}/v1/caches/pages/entries/"
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -80,7 +77,7 @@ class Load:
         self._thread.join()
 
 
-def test_a_cache_under_load_is_shown_live(browser: Browser, service: ServiceProcess) -> None:
+def test_a_cache_under_load_is_shown_live(browser: Browser, service: Served) -> None:
     with opened(browser, f"{service.url}/") as page:  # leads to the dashboard
         expect(page.get_by_role("status")).to_have_text("Live")
         assert page.url == f"{service.url}/dashboard/"
@@ -104,25 +101,26 @@ def test_a_cache_under_load_is_shown_live(browser: Browser, service: ServiceProc
 
 
 def test_a_service_that_is_gone_is_missed_and_found_again(
-    browser: Browser, service: ServiceProcess
+    browser: Browser, service: Served, tmp_path: Path
 ) -> None:
     with opened(browser, f"{service.url}/dashboard/", down=True) as page:
         expect(page.get_by_role("status")).to_have_text("Live")
-        service.kill()
+        service.signal(signal.SIGKILL)
         expect(page.get_by_role("status")).to_have_text("No answer")
         expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
         expect(page.get_by_role("heading", name="Hit ratio")).to_be_visible()
-        service.start()
-        expect(page.get_by_role("status")).to_have_text("Live", timeout=60_000)
-        expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_hidden()
+        with serving(tmp_path, CONFIGURATION, "--port", str(service.port)):
+            expect(page.get_by_role("status")).to_have_text("Live", timeout=60_000)
+            expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_hidden()
 
 
-def test_a_service_that_hangs_is_missed(browser: Browser, service: ServiceProcess) -> None:
+@pytest.mark.slow
+def test_a_service_that_hangs_is_missed(browser: Browser, service: Served) -> None:
     with opened(browser, f"{service.url}/dashboard/", down=True) as page:
         expect(page.get_by_role("status")).to_have_text("Live")
-        service.pause()
+        service.signal(signal.SIGSTOP)
         expect(page.get_by_role("status")).to_have_text("No answer", timeout=60_000)
-        service.resume()
+        service.signal(signal.SIGCONT)
         expect(page.get_by_role("status")).to_have_text("Live", timeout=60_000)
 
 
@@ -132,7 +130,7 @@ def test_a_token_opens_it_and_stays_in_the_tab(browser: Browser, tmp_path: Path)
         digest = hashlib.sha256(f"{TOKEN} {name}".encode()).hexdigest()
         lines += [f"[service.tokens.{name}]", f'sha256 = "{digest}"', f"scopes = {scopes}"]
     with (
-        service_process(configured(tmp_path, "\n".join(lines))) as service,
+        serving(tmp_path, "\n".join(lines)) as service,
         opened(browser, f"{service.url}/dashboard/", down=True) as page,
     ):
         field = page.get_by_label("Token")
@@ -156,7 +154,7 @@ def test_a_token_opens_it_and_stays_in_the_tab(browser: Browser, tmp_path: Path)
         assert page.evaluate("sessionStorage.length") == 0
 
 
-def test_files_are_all_its_own(service: ServiceProcess) -> None:
+def test_files_are_all_its_own(service: Served) -> None:
     for path in FILES.rglob("*.*"):
         url = f"{service.url}/dashboard/{path.relative_to(FILES)}"
         with urllib.request.urlopen(url) as answer:

@@ -30,6 +30,16 @@ def test_a_cache_of_a_few_lines() -> None:
     assert run("kvcache.py", url) == ("{'text': 'hello', 'times': (1, 2, 3)} True False\n")
 
 
+def test_nodes_of_a_cluster_learn_one_model() -> None:
+    pytest.importorskip("sklearn")
+    merged, *nodes, greeting = run("cluster.py", valkey.shared_cluster().url).splitlines()
+    assert re.fullmatch(r"model 1 is made of \S+ rows of a, b, c", merged)
+    assert greeting == "hello"
+    for line in nodes:
+        learned, plain = map(int, re.findall(r"(\d+)% ", line.replace("% missed", "% ")))
+        assert learned < plain
+
+
 def test_rows_of_postgresql_read_through_valkey() -> None:
     url = f"redis://127.0.0.1:{valkey.shared().port}"
     with postgres.postgres() as server:
@@ -154,3 +164,46 @@ def test_a_dashboard_learns_until_its_table_changes() -> None:
     assert "'inferred'" not in first
     assert "nothing is inferred any more" in after
     assert "'inferred'" not in now
+
+
+def test_a_site_of_django_keeps_pages_and_rates() -> None:
+    pytest.importorskip("django")
+    *visits, asked = run("django_site.py").splitlines()
+    assert [line.split("} ")[1] for line in visits] == [
+        "{'visits': 1}",
+        "{'visits': 2}",
+        "{'visits': 3}",
+    ]
+    assert asked == "asked the service for ['EUR', 'USD']"
+
+
+def test_a_shop_by_flask_keeps_pages_and_prices() -> None:
+    pytest.importorskip("flask")
+    *pages, asked, again = run("flask_shop.py").splitlines()
+    assert pages[0] == "/prices/tea {'item': 'tea', 'price': 4.5}"
+    assert asked == "asked the service for ['tea', 'coffee']"
+    assert again == "asked the service for ['tea', 'coffee', 'tea']"
+
+
+def test_another_policy_hits_more_often_than_lru() -> None:
+    lru, ours = (
+        int(line.split("hits=")[1].split(",")[0]) for line in run("lru_cache.py").splitlines()
+    )
+    assert ours > lru
+
+
+def test_a_region_of_dogpile_asks_once() -> None:
+    pytest.importorskip("dogpile.cache")
+    assert run("dogpile_region.py").splitlines() == [
+        "{'id': 1} {'id': 1} {'id': 2} asked for [1, 2]",
+        "{'id': 1} asked for [1, 2, 1]",
+    ]
+
+
+def test_films_are_read_once_until_one_is_added() -> None:
+    for package in ("fastapi", "httpx", "sqlalchemy"):
+        pytest.importorskip(package)
+    lines = run("film_api.py").splitlines()
+    assert lines[1] == """GET /films: ["Metropolis"]  [' fwd=uri-miss'] []"""
+    assert lines[2] == """GET /films: ["Metropolis"]  [' hit'] []"""
+    assert lines[-1] == """GET /films: ["Metropolis","M"]  [' fwd=uri-miss'] []"""

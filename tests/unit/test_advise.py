@@ -23,6 +23,7 @@ from augury.advice.redis import RedisAdvice, advise
 from augury.cli import main
 from augury.errors import ConfigurationError, SourceError
 from tests.servers.process import free_port, wait_until
+from tests.servers.redis import redis_server
 from tests.servers.valkey import Valkey, valkey
 
 
@@ -70,8 +71,12 @@ def no_change(server: Valkey) -> dict[str, Any]:
     return {name: info[name] for name in ("maxmemory", "maxmemory_policy", "db0")}
 
 
-def test_it_predicts_the_hit_ratio_of_the_server_that_it_watches() -> None:
-    with valkey(maxmemory="2mb", maxmemory_policy="allkeys-random") as server, load(server, aside):
+@pytest.mark.parametrize(("start", "software"), [(valkey, "Valkey"), (redis_server, "Redis")])
+def test_it_predicts_the_hit_ratio_of_the_server_that_it_watches(start: Any, software: str) -> None:
+    with (
+        start(maxmemory="2500kb", maxmemory_policy="allkeys-random") as server,
+        load(server, aside),
+    ):
         time.sleep(2)
         found = advise(server.url, seconds=3)
     assert found.watched is not None
@@ -84,7 +89,7 @@ def test_it_predicts_the_hit_ratio_of_the_server_that_it_watches() -> None:
     assert {"allkeys-lru", "allkeys-lfu", "volatile-ttl", "noeviction", "augury auto"} <= set(rows)
     by_size = [each.hit_ratio for each in found.forecasts if each.policy == "allkeys-lru"]
     assert by_size == sorted(by_size)
-    assert found.present.software.startswith("Valkey")
+    assert found.present.software.startswith(software)
     assert {each.prefix for each in found.prefixes} >= {"user:", "order:"}
     assert any(
         (each.after[:6], each.after[6:]) == ("order:", each.comes.removeprefix("customer:"))

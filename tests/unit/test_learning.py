@@ -17,7 +17,7 @@ from augury.learning import evaluate, explain, fit_names, prepare, probability, 
 from augury.learning.evaluation import calibrate
 from augury.learning.fits import load_fit
 from augury.learning.labels import Judged
-from augury.learning.training import Lesson
+from augury.learning.lesson import Lesson
 from augury.models import Artefact, from_bytes
 from tests.unit.learnable import popular_and_scans
 

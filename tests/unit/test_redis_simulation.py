@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from augury import _native
+from tests.servers.redis import redis_server
 from tests.servers.valkey import valkey
 
 KEYS = 3000
@@ -149,15 +150,16 @@ def requests() -> NDArray[np.int64]:
     return ids
 
 
+@pytest.mark.parametrize("start", [valkey, redis_server])
 @pytest.mark.parametrize(
     "policy", ["allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-ttl", "noeviction"]
 )
-def test_it_predicts_the_hit_ratio_of_a_real_server(policy: str) -> None:
+def test_it_predicts_the_hit_ratio_of_a_real_server(policy: str, start: Any) -> None:
     redis = pytest.importorskip("redis")
     ids = requests()
     values = [b"x" * int(size) for size in np.random.default_rng(1).integers(100, 1200, KEYS)]
     lives = [3600 + key if policy.startswith("volatile") else None for key in range(KEYS)]
-    with valkey() as server, redis.Redis(port=server.port) as client:
+    with start() as server, redis.Redis(port=server.port) as client:
         empty = client.info("memory")["used_memory"]
         client.config_set("maxmemory-policy", policy)
         client.config_set("maxmemory", maxmemory := empty + 600_000)

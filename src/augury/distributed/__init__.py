@@ -1,8 +1,10 @@
 """Learns from logs that are too large for one machine, by Spark.
 
-log (`log`, `reading`) -> rows that equal the local ones (`rows`) -> MLlib (`fits`) -> artefact.
+log (`reading`, `log`) -> rows that equal the local ones (`rows`) -> MLlib (`fits`) -> artefact.
 """
 
+from augury.distributed.associations import Association, associations
+from augury.distributed.curves import curve
 from augury.distributed.learning import Learned, learn, learn_all
 
-__all__ = ["Learned", "learn", "learn_all"]
+__all__ = ["Association", "Learned", "associations", "curve", "learn", "learn_all"]

@@ -11,7 +11,8 @@ from augury.distributed.fits import load_fit
 from augury.distributed.log import Log
 from augury.distributed.rows import Sample, take
 from augury.distributed.session import session as spark_session
-from augury.learning.training import Lesson, Split, check_asked, train
+from augury.learning.lesson import Lesson
+from augury.learning.training import Split, check_asked, train
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,8 @@ class Log(Closing):
     """How many."""
     sized: bool
     """Whether the log says how large each requested value is."""
+    timed: bool
+    """Whether it says when it was requested."""
     malformed: Malformed
     """What could not be read."""
     several_keys: bool
@@ -136,33 +138,45 @@ class Log(Closing):
             before[part.file] = skipped + part.lines
         del self.malformed.examples[KEPT:]
 
-    def _number(self) -> list[int]:
+    def _number(self) -> dict[int, int]:
         """Count requests and return the number of the first of each partition."""
 
         def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             import pyarrow as pa
-            from pyspark import TaskContext
 
-            context = TaskContext.get()
-            assert context is not None
-            keys = [batch.column("key") for batch in batches]
+            keys = []
+            partition = 0
+            for batch in batches:
+                keys.append(batch.column("key"))
+                partition = batch.column("partition")[0].as_py()
+            if not keys:
+                return
             yield pa.RecordBatch.from_pydict(
                 {
-                    "at": pa.array([context.partitionId()], pa.int64()),
+                    "at": pa.array([partition], pa.int64()),
                     "rows": pa.array([sum(map(len, keys))], pa.int64()),
                     "few": pa.array([pa.chunked_array(keys, pa.int64()).unique()[:2].to_pylist()]),
                 }
             )
 
         columns = "at long, rows long, few array<long>"
-        counted = each_batch(self._requests("key"), count, columns).collect()
-        rows = [row.rows for row in sorted(counted, key=lambda row: row.at)]
-        self.requests = sum(rows)
+        counted = each_batch(self._numbered("key"), count, columns).collect()
+        starts: dict[int, int] = {}
+        self.requests = 0
+        for row in sorted(counted, key=lambda row: row.at):
+            starts[row.at] = self.requests
+            self.requests += row.rows
         self.several_keys = len({key for row in counted for key in row.few}) > 1
-        return [sum(rows[:at]) for at in range(len(rows))]
+        return starts
 
     def _requests(self, *columns: str) -> DataFrame:
         return self._frame.where("part is null").select(*columns)
+
+    def _numbered(self, *columns: str) -> DataFrame:
+        """Return requests with the number of their partition, which tasks may number otherwise."""
+        from pyspark.sql import functions as sql
+
+        return self._requests(*columns).withColumn("partition", sql.spark_partition_id())
 
     def each_block(
         self,
@@ -181,18 +195,18 @@ class Log(Closing):
         starts = self._starts
 
         def of_block(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            from pyspark import TaskContext
-
-            context = TaskContext.get()
-            assert context is not None
-            parts = [[_array(batch, name) for name in columns] for batch in batches]
+            parts = []
+            partition = 0
+            for batch in batches:
+                parts.append([_array(batch, name) for name in columns])
+                partition = batch.column("partition")[0].as_py()
             if parts:
                 whole = dict(
                     zip(columns, map(np.concatenate, zip(*parts, strict=True)), strict=True)
                 )
-                yield from function(LogBlock(starts[context.partitionId()], whole))
+                yield from function(LogBlock(starts[partition], whole))
 
-        return each_batch(self._requests(*columns), of_block, schema)
+        return each_batch(self._numbered(*columns), of_block, schema)
 
     def in_order(self, *columns: str) -> Iterator[dict[str, NDArray[Any]]]:
         """Yield the requests from the first, a batch at a time, in this process."""
@@ -211,9 +225,13 @@ class Log(Closing):
         for row in rows.toLocalIterator(prefetchPartitions=True):
             yield {name: np.frombuffer(row[name], _DTYPES[name]) for name in columns}
 
-    def sessions(self) -> DataFrame:
-        """Return time, session, key and name of each request."""
-        return self._requests("time", "session", "key", "name")
+    def names(self, keys: Collection[int]) -> dict[int, str]:
+        """Return the text of some keys, which are signed here; the log has to be read with it."""
+        from pyspark.sql import functions as sql
+
+        rows = self._requests("key", "name").where(sql.col("key").isin(list(keys)))
+        found = rows.groupBy("key").agg(sql.first("name").alias("name")).collect()
+        return {row.key: bytes(row.name).decode("utf-8", "surrogateescape") for row in found}
 
     def close(self) -> None:
         """Give the disks' room back."""

@@ -104,6 +104,8 @@ def _settings(master: str, scratch: Path) -> list[tuple[str, str]]:
         "spark.log.level": "ERROR",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        # Users may have other options; these come before them.
+        "spark.driver.defaultJavaOptions": f"-Djava.io.tmpdir={scratch}",
         # Partitions that are merged or split by their sizes would be others in the next run.
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
@@ -163,6 +165,8 @@ def _end(gateway: Any) -> None:
 def _reason(error: BaseException, printed: Path) -> str:
     """Return one line that says why."""
     text = printed.read_text(errors="replace") if printed.exists() else ""
+    if "UnsupportedClassVersionError" in text:
+        return "its Java is too old; it needs 17 or later"
     told = re.findall(r"^(?:Exception in thread.*?: |Error: |Caused by: )(.+)$", text, re.MULTILINE)
     lines = [*told[-1:], *str(error).strip().splitlines(), type(error).__name__]
     first: str = next(line.strip() for line in lines if line.strip())

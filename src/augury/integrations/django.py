@@ -116,7 +116,12 @@ class AuguryCache(BaseCache):  # type: ignore[misc]
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> None:
         """Store a value."""
-        self.set_many({key: value}, timeout, version)
+        name, ttl = self._key(key, version), self._ttl(timeout)
+        packed = self._pack(name, value)
+        if ttl == 0:
+            self._store.delete_many([name])
+        else:
+            self._store.set(name, packed, ttl)
 
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         """Let an entry live for so long from now on; return whether there is one."""

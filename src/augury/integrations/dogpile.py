@@ -73,7 +73,7 @@ class AuguryBackend(CacheBackend):  # type: ignore[misc]
 
     def set(self, key: str, value: Any) -> None:
         """Keep a value."""
-        self.set_multi({key: value})
+        self._store.set(key, _kept(value), self._ttl)
 
     def set_multi(self, mapping: Mapping[str, Any]) -> None:
         """Keep values."""

@@ -311,7 +311,7 @@ class _Served:
 
     def set(self, key: str, value: Any, timeout: float | None) -> None:
         name = self.prefix + key
-        self.store.set_many({name: self.packing.pack(name, value)}, self._ttl(timeout))
+        self.store.set(name, self.packing.pack(name, value), self._ttl(timeout))
 
     def get_or_make(self, key: str, make: Callable[[], Any], timeout: float | None) -> Any:
         name = self.prefix + key

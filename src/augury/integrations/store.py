@@ -24,6 +24,9 @@ class Store(Protocol):
     def get_many(self, keys: Collection[str]) -> dict[str, Any]:
         """Return the values of those that have one."""
 
+    def set(self, key: str, value: Any, ttl: float | None) -> None:
+        """Store a value."""
+
     def set_many(self, items: Mapping[str, Any], ttl: float | None) -> None:
         """Store values."""
 
@@ -59,7 +62,7 @@ class CacheStore:
     Examples
     --------
     >>> store = CacheStore(Cache(10))
-    >>> store.set_many({"n": 1}, ttl=60)
+    >>> store.set("n", 1, ttl=60)
     >>> store.update("n", lambda n: n + 1), store.delete_many(["n", "m"])
     (2, 1)
     """
@@ -77,6 +80,11 @@ class CacheStore:
     def begin_anew(self) -> None:
         """In a forked child: whoever holds the lock may be in the parent."""
         self._writing = threading.Lock()
+
+    def set(self, key: str, value: Any, ttl: float | None) -> None:
+        """Store a value."""
+        with self._writing:
+            self._cache.set(key, value, ttl=ttl)
 
     def set_many(self, items: Mapping[str, Any], ttl: float | None) -> None:
         """Store values."""
@@ -118,6 +126,10 @@ class TiersStore:
         self.get_many = tiers.get_many
         self.aget = tiers.aget
         self.clear = tiers.clear
+
+    def set(self, key: str, value: Any, ttl: float | None) -> None:
+        """Store a value."""
+        self._tiers.set(key, value, ttl=ttl)
 
     def set_many(self, items: Mapping[str, Any], ttl: float | None) -> None:
         """Store values."""

@@ -7,10 +7,13 @@ from augury.learning.comparison import Comparison, compare
 from augury.learning.drift import Drift, Trial, challenge, retrain
 from augury.learning.evaluation import Evaluation, evaluate, probability
 from augury.learning.explanation import Explanation, explain
+from augury.learning.federated import average, federate, refine
 from augury.learning.fits import fit_names
 from augury.learning.key_explanation import KeyExplanation
 from augury.learning.learner import Learner
-from augury.learning.training import Lesson, learn, prepare, train
+from augury.learning.lesson import Lesson
+from augury.learning.pooled import Pooled, pack, unpack
+from augury.learning.training import learn, prepare, train
 
 __all__ = [
     "Comparison",
@@ -20,15 +23,21 @@ __all__ = [
     "KeyExplanation",
     "Learner",
     "Lesson",
+    "Pooled",
     "Trial",
+    "average",
     "challenge",
     "compare",
     "evaluate",
     "explain",
+    "federate",
     "fit_names",
     "learn",
+    "pack",
     "prepare",
     "probability",
+    "refine",
     "retrain",
     "train",
+    "unpack",
 ]

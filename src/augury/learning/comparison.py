@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from augury import policies
 from augury.learning.fits import load_fit
-from augury.learning.training import Lesson, train
+from augury.learning.lesson import Lesson
+from augury.learning.training import train
 from augury.simulation import SimulationResult, simulate_many
 
 if TYPE_CHECKING:

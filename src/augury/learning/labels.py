@@ -24,6 +24,8 @@ from augury.errors import LearningError
 from augury.features import FEATURES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from augury.features import Rows
@@ -114,6 +116,12 @@ def judged(rows: Rows, start: int, end: int, stop: int) -> Judged:
     followed = (index >= start) & (index < end) & (stop - index > np.exp2(stay))
     relative = np.log2(_times(rows, stop)[followed]) - stay[followed]
     return Judged(rows.X[followed], relative <= 0, relative.astype(np.float32))
+
+
+def joined(parts: Sequence[Judged]) -> Judged:
+    """Return the rows of all parts, one after another."""
+    names = ("rows", "again", "time")
+    return Judged(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def horizon_of(start: int, stop: int) -> float:

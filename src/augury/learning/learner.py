@@ -20,10 +20,11 @@ from augury.events import Learned, Step
 from augury.learning.background import Stopped, background
 from augury.learning.drift import Drift
 from augury.learning.fits import load_fit
+from augury.learning.lesson import Lesson
 from augury.learning.pace import Pace
 from augury.learning.schedule import Schedule
 from augury.learning.selection import Selection, select
-from augury.learning.training import Lesson, prepare, train
+from augury.learning.training import prepare, train
 from augury.learning.watch import RegistryWatch
 from augury.policies import Policy, check_learns
 
@@ -290,10 +291,9 @@ class Learner:
         trained, _ = train(lesson, self._model, lambda _: pace())
         pace()
         contenders = {"new": trained, "in use": window.model, "none": None}
-        incumbent = "in use"
+        incumbent = "none" if window.model is None else "in use"
         if window.model is None:
             del contenders["in use"]
-            incumbent = "none"
         selection = _select(window, contenders, incumbent, pace)
         return self._settle(window, selection, incumbent, trained, lesson)
 

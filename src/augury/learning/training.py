@@ -18,6 +18,7 @@ from augury.errors import ConfigurationError, LearningError
 from augury.learning import labels
 from augury.learning.evaluation import Evaluation, calibrate, evaluate
 from augury.learning.fits import Fit, load_fit
+from augury.learning.lesson import QUARTERS, Lesson
 from augury.learning.native_threads import one_native_thread
 from augury.models import Artefact, ModelCard
 from augury.policies import check_seed
@@ -25,31 +26,13 @@ from augury.policies import check_seed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from augury.features import Rows
     from augury.learning.fitting import Fitted
+    from augury.learning.pooled import Pooled
 
 _ROWS = 200_000
 _MOST_DRAWS = 3  # rows of a request, at different ages, where there are few requests
-_FOLDS = 3
 _BACKGROUND = 256  # rows kept for explanations
 _CHECKED = 2_000  # rows on which native scores are compared with the library's
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
-    """What all models of a comparison learn from, read from the trace once."""
-
-    name: str
-    """Of the trace."""
-    requests: int
-    """Of the whole trace."""
-    stop: int
-    """First request that nothing is learned from."""
-    past: Rows
-    """Of requests before that, with labels as known at it."""
-    future: Rows
-    """Of the others, to test with."""
-    seed: int
 
 
 def learn(
@@ -177,21 +160,22 @@ class Split:
 
 
 def train(
-    lesson: Lesson,
+    lesson: Lesson | Pooled,
     model: str,
     progress: Callable[[float], object] | None = None,
     *,
     fit: Fit | None = None,
 ) -> tuple[Artefact, Evaluation | None]:
-    """Fit one model; return it with its evaluation on the requests after those learned from.
+    """Fit one model to one log, or to several that were pooled.
 
-    The evaluation is None if no row there was followed for long enough. `fit` is what fits the
-    model, if not the one of `learning.fits` that has its name.
+    Return it with its evaluation on the requests after those learned from, which is None if no row
+    there was followed for long enough. `fit` is what fits the model, if not the one of
+    `learning.fits` that has its name.
     """
     fit = fit or load_fit(model)
     tell = progress or (lambda _: None)
     validation, calibration = _validate(lesson, fit, tell)
-    training = labels.training(lesson.past, 0, lesson.stop)
+    training = lesson.training()
     fitted = _fitted(fit, training, lesson.seed)
     random = np.random.default_rng(lesson.seed)
     background = training.rows[
@@ -207,8 +191,8 @@ def train(
         requests=lesson.requests,
         period=(0, lesson.stop),
         rows=len(training.rows),
-        censored=float(lesson.past.censored.mean()),
-        horizon=labels.horizon_of(0, lesson.stop),
+        censored=lesson.censored,
+        horizon=lesson.horizon,
         calibration=calibration,
         scores={"validation": validation.scores()} if validation else {},
         parameters=dict(fitted.parameters),
@@ -217,7 +201,7 @@ def train(
     )
     artefact = Artefact(fitted.kind, dict(fitted.arrays), card, explanation)
     _check_equal(artefact, fitted, training.rows[:_CHECKED])
-    test = labels.judged(lesson.future, lesson.stop, lesson.requests, lesson.requests)
+    test = lesson.test()
     tested = evaluate(artefact.score(test.rows), test, calibration)
     if tested is not None:
         artefact.card.scores["test"] = tested.scores()
@@ -226,37 +210,29 @@ def train(
 
 
 def _validate(
-    lesson: Lesson, fit: Fit, tell: Callable[[float], object]
+    lesson: Lesson | Pooled, fit: Fit, tell: Callable[[float], object]
 ) -> tuple[Evaluation | None, tuple[float, float]]:
     """Forward-chaining: learn from the first 1, 2, 3 quarters, each time predict the next one.
 
     A fold in which there is nothing to learn, or nothing to predict, is left out. The predictions,
     made as all later ones are, without the rows themselves, also calibrate the probabilities.
     """
-    quarter = lesson.stop // (_FOLDS + 1)
     scores: list[NDArray[np.float32]] = []
     truth: list[labels.Judged] = []
-    for fold in range(1, _FOLDS + 1):
-        start, end = fold * quarter, min((fold + 1) * quarter, lesson.stop)
-        judged = labels.judged(lesson.past, start, end, lesson.stop)
+    for quarter in range(1, QUARTERS):
+        judged = lesson.judged(quarter)
         if not len(judged.again):
             continue
         try:
-            training = labels.training(lesson.past, 0, start)
-            fitted = _fitted(fit, training, lesson.seed)
+            fitted = _fitted(fit, lesson.training(quarter), lesson.seed)
         except LearningError:
             continue
         scores.append(np.asarray(fitted.predict(judged.rows), np.float32))
         truth.append(judged)
-        tell(0.8 * fold / (_FOLDS + 1))
+        tell(0.8 * quarter / QUARTERS)
     if not scores:
         return None, calibrate(np.empty(0, np.float32), np.empty(0, np.bool_))
-    together = labels.Judged(
-        *(
-            np.concatenate([getattr(judged, part) for judged in truth])
-            for part in ("rows", "again", "time")
-        )
-    )
+    together = labels.joined(truth)
     predicted = np.concatenate(scores)
     calibration = calibrate(predicted, together.again)
     return evaluate(predicted, together, calibration), calibration

@@ -17,7 +17,7 @@ EXTRA = "spark"
 _PARAMETERS: dict[str, Any] = {"regParam": 1e-4, "maxIter": 50, "standardization": False}
 
 
-def fit(training: Training, _: int) -> Fitted:
+def fit(training: Training, seed: int) -> Fitted:  # noqa: ARG001 - nothing is random
     """Fit the class "is asked for again before it would be evicted"."""
     from pyspark.ml.classification import LogisticRegression
 

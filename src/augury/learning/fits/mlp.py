@@ -10,6 +10,8 @@ from augury.learning.fitting import Fitted, standard
 from augury.learning.torch_threads import one_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from augury.learning.labels import Training
@@ -19,6 +21,7 @@ PACKAGE = "torch"
 EXTRA = "torch"
 
 _PARAMETERS = {"hidden": 32, "steps": 2_000, "batch": 512, "learning_rate": 3e-3, "decay": 1e-4}
+_FURTHER = 250  # steps of a network that goes on
 
 
 def fit(training: Training, seed: int) -> Fitted:
@@ -26,24 +29,57 @@ def fit(training: Training, seed: int) -> Fitted:
     import torch
 
     mean, scale = standard(training.rows)
-    hidden = int(_PARAMETERS["hidden"])
     with torch.random.fork_rng(devices=[]), one_thread():  # nobody else's random numbers change
         torch.manual_seed(seed)
-        network = torch.nn.Sequential(
-            torch.nn.Linear(training.rows.shape[1], hidden),
-            torch.nn.ReLU(),
-            torch.nn.Linear(hidden, hidden),
-            torch.nn.ReLU(),
-            torch.nn.Linear(hidden, 1),
-        )
+        network = _network(training.rows.shape[1])
         # Starting from the mean, the layers have only the differences to learn.
         torch.nn.init.constant_(
             network[-1].bias, float(np.average(training.time, weights=training.weight))
         )
-        _train(network, training, (training.rows - mean) / scale)
-    layers = [layer for layer in network if isinstance(layer, torch.nn.Linear)]
+        _train(network, training, (training.rows - mean) / scale, int(_PARAMETERS["steps"]))
+    return _fitted(network, mean, scale)
+
+
+def refine(training: Training, begin: Mapping[str, NDArray[Any]], seed: int) -> Fitted:
+    """Go on from a network's weights, with the rows standardised as they were for it."""
+    import torch
+
+    mean, scale = begin["mean"], begin["scale"]
+    with torch.random.fork_rng(devices=[]), one_thread():
+        torch.manual_seed(seed)
+        network = _network(training.rows.shape[1])
+        with torch.no_grad():
+            for at, layer in enumerate(_layers(network)):
+                layer.weight.copy_(torch.from_numpy(begin[f"weights{at}"].copy()))
+                layer.bias.copy_(torch.from_numpy(begin[f"bias{at}"].copy()))
+        _train(network, training, (training.rows - mean) / scale, _FURTHER)
+    return _fitted(network, mean, scale)
+
+
+def _network(features: int) -> Any:
+    import torch
+
+    hidden = int(_PARAMETERS["hidden"])
+    return torch.nn.Sequential(
+        torch.nn.Linear(features, hidden),
+        torch.nn.ReLU(),
+        torch.nn.Linear(hidden, hidden),
+        torch.nn.ReLU(),
+        torch.nn.Linear(hidden, 1),
+    )
+
+
+def _layers(network: Any) -> list[Any]:
+    import torch
+
+    return [layer for layer in network if isinstance(layer, torch.nn.Linear)]
+
+
+def _fitted(network: Any, mean: NDArray[np.float32], scale: NDArray[np.float32]) -> Fitted:
+    import torch
+
     arrays: dict[str, NDArray[Any]] = {"mean": mean, "scale": scale}
-    for at, layer in enumerate(layers):
+    for at, layer in enumerate(_layers(network)):
         arrays[f"weights{at}"] = layer.weight.detach().numpy().copy()
         arrays[f"bias{at}"] = layer.bias.detach().numpy().copy()
 
@@ -55,13 +91,13 @@ def fit(training: Training, seed: int) -> Fitted:
     return Fitted("mlp", arrays, predict, _PARAMETERS)
 
 
-def _train(network: Any, training: Training, standardised: NDArray[np.float32]) -> None:
+def _train(network: Any, training: Training, standardised: NDArray[np.float32], steps: int) -> None:
     import torch
 
     rows = torch.from_numpy(standardised)
     time = torch.from_numpy(training.time.astype(np.float32))
     weight = torch.from_numpy(training.weight.astype(np.float32))
-    steps, batch = int(_PARAMETERS["steps"]), min(int(_PARAMETERS["batch"]), len(rows))
+    batch = min(int(_PARAMETERS["batch"]), len(rows))
     rate = _PARAMETERS["learning_rate"]
     optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=_PARAMETERS["decay"])
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
