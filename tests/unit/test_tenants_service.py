@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_what_a_tenant_sees_does_not_depend_on_another(client: Client) -> None:
 def test_what_belongs_to_no_cache_is_for_tokens_of_all(
     client: Client, method: str, path: str
 ) -> None:
-    body = {"json": {}} if method == "POST" else {}
+    body: dict[str, Any] = {"json": {}} if method == "POST" else {}
     assert is_problem(client(method, path, headers=A, **body), 403, "nothing but its caches")
     assert client(method, path, headers=bearer("of-all"), **body).status_code != 403
     assert is_problem(client(method, path, **body), 401)
