@@ -197,4 +197,6 @@ def _rate(history: Sequence[Point]) -> str:
 def _bars(ratios: Sequence[float | None]) -> str:
     """Return a ratio a letter: the higher, the fuller."""
     top = len(_BARS) - 1
-    return "".join(" " if each is None else _BARS[round(each * top)] for each in ratios)
+    return "".join(
+        " " if each is None else _BARS[round(min(max(each, 0.0), 1.0) * top)] for each in ratios
+    )
