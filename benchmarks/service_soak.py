@@ -29,7 +29,7 @@ from tests.servers.service import Served, serving
 CAPACITY = 32 << 20
 KEYS = 20_000
 CONNECTIONS = 8
-CONFIGURATION = f"""
+CONFIGURATION = """
 [caches.pages]
 capacity = "32MiB"
 ttl = "60s"

@@ -332,8 +332,13 @@ class TestKeys:
         with pytest.raises(ConfigurationError):
             Keyring(keys)
 
+    @pytest.mark.parametrize("encrypts", [0, 3, "1"])
+    def test_a_key_that_is_not_there_cannot_encrypt(self, encrypts: Any) -> None:
+        with pytest.raises(ConfigurationError, match="to encrypt"):
+            Keyring({1: KEY, 2: OTHER_KEY}, encrypts=encrypts)
+
     def test_repr_tells_no_key(self) -> None:
-        assert repr(Keyring({1: KEY, 2: OTHER_KEY})) == "Keyring(newest=2, older=[1])"
+        assert repr(Keyring({1: KEY, 2: OTHER_KEY})) == "Keyring(encrypts=2, others=[1])"
 
 
 @pytest.mark.parametrize(

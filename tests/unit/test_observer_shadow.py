@@ -187,3 +187,12 @@ def test_prefetching_and_observing_do_not_disturb_each_other() -> None:
     for key in range(1_000):
         cache.get(key)
     assert 400 < len(cache._take_reads()) < 600
+
+
+def test_of_a_burst_only_its_reads_are_kept() -> None:
+    follower = shadow.Shadow(10, 1.0, warm=False)
+    burst = np.zeros(shadow.BURST, dtype=np.uint64)
+    follower.feed(burst[:3])
+    (kept,) = follower._window
+    assert kept.base is None
+    assert kept.nbytes == 24

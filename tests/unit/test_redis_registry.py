@@ -174,8 +174,9 @@ def test_a_server_that_is_lost_leaves_the_model_in_use(tmp_path: Path) -> None:
             registry.current()
         assert cache.learner is not None
         cache.learner.step()
-        cache.learner.step()
-        assert [event.step.value for event in cache.learner.events] == ["followed", "failed"]
+        first, *others = [event.step.value for event in cache.learner.events]
+        assert first == "followed"
+        assert set(others) == {"failed"}
         assert cache.model is not None
         cache.learner.close()
         registry.close()

@@ -54,7 +54,7 @@ class Envelope:
         self._keys = keys
         self._secret = secret
         self._flags = 0 if keys is None else ENCRYPTED
-        self._key = 0 if keys is None else keys.newest
+        self._key = 0 if keys is None else keys.encrypts
 
     @property
     def encrypts(self) -> bool:

@@ -20,22 +20,25 @@ _HIGHEST = 0xFFFF
 
 
 class Keyring:
-    """Keys of AES-256-GCM; the newest encrypts, the others still decrypt.
+    """Keys of AES-256-GCM; one encrypts, all decrypt.
 
-    To rotate, add a key under a higher number everywhere that reads, then where it is written; drop
-    the old one when nothing written with it is left. A key should encrypt no more than 2**32
-    values, the limit of NIST SP 800-38D for random nonces; nobody counts them for you.
+    To rotate, add a key everywhere, while the old one still encrypts (`encrypts`); once all have
+    it, let it encrypt; drop the old one when nothing written with it is left. Where it encrypts
+    before all have it, the others miss what was written with it. A key should encrypt no more than
+    2**32 values, the limit of NIST SP 800-38D for random nonces; nobody counts them for you.
 
     Parameters
     ----------
     keys
         Keys of 32 random bytes, such as of `secrets.token_bytes`, by their numbers from 1 to
-        65,535. The highest number is the newest. A number is not secret.
+        65,535. A number is not secret.
+    encrypts
+        Number of the key that encrypts. By default the highest.
 
     Raises
     ------
     ConfigurationError
-        If there is no key, or a number or a length is another.
+        If there is no key, a number or a length is another, or the key that encrypts is missing.
     MissingExtraError
         If the package ``cryptography`` is not installed.
 
@@ -43,11 +46,13 @@ class Keyring:
     --------
     >>> import secrets
     >>> old, new = secrets.token_bytes(32), secrets.token_bytes(32)
+    >>> Keyring({1: old, 2: new}, encrypts=1)
+    Keyring(encrypts=1, others=[2])
     >>> Keyring({1: old, 2: new})
-    Keyring(newest=2, older=[1])
+    Keyring(encrypts=2, others=[1])
     """
 
-    def __init__(self, keys: Mapping[int, bytes]) -> None:
+    def __init__(self, keys: Mapping[int, bytes], *, encrypts: int | None = None) -> None:
         try:
             from cryptography.exceptions import InvalidTag
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -63,17 +68,19 @@ class Keyring:
                 raise ConfigurationError(f"key {number} has to be {_KEY} bytes long")
         self._ciphers: dict[int, AESGCM] = {number: AESGCM(key) for number, key in keys.items()}
         self._invalid = InvalidTag
-        self._newest = max(keys)
+        self._encrypts = max(keys) if encrypts is None else encrypts
+        if self._encrypts not in self._ciphers:
+            raise ConfigurationError(f"key {encrypts!r} is to encrypt, and not in the keyring")
 
     @property
-    def newest(self) -> int:
+    def encrypts(self) -> int:
         """Number of the key that encrypts."""
-        return self._newest
+        return self._encrypts
 
     def encrypt(self, data: bytes, associated: bytes) -> bytes:
         """Return a new nonce, the encrypted data, and a tag over these and `associated`."""
         nonce = os.urandom(NONCE)
-        return nonce + self._ciphers[self._newest].encrypt(nonce, data, associated)
+        return nonce + self._ciphers[self._encrypts].encrypt(nonce, data, associated)
 
     def decrypt(self, number: int, data: memoryview, associated: bytes) -> bytes:
         """Return what was encrypted; raise `CorruptValueError` if that is not what was."""
@@ -90,5 +97,5 @@ class Keyring:
             ) from None
 
     def __repr__(self) -> str:
-        older = sorted(self._ciphers.keys() - {self._newest})
-        return f"Keyring(newest={self._newest}, older={older})"
+        others = sorted(self._ciphers.keys() - {self._encrypts})
+        return f"Keyring(encrypts={self._encrypts}, others={others})"

@@ -104,7 +104,7 @@ class Shadow:
         self._lru.feed(ids, _native.hash_integers(self._keys.keys()))
 
     def _keep(self, reads: Reads) -> None:
-        self._window.append(reads)
+        self._window.append(reads.copy())  # else all the room of a burst would be kept with it
         self._kept += len(reads)
         while self._kept - len(self._window[0]) >= _WINDOW:
             self._kept -= len(self._window.popleft())
