@@ -2,7 +2,7 @@
 
     python benchmarks/private_training.py [--users 20000] [--requests 400000] [--png FILE] [--json]
 
-Generated requests: popular keys by a Zipf law, half of which change each hour, each user's own keys,
+Generated requests: popular keys by a Zipf law, half of which change hourly, each user's own keys,
 and scans. Models are learned from the first half, as it was and as `private_trace` made it up, and
 the second half is simulated, with the guard that a cache has and without. The noise has no seed, so
 each epsilon is measured as often as `--rounds` says, and the median is told.
@@ -49,9 +49,7 @@ def generated(users: int, requests: int, seed: int = 1) -> InMemoryTrace:
     scan = (1 << 40) + np.arange(requests)
     kind = random.random(requests)
     keys = np.where(kind < 0.6, popular + moved, np.where(kind < 0.8, own, scan))
-    return InMemoryTrace(
-        keys.astype(np.uint64), times=1.7e9 + when, sessions=who.astype(np.uint64)
-    )
+    return InMemoryTrace(keys.astype(np.uint64), times=1.7e9 + when, sessions=who.astype(np.uint64))
 
 
 def part(trace: InMemoryTrace, start: int, stop: int) -> InMemoryTrace:

@@ -21,7 +21,7 @@ def trace(keys: Any, sessions: Any = None, step: float = 1.0) -> InMemoryTrace:
     keys = np.asarray(keys, np.uint64)
     return InMemoryTrace(
         keys,
-        times=1e9 + step * np.arange(len(keys)),
+        times=1e9 + step * np.arange(len(keys), dtype=np.float64),
         sessions=None if sessions is None else np.asarray(sessions, np.uint64),
     )
 

@@ -31,7 +31,7 @@ def private_trace(
     period: float = 3600.0,
     seed: int = 1,
 ) -> InMemoryTrace:
-    """Return requests that are made up from noisy counts: how often a key was asked for in a period.
+    """Return requests made up from noisy counts of how often a key was asked for in a period.
 
     The whole of what is returned is (`epsilon`, `delta`)-differentially private for sessions, and
     so is each model learned from it and all that is done with that: a session that is left out
@@ -65,7 +65,7 @@ def private_trace(
 
     References
     ----------
-    C. Dwork, A. Roth, *The Algorithmic Foundations of Differential Privacy*, 2014, sections 2.1, 3.3
+    C. Dwork, A. Roth, *The Algorithmic Foundations of Differential Privacy*, 2014, sections 3.3
     and 3.5; A. Korolova et al., *Releasing Search Queries and Clicks Privately*, WWW 2009, for the
     threshold.
     """
