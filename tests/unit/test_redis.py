@@ -96,7 +96,9 @@ def test_urls(url: str, expected: Address) -> None:
     [
         "http://h", "h:6379", "", "redis+sentinel://h", "redis+sentinel://h/", "redis://h:port",
         "redis+cluster://h/1", "redis+magic://h", "redis://h?db=x", "redis+cluster://h:1,h:x",
-        "redis://user:secret@h:port",
+        "redis://user:secret@h:port", "redis:user:secret", "redis://h?password=secret&db=x",
+        "redis://:a/secret@h:1", "redis://:secret/a@h:1", "redis://:a?secret@h:x",
+        "redis://h:x?password=a@secret",
     ],
 )  # fmt: skip
 def test_urls_that_are_refused(url: str) -> None:

@@ -94,7 +94,9 @@ def address_of(where: str | redis.Redis | redis.RedisCluster) -> Address:
         if scheme in _SEVERAL:
             return _of_several(where, scheme)
     except (ValueError, TypeError) as error:
-        raise ConfigurationError(f"{_public(where)} is not understood: {error}") from None
+        # What is wrong may be that a password is not percent-encoded: then the error has it.
+        reason = "percent-encode what is in a password" if "@" in where else error
+        raise ConfigurationError(f"{_public(where)} is not understood: {reason}") from None
     raise ConfigurationError(
         f"{_public(where)} begins with none of {', '.join(sorted(_ALONE | _SEVERAL))}"
     )
@@ -180,6 +182,12 @@ def _carried(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _public(url: str) -> str:
-    """Return a URL without the password in it."""
-    who, at, rest = url.rpartition("@")
-    return repr(f"{who.partition('://')[0]}://...@{rest}" if at else url)
+    """Return a URL without what may be a password in it."""
+    scheme, begun, rest = url.partition("://")
+    if not begun:
+        return repr(f"{url.partition(':')[0]}:..." if ":" in url else url)
+    who, at, place = rest.rpartition("@")
+    if "?" in who:  # either of them may be in a password
+        return repr(f"{scheme}://...")
+    place, query, _ = place.partition("?")
+    return repr(f"{scheme}://{'...' if at else ''}{at}{place}{'?...' if query else ''}")
