@@ -10,7 +10,7 @@ from benchmarks.scaling.placement import Ring
 
 def popularity(keys: int, skew: float) -> NDArray[np.float64]:
     """Return the shares of the requests by a Zipf law, the most popular first."""
-    weights: NDArray[np.float64] = 1.0 / np.arange(1, keys + 1) ** skew
+    weights: NDArray[np.float64] = np.arange(1, keys + 1, dtype=np.float64) ** -skew
     weights /= weights.sum()
     return weights
 
