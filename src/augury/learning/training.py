@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _ROWS = 200_000
 _MOST_DRAWS = 3  # rows of a request, at different ages, where there are few requests
 _BACKGROUND = 256  # rows kept for explanations
+_SEEDS = 2**31  # that all libraries take
 _CHECKED = 2_000  # rows on which native scores are compared with the library's
 
 
@@ -240,7 +241,7 @@ def _validate(
 
 def _fitted(fit: Fit, training: labels.Training, seed: int) -> Fitted:
     with one_native_thread():  # rows are few
-        return fit.fit(training, seed)
+        return fit.fit(training, seed % _SEEDS)
 
 
 def _check_equal(artefact: Artefact, fitted: Fitted, rows: NDArray[np.float32]) -> None:
