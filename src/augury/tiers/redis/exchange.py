@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from augury.errors import ConfigurationError
 from augury.parameters import check_number
 from augury.tiers.redis.hash import Hash
 
 if TYPE_CHECKING:
     import redis
 
+_LONGEST = 1e9
+"""Seconds; a server refuses a time to live that it cannot count, once it has what is sent."""
 _SEND = """
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
@@ -29,7 +32,8 @@ class Exchange:
     name
         Of what is done together. Give each round one of its own.
     ttl
-        Seconds after the last contribution in which all are forgotten. By default an hour.
+        Seconds after the last contribution in which all are forgotten, up to 1e9. By default an
+        hour.
     timeout
         Seconds for connecting, and for each reply.
 
@@ -50,6 +54,8 @@ class Exchange:
         timeout: float = 5.0,
     ) -> None:
         check_number("ttl", ttl)
+        if ttl > _LONGEST:
+            raise ConfigurationError(f"ttl must be at most {_LONGEST:g} seconds, not {ttl:g}")
         self._ttl = ttl
         self._hash = Hash(where, f"augury-exchange:{name}", timeout)
 
