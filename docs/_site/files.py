@@ -5,8 +5,8 @@ changed here.
 """
 
 import re
-from posixpath import dirname, join, normpath, relpath
 from pathlib import Path
+from posixpath import dirname, join, normpath, relpath
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files

@@ -13,6 +13,7 @@ from augury.sizing.miniature import rate_for, simulated
 from augury.sizing.stack import from_depths, from_times
 
 METHODS = ("exact", "shards", "aet", "simulation")
+"""How `curve` may measure; what each does, it says."""
 
 _MOST_KEYS = 16_384
 

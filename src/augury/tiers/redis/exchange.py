@@ -33,6 +33,8 @@ class Exchange:
     timeout
         Seconds for connecting, and for each reply.
 
+    Notes
+    -----
     Each method raises `augury.errors.TierError` if no server answers.
 
     Examples
