@@ -20,9 +20,6 @@ from augury.learning.labels import Training
 from augury.models import Artefact
 from augury.sizing import curve as local_curve
 from tests.unit.learnable import popular_and_scans
-from tests.unit.spark_at_hand import spark
-
-__all__ = ["spark"]
 
 
 @pytest.fixture(scope="module")
