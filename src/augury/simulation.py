@@ -147,6 +147,11 @@ def simulate(
     model
         For policy ``"learned"``: from `augury.learn` or `augury.load_model`. None by default.
 
+    Returns
+    -------
+    SimulationResult
+        What was counted, misses first of all.
+
     Raises
     ------
     ConfigurationError
@@ -194,6 +199,11 @@ def simulate_many(
     -------
     list of SimulationResult
         In the order of the policies, for each in the order of the capacities.
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter makes no sense, or does not go with the trace or the policies.
     """
     if not 0.0 <= warm < 1.0:
         raise ConfigurationError(f"warm must be from 0 up to, not including, 1, not {warm:g}")

@@ -172,7 +172,7 @@ class Spool(Closing):
         return _native.hash_integers(self.keys)
 
     def chunks(self, *, next_access: bool = False) -> Iterator[SpooledChunk]:
-        """Replay the requests from the first to the last.
+        """Yield the requests from the first to the last.
 
         Parameters
         ----------

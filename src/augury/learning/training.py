@@ -109,7 +109,22 @@ def prepare(
     seed: int = 1,
     name: str = "requests in memory",
 ) -> Lesson:
-    """Read from a trace what `train` needs; parameters as for `learn`."""
+    """Read from a trace what `train` needs.
+
+    Parameters
+    ----------
+    spool
+        The trace.
+    until, rows, seed
+        As for `learn`.
+    name
+        What the model's card calls the trace.
+
+    Returns
+    -------
+    Lesson
+        For any number of models.
+    """
     check_asked(until, rows, seed)
     split = Split.of(spool.requests, spool.distinct, until, rows)
     stop, sample = split.stop, split.sample
@@ -168,9 +183,22 @@ def train(
 ) -> tuple[Artefact, Evaluation | None]:
     """Fit one model to one log, or to several that were pooled.
 
-    Return it with its evaluation on the requests after those learned from, which is None if no row
-    there was followed for long enough. `fit` is what fits the model, if not the one of
-    `learning.fits` that has its name.
+    Parameters
+    ----------
+    lesson
+        From `prepare`.
+    model
+        Its name, as for `learn`.
+    progress
+        Called with the share done, from 0.0 to 1.0.
+    fit
+        What fits the model, if not the one of `augury.learning.fits` of that name.
+
+    Returns
+    -------
+    tuple of Artefact and Evaluation
+        The evaluation is of the requests after those learned from, and None if no row there was
+        followed for long enough.
     """
     fit = fit or load_fit(model)
     tell = progress or (lambda _: None)

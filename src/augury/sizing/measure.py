@@ -73,6 +73,11 @@ def curve(
     progress
         Called with the share done, from 0.0 to 1.0.
 
+    Returns
+    -------
+    Curve
+        Miss ratios by capacity, with their errors.
+
     Raises
     ------
     ConfigurationError
