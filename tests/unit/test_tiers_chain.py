@@ -800,10 +800,10 @@ def test_seen_before_forgets() -> None:
 
 def test_coroutines_ask_whether_a_value_is_held_and_wait_for_writes() -> None:
     written: dict[str, int] = {}
-    source = Loader(written.__getitem__, store=written.__setitem__)
+    source = Loader(written.__getitem__, store=written.__setitem__, remove=written.pop)
 
     async def run() -> None:
-        tiers: Tiers[str, int] = Tiers([Memory(10)], source=source, write="behind")
+        tiers: Tiers[str, int] = Tiers([Memory(10), Shared()], source=source, write="behind")
         await tiers.aset("a", 1)
         await tiers.aflush()
         assert written == {"a": 1}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from augury import features
-from augury.accesslog import InMemoryTrace, Spool, Trace, requests_of
+from augury.accesslog import InMemoryTrace, Spool, Trace
+from augury.accesslog.spool import spooled
 from augury.errors import ConfigurationError, LearningError
 from augury.learning import labels
 from augury.learning.evaluation import Evaluation, calibrate, evaluate
@@ -87,18 +87,6 @@ def learn(
     tell(0.6)
     artefact, _ = train(lesson, model, lambda share: tell(0.6 + 0.4 * share))
     return artefact
-
-
-def spooled(
-    trace: Spool | Trace | InMemoryTrace | Iterable[int | str],
-    progress: Callable[[float], object],
-) -> AbstractContextManager[Spool]:
-    """Return the spool of a trace, to be closed by who opened it."""
-    if isinstance(trace, Spool):
-        return nullcontext(trace)
-    if not isinstance(trace, Trace | InMemoryTrace):
-        trace = requests_of(trace)
-    return Spool(trace, progress=progress)
 
 
 def prepare(
