@@ -803,7 +803,8 @@ def test_coroutines_ask_whether_a_value_is_held_and_wait_for_writes() -> None:
     source = Loader(written.__getitem__, store=written.__setitem__, remove=written.pop)
 
     async def run() -> None:
-        tiers: Tiers[str, int] = Tiers([Memory(10), Shared()], source=source, write="behind")
+        memory, shared = Memory(10), Shared()
+        tiers: Tiers[str, int] = Tiers([memory, shared], source=source, ttl=60, write="behind")
         await tiers.aset("a", 1)
         await tiers.aflush()
         assert written == {"a": 1}
