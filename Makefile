@@ -35,10 +35,12 @@ django-tests: .venv/test ## The cases of Django's own backends, of its source fr
 			--dest .venv Django==$$version && tar -xzf .venv/[Dd]jango-$$version.tar.gz -C .venv; }; \
 	DJANGO_SOURCE=$$PWD/.venv/django-$$version $(BIN)/pytest -q tests/unit/test_django.py
 
-check: .venv/check ## Types, style and static analysis of both languages.
+check: .venv/check ## Types, style, static analysis of both languages, known vulnerabilities.
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive src
+	@$(BIN)/python tests/static/audit.py
 	@$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
 	@printf '%s\n' native/bind/*.cpp | xargs -P "$$(nproc)" -n 1 sh -c '$(BIN)/clang-tidy --quiet "$$0" \
 		-- -std=c++20 -Inative $(SYSTEM_INCLUDES) 2> /dev/null'

@@ -14,7 +14,7 @@ NATIVE = ROOT / "native"
 # A row uses only rows above it, and its own modules only where `WITHIN` says so.
 ROWS = [
     {"closing", "discovery", "errors", "events", "forks", "parameters", "spans", "_native"},
-    {"keys", "policies", "accesslog", "features", "codecs", "breaker"},
+    {"keys", "policies", "accesslog", "features", "codecs", "breaker", "noise"},
     {"models", "sources"},
     {"simulation"},
     {"sizing", "learning"},

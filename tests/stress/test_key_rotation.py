@@ -1,4 +1,4 @@
-"""The key of an encrypted tier is exchanged under load: all is read, and none of it in the clear."""
+"""The key of an encrypted tier changes under load: all is read, none of it lies in the clear."""
 
 from __future__ import annotations
 
@@ -59,13 +59,17 @@ def work(folder: str, stage: Any, reached: Any, wrong: Any, reads: Any, seed: in
     tier.close()
 
 
+def list_of(workers: int) -> Any:
+    return SPAWN.Array("i", [0] * workers)
+
+
 def test_rotation_under_load(tmp_path: Path) -> None:
     folder = str(tmp_path / "tier")
     with closing(opened(folder, *STAGES[0])) as tier:
         tier.set_many({key: Entry(value(key, key)) for key in range(KEYS)})
     workers = 4
     stage = SPAWN.Value("i", 0)
-    reached, wrong, reads = (SPAWN.Array("i", [0] * workers) for _ in range(3))
+    reached, wrong, reads = (list_of(workers) for _ in range(3))
     given = (folder, stage, reached, wrong, reads)
     run: list[Any] = [SPAWN.Process(target=work, args=(*given, seed)) for seed in (0, 1)]
     run += [threading.Thread(target=work, args=(*given, seed)) for seed in (2, 3)]

@@ -124,6 +124,12 @@ def test_an_item_with_tiers_is_several(write: Write) -> None:
         ("[caches.a]\npolicy = 'belady'", "caches.a.policy: policy 'belady' needs to know"),
         ("[caches.a]\npolicy = 'lruu'", "caches.a.policy: unknown policy 'lruu'; there are: "),
         ("[caches.a]\nlearn = 'perhaps'", "caches.a.learn: must be true or false, not 'perhaps'"),
+        ("registry = '~nobody-so-called/x'", "registry: ~nobody-so-called is no user's folder"),
+        (r'registry = "a\u0000b"', "registry: a path has no NUL in it"),
+        (
+            f"[service.tokens.'a b']\nsha256='{'0' * 64}'",
+            "service.tokens.a b: a name is 1 to 64 letters, digits",
+        ),
         ("[caches.'a/b']", "caches.a/b: a name is 1 to 64 letters, digits"),
         ("[caches.a]\nregistry = true", "caches.a.registry: give registry, a folder"),
         ("[caches.a]\nrecord = true", "caches.a.record: give training.folder"),
@@ -190,12 +196,22 @@ def test_what_is_no_toml(write: Write, tmp_path: Path) -> None:
     assert "no text in UTF-8" in mistakes(tmp_path / "odd.toml")[0]
     assert "No such file" in mistakes(tmp_path / "none.toml")[0]
     assert "directory" in mistakes(tmp_path)[0].lower()
+    assert "no TOML" in mistakes(write(f"[caches.a]\ncapacity = {'9' * 5000}"))[0]
+    assert "nested too deeply" in mistakes(write(f"a = {'[' * 9000}"))[0]
+    assert "longer than 16 MiB" in mistakes(Path("/dev/zero"))[0]
 
 
 def test_what_is_no_json(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUGURY_CACHES__A__TIERS", '[{"kind": "memory"}')
     (told,) = mistakes(write(""))
     assert told.startswith("AUGURY_CACHES__A__TIERS: is no valid JSON")
+    monkeypatch.setenv("AUGURY_CACHES__A__TIERS", "[" * 9000)
+    (told,) = mistakes(write(""))
+    assert told.startswith("AUGURY_CACHES__A__TIERS: is no valid JSON")
+    monkeypatch.delenv("AUGURY_CACHES__A__TIERS")
+    monkeypatch.setenv("AUGURY_SERVICE", "x")
+    (told,) = mistakes(write(""))
+    assert told.startswith("AUGURY_SERVICE: is no valid JSON")
 
 
 def test_secrets_are_read_and_not_shown(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,6 +264,13 @@ def test_the_command_tells_all_mistakes(write: Write, capsys: pytest.CaptureFixt
         " service.port",
         " service.prot",
     ]
+
+
+def test_a_mistake_does_nothing_to_the_terminal(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["config", "check", str(write(r'"a\u001b[2Jb\u202e" = 1'))]) == 2
+    assert "a\N{REPLACEMENT CHARACTER}[2jb" in capsys.readouterr().err.casefold()
 
 
 def test_the_command_lists_keys(capsys: pytest.CaptureFixture[str]) -> None:

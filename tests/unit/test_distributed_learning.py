@@ -15,15 +15,11 @@ from augury.distributed import associations, curve, learn
 from augury.distributed.fits import fit_names, load_fit
 from augury.distributed.session import session
 from augury.errors import ConfigurationError, LearningError
-from augury.learning import labels, prepare
+from augury.learning import Lesson, labels, prepare
 from augury.learning.labels import Training
-from augury.learning.training import Lesson
 from augury.models import Artefact
 from augury.sizing import curve as local_curve
 from tests.unit.learnable import popular_and_scans
-from tests.unit.spark_at_hand import spark
-
-__all__ = ["spark"]
 
 
 @pytest.fixture(scope="module")

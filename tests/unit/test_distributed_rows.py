@@ -19,9 +19,6 @@ from augury.distributed.rows import Sample, take
 from augury.errors import ConfigurationError, TraceError
 from augury.features import Rows, rows
 from tests.unit.learnable import asked_four_times, popular_and_scans
-from tests.unit.spark_at_hand import spark
-
-__all__ = ["spark"]
 
 _REQUESTS = 6_000
 

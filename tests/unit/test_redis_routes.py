@@ -6,9 +6,9 @@ import pytest
 
 from augury.errors import TierError
 from augury.tiers.redis.address import Node
+from augury.tiers.redis.link import _told
 from augury.tiers.redis.resp3 import ProtocolError
 from augury.tiers.redis.routes import shards_of
-from augury.tiers.redis.tracking import _told
 
 ASKED = Node("asked", 1)
 

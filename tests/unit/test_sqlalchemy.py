@@ -13,7 +13,6 @@ import pytest
 pytest.importorskip("sqlalchemy")
 
 from sqlalchemy import (
-    ForeignKey,
     StaticPool,
     create_engine,
     event,
@@ -25,13 +24,9 @@ from sqlalchemy import (
 from sqlalchemy import update as updating
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import (
-    DeclarativeBase,
-    Mapped,
     Session,
     aliased,
     joinedload,
-    mapped_column,
-    relationship,
     selectinload,
     sessionmaker,
     with_loader_criteria,
@@ -40,59 +35,13 @@ from sqlalchemy.orm import (
 import augury
 from augury.errors import ConfigurationError
 from augury.integrations.sqlalchemy import QueryCache
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-class Film(Base):
-    __tablename__ = "films"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    title: Mapped[str]
-    director_id: Mapped[int | None] = mapped_column(ForeignKey("directors.id"))
-    director: Mapped[Director | None] = relationship(back_populates="films")
-
-
-class Director(Base):
-    __tablename__ = "directors"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str]
-    films: Mapped[list[Film]] = relationship(back_populates="director")
-
-
-class World:
-    """A database with a cache in front, which counts what reaches it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.engine = create_engine(f"sqlite:///{folder}/films.db")
-        Base.metadata.create_all(self.engine)
-        with Session(self.engine) as session, session.begin():
-            session.add(Director(id=1, name="Lang"))
-            session.flush()
-            session.add_all([Film(id=1, title="M", director_id=1), Film(id=2, title="Sunrise")])
-        self.cache: augury.Cache[Any, Any] = augury.Cache(1000)
-        self.queries = QueryCache(self.cache, self.engine)
-        self.reads = 0
-        event.listen(self.engine, "before_cursor_execute", self._count)
-
-    def _count(self, _c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        self.reads += statement.startswith("SELECT")
-
-    def titles(self, session: Session | None = None) -> list[str]:
-        statement = self.queries.cached(select(Film.title).order_by(Film.id))
-        if session is not None:
-            return list(session.scalars(statement))
-        with Session(self.engine) as own:
-            return list(own.scalars(statement))
+from tests.unit.films import Base, Director, Film, World
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.queries.close()
-    made.engine.dispose()
+    with World(tmp_path) as made:
+        yield made
 
 
 def test_the_second_session_asks_nobody(world: World) -> None:

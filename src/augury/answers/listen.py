@@ -75,7 +75,7 @@ BEGIN
     'table', TG_TABLE_NAME, 'rows', changed, 'id', gen_random_uuid())::text);
   RETURN NULL;
 END
-$augury$;"""
+$augury$;"""  # nosec B608
     lines = [function]
     for event, rows in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD"), ("TRUNCATE", "")):
         name = f"augury_{event.lower()}"

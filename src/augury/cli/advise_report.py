@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from augury.advice.redis.advice import Entry, RedisAdvice
-from augury.cli.terminal import console, readable_bytes
+from augury.cli.terminal import console, printable, readable_bytes
 
 
 def report(found: RedisAdvice) -> None:
@@ -40,7 +40,7 @@ def report(found: RedisAdvice) -> None:
     _entries("Big keys", found.big)
     _entries("Cold keys", found.cold)
     for note in found.notes:
-        console.print(f"Note: {note}.", style="dim", highlight=False, markup=False)
+        console.print(f"Note: {printable(note)}.", style="dim", highlight=False, markup=False)
     if found.suggestions:
         console.print("\nCommands that would follow this; none was run:", highlight=False)
         for each in found.suggestions:
@@ -65,7 +65,7 @@ def _present(found: RedisAdvice) -> None:
             f" {seen.keys:,} keys ({readable_bytes(seen.footprint)}){measured}"
         )
     for line in lines:
-        console.print(line, highlight=False, markup=False)
+        console.print(printable(line), highlight=False, markup=False)
 
 
 def _forecasts(found: RedisAdvice) -> None:
@@ -118,5 +118,5 @@ def _print(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> N
     for at, head in enumerate(heads):
         table.add_column(head, justify="left" if at == 0 else "right")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console.print(table)

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 import augury.cli
+from augury.cli.terminal import printable
 from augury.errors import AuguryError, SettingsError
 
 MISTAKE = 2
@@ -95,5 +96,5 @@ def _discard_output() -> None:
 
 def _complain(why: str) -> int:
     if why:  # nothing when no subcommand was named: the help has been printed
-        print(f"augury: {' '.join(why.split())}", file=sys.stderr)
+        print(f"augury: {printable(' '.join(why.split()))}", file=sys.stderr)
     return MISTAKE

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import socket
 import ssl
+import threading
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,7 +15,8 @@ import msgspec
 from augury.errors import ConfigurationError, ServiceError
 from augury.observe import Snapshot
 
-_SECONDS = 5.0  # to wait for the service
+_SECONDS = 5.0  # to wait for the service to send something
+_ALTOGETHER = 15.0  # seconds, for what it sends bit by bit
 _MOST = 64 << 20  # bytes of a snapshot
 
 
@@ -53,7 +57,7 @@ class SnapshotClient:
         """
         try:
             status, body = self._get("/v1/snapshot")
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             why = " ".join(str(error).split()) or type(error).__name__
             raise ServiceError(
                 f"no answer from {self.url}: {why}; start it with: augury serve"
@@ -82,12 +86,22 @@ class SnapshotClient:
             if self._tls is None
             else http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=self._tls)
         )
+        late = threading.Timer(_ALTOGETHER, _hang_up, (connection,))
+        late.daemon = True
+        late.start()
         try:
             connection.request("GET", path, headers=self._headers)
             answer = connection.getresponse()
             return answer.status, answer.read(_MOST)
         finally:
+            late.cancel()
             connection.close()
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    """End what waits for a reply, as a timeout does that starts anew with every byte."""
+    with contextlib.suppress(OSError, AttributeError):  # it is not, or no longer, connected
+        socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
 
 def _parts(url: str) -> SplitResult:

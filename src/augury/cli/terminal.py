@@ -47,6 +47,17 @@ def progress(what: str) -> Iterator[Callable[[float], None]]:
         yield lambda share: bar.update(task, completed=share)
 
 
+def printable(text: str) -> str:
+    r"""Return text without what a terminal would obey: names may be anybody's.
+
+    Examples
+    --------
+    >>> printable("a\x1b[2Jb")
+    'a�[2Jb'
+    """
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
 def readable_bytes(count: float) -> str:
     """Return bytes as people read them: 1.5 MiB."""
     scaled, unit = float(count), _BINARY[0]

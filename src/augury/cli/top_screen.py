@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from augury.cli.terminal import readable_bytes
+from augury.cli.terminal import printable, readable_bytes
 from augury.observe import Snapshot
 from augury.observe.views import CacheView, Point, QueryView, TierView
 
@@ -43,11 +43,11 @@ def screen(snapshot: Snapshot, url: str, trouble: str = "") -> RenderableType:
     at = datetime.fromtimestamp(snapshot.at).strftime("%H:%M:%S")
     up = timedelta(seconds=int(snapshot.uptime))
     head = Text.assemble(
-        ("augury ", "bold"), _plain(f"{url}  {snapshot.process}  up {up}  at {at}")
+        ("augury ", "bold"), printable(f"{url}  {snapshot.process}  up {up}  at {at}")
     )
     parts: list[RenderableType] = [head]
     if trouble:
-        parts.append(Text(f"not current: {_plain(trouble)}", style="bold red"))
+        parts.append(Text(f"not current: {printable(trouble)}", style="bold red"))
     tables = [*_tables(snapshot)]
     if not tables:
         parts.append(Text("Nothing is observed; name caches in the service's configuration."))
@@ -110,7 +110,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Tabl
         left = at == 0 or column in _WORDS
         table.add_column(column, justify="left" if left else "right", overflow="ellipsis")
     for row in rows:
-        table.add_row(*(each if isinstance(each, Text) else Text(_plain(each)) for each in row))
+        table.add_row(*(each if isinstance(each, Text) else Text(printable(each)) for each in row))
     table.add_row()
     return table
 
@@ -150,7 +150,7 @@ def _model(view: CacheView) -> tuple[str | Text, ...]:
 def _tier(tiers: str, tier: TierView) -> tuple[str | Text, ...]:
     health = Text("up", style="green")
     if not tier.healthy:
-        health = Text(_plain(f"down: {tier.reason or 'no reason given'}"), style="bold red")
+        health = Text(printable(f"down: {tier.reason or 'no reason given'}"), style="bold red")
     return (
         tiers,
         tier.name,
@@ -177,11 +177,6 @@ def _query(answers: str, query: QueryView) -> tuple[str, ...]:
     )
 
 
-def _plain(text: str) -> str:
-    """Return text without what a terminal would obey: names may be anybody's."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
-
-
 def _share(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}"
 
@@ -202,4 +197,6 @@ def _rate(history: Sequence[Point]) -> str:
 def _bars(ratios: Sequence[float | None]) -> str:
     """Return a ratio a letter: the higher, the fuller."""
     top = len(_BARS) - 1
-    return "".join(" " if each is None else _BARS[round(each * top)] for each in ratios)
+    return "".join(
+        " " if each is None else _BARS[round(min(max(each, 0.0), 1.0) * top)] for each in ratios
+    )

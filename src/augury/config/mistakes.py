@@ -110,13 +110,15 @@ def _at(kind: Any, location: Location) -> tuple[list[str], Any]:
     """
     key: list[str] = []
     for step in location:
+        if step == "[key]":  # the name itself, which is there already
+            continue
         kind = _bare(kind)
         origin = get_origin(kind)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             key.append(str(step))
             field = kind.model_fields.get(str(step))
             kind = None if field is None else field.annotation
-        elif origin in (dict, tuple) and step != "[key]":
+        elif origin in (dict, tuple):
             key.append(str(step))
             kind = get_args(kind)[-1 if origin is dict else 0]
         elif origin in (Union, UnionType):

@@ -27,6 +27,7 @@ BETWEEN = "__"
 FILE = "AUGURY_CONFIG"
 """The variable that names the file."""
 DEFAULT_FILE = Path("augury.toml")
+_MOST = 16 << 20  # bytes of a file: one that has no end is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +98,19 @@ def _file() -> Path | None:
 def _toml(file: Path) -> Table:
     try:
         with file.open("rb") as opened:
-            return tomllib.load(opened)
+            read = opened.read(_MOST + 1)
     except OSError as error:
         raise SettingsError([f"cannot read the configuration {file}: {error.strerror}"]) from None
+    if len(read) > _MOST:
+        raise SettingsError([f"{file}: is longer than {_MOST >> 20} MiB, so no configuration"])
+    try:
+        return tomllib.loads(read.decode())
     except UnicodeDecodeError:
         raise SettingsError([f"{file}: is no text in UTF-8"]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError([f"{file}: is no TOML: {error}"]) from None
+    except RecursionError:
+        raise SettingsError([f"{file}: is nested too deeply"]) from None
+    except ValueError as error:  # besides a TOMLDecodeError: a number of thousands of digits
+        raise SettingsError([f"{file}: is no TOML: {str(error).partition(';')[0]}"]) from None
 
 
 def _environment(kind: type[BaseModel]) -> Table:
@@ -111,19 +118,21 @@ def _environment(kind: type[BaseModel]) -> Table:
     settings = cast("type[BaseSettings]", kind)
     try:
         return EnvSettingsSource(settings, env_prefix=PREFIX, env_nested_delimiter=BETWEEN)()
-    except UnreadableError:
+    except (UnreadableError, RecursionError):
         raise SettingsError(
-            [f"{_no_json()}: is no valid JSON, as a list or a table is given"]
+            [f"{_no_json(kind)}: is no valid JSON, as a list or a table is given"]
         ) from None
 
 
-def _no_json() -> str:
+def _no_json(kind: type[BaseModel]) -> str:
     """Return the first variable that should be JSON and is not."""
+    whole = {PREFIX + name.upper() for name in kind.model_fields}
     for name, value in os.environ.items():
-        if name.upper().startswith(PREFIX) and value.lstrip()[:1] in ("[", "{"):
+        given = value.lstrip()[:1] in ("[", "{") or name.upper() in whole
+        if name.upper().startswith(PREFIX) and given:
             try:
                 json.loads(value)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return name
     return f"{PREFIX}..."
 

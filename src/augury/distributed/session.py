@@ -61,10 +61,27 @@ def session(master: str = "local[*]", existing: SparkSession | None = None) -> I
         )
     scratch = Path(tempfile.mkdtemp(prefix="augury-spark-"))
     try:
-        with _started(master, scratch) as spark, _translated():
+        with (
+            _ended_early(master, scratch / _PRINTED),
+            _started(master, scratch) as spark,
+            _translated(),
+        ):
             yield spark
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _ended_early(master: str, printed: Path) -> Iterator[None]:
+    """Say why Java is no longer there: it ends by itself if a cluster cannot be reached."""
+    from py4j.protocol import Py4JNetworkError
+
+    try:
+        yield
+    except (ConnectionError, Py4JNetworkError) as error:
+        raise ConfigurationError(
+            f"Spark on {master} has ended: {_reason(error, printed)}"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -167,7 +184,11 @@ def _reason(error: BaseException, printed: Path) -> str:
     text = printed.read_text(errors="replace") if printed.exists() else ""
     if "UnsupportedClassVersionError" in text:
         return "its Java is too old; it needs 17 or later"
-    told = re.findall(r"^(?:Exception in thread.*?: |Error: |Caused by: )(.+)$", text, re.MULTILINE)
+    told = re.findall(
+        r"^(?:Exception in thread.*?: |Error: |Caused by: |.* ERROR [\w.$]+: )(.+)$",
+        text,
+        re.MULTILINE,
+    )
     lines = [*told[-1:], *str(error).strip().splitlines(), type(error).__name__]
     first: str = next(line.strip() for line in lines if line.strip())
     return first[:300]
@@ -176,18 +197,18 @@ def _reason(error: BaseException, printed: Path) -> str:
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
     """Turn Spark's errors into one clear line each."""
-    from py4j.protocol import Py4JError
+    from py4j.protocol import Py4JError, Py4JNetworkError
     from pyspark.errors import PySparkException
 
     try:
         with _unwarned():
             yield
-    except AuguryError:
+    except (AuguryError, Py4JNetworkError):
         raise
     except PySparkException as error:
         if error.getCondition() == "PATH_NOT_FOUND":
             path = (error.getMessageParameters() or {}).get("path", "the path")
-            raise TraceError(f"{path}: does not exist") from None
+            raise TraceError(f"{path.removeprefix('file:')}: does not exist") from None
         raise TraceError(f"Spark could not do it: {_last_line(error)}") from None
     except Py4JError as error:
         raise TraceError(f"Spark could not do it: {_last_line(error)}") from None

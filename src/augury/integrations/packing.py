@@ -69,7 +69,7 @@ class Packing:
         if not isinstance(kept, bytes):
             return default if kept is NOTHING else kept
         if self._serializer is None:
-            return pickle.loads(kept)
+            return pickle.loads(kept)  # nosec B301
         try:
             return self._serializer.loads(kept, context=key.encode())
         except CorruptValueError:  # signed with another secret, say

@@ -13,6 +13,7 @@ from augury.learning.key_explanation import KeyExplanation
 from augury.learning.learner import Learner
 from augury.learning.lesson import Lesson
 from augury.learning.pooled import Pooled, pack, unpack
+from augury.learning.private import private_trace
 from augury.learning.training import learn, prepare, train
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "learn",
     "pack",
     "prepare",
+    "private_trace",
     "probability",
     "refine",
     "retrain",

@@ -6,6 +6,8 @@ from 0 to 1, times are in seconds, `at` is seconds since 1970. What is not known
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 
@@ -178,10 +180,10 @@ class InferenceView(View, frozen=True, kw_only=True):
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is observed, at one moment."""
 
-    at: float
+    at: Annotated[float, msgspec.Meta(ge=0, le=1e11)]
     process: str
     """Host name and process number."""
-    uptime: float
+    uptime: Annotated[float, msgspec.Meta(ge=0, le=1e11)]
     caches: list[CacheView] = []
     tiers: list[TiersView] = []
     prefetchers: list[PrefetchView] = []

@@ -50,6 +50,19 @@ class Caller:
             raise Problem(403, f"token {self.name!r} lacks the scope {scope!r}")
         raise Problem(403, f"token {self.name!r} may not use this cache")
 
+    def require_all(self) -> None:
+        """Refuse him unless he may use all caches: what he wants may tell of any of them.
+
+        Raises
+        ------
+        Problem
+            401 if he has not said who he is, 403 if he may not.
+        """
+        if self.caches is None:
+            return
+        self.require("read")
+        raise Problem(403, f"token {self.name!r} may use nothing but its caches")
+
 
 NOBODY = Caller(None, frozenset(), frozenset())
 EVERYBODY = Caller(None, frozenset({"read", "write", "admin"}), None)
@@ -121,3 +134,12 @@ def needs(scope: Scope) -> Any:
         caller_of(request).require(scope, request.path_params.get("cache"))
 
     return Depends(check)
+
+
+def _check_all(request: Request, _: Annotated[Any, Security(_bearer)]) -> None:
+    caller_of(request).require_all()
+
+
+needs_all = Depends(_check_all)
+"""What the routes of a module depend on whose resources tell of no one cache: they are refused to
+callers of some caches only, who could learn there what others ask for."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
-
 from augury.cache import Cache
 from augury.config import Built
 from augury.observe import Snapshot
@@ -71,10 +69,14 @@ class Service:
             raise Problem(404, "there is no such cache; /v1/caches lists them") from None
 
     def snapshot(self, caller: Caller) -> Snapshot:
-        """Return what is observed, without the caches that a caller may not use."""
+        """Return what is observed; to a caller of some caches, of these only."""
         told = self.observer.snapshot()
-        return msgspec.structs.replace(
-            told,
+        if caller.caches is None:
+            return told
+        return Snapshot(
+            at=told.at,
+            process=told.process,
+            uptime=told.uptime,
             caches=[view for view in told.caches if caller.sees(view.name)],
             tiers=[view for view in told.tiers if caller.sees(view.name)],
         )

@@ -13,7 +13,7 @@ from augury.advice.redis.keyspace import HeldKey, look, scan
 from augury.advice.redis.operations import Operation, operations_of
 from augury.advice.redis.prefixes import prefixes
 from augury.advice.redis.quoting import shown
-from augury.advice.redis.server import RefusedError, Server
+from augury.advice.redis.server import RefusedError, Server, within
 from augury.advice.redis.suggesting import suggest
 from augury.advice.redis.workload import Workload, workload
 from augury.parameters import check_integer, check_number
@@ -25,6 +25,7 @@ _LOOKED_UP = 20_000  # keys whose size is asked for
 _SAMPLE = 2_000  # of the keyspace, while MONITOR tells the rest
 _SIZES = (0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)  # of the present one
 _WARM = 0.5
+_SETTING = 1000  # more than any of the settings that are asked for can be
 _SOON = 64  # reads
 _SURE = 0.5
 _IDLE = 3600.0  # seconds after which a key is cold
@@ -157,16 +158,19 @@ def _settings(server: Server, info: dict[str, str], notes: list[str]) -> Setting
     try:
         for name in asked:
             reply = server.ask("CONFIG", "GET", name)
-            pairs = (
-                reply.items() if isinstance(reply, dict) else zip(*[iter(reply)] * 2, strict=True)
-            )
-            told |= {_text(key): int(value) for key, value in pairs}
+            with server.understood():
+                pairs = (
+                    reply.items()
+                    if isinstance(reply, dict)
+                    else zip(*[iter(reply)] * 2, strict=True)
+                )
+                told |= {_text(key): min(within(int(value)), _SETTING) for key, value in pairs}
     except RefusedError as refused:
         notes.append(f"{refused}; took {', '.join(asked)} as they are by default")
     return Settings(
         maxmemory=_number(info, "maxmemory"),
         policy=info.get("maxmemory_policy", "noeviction"),
-        samples=told.get(asked[0], 5),
+        samples=max(told.get(asked[0], 5), 1),
         log_factor=told.get(asked[1], 10),
         decay_time=told.get(asked[2], 1),
     )
@@ -178,7 +182,7 @@ def _text(told: bytes | str) -> str:
 
 def _number(info: dict[str, str], name: str) -> int:
     try:
-        return int(info.get(name, "0"))
+        return within(int(info.get(name, "0")))
     except ValueError:
         return 0
 
@@ -202,13 +206,14 @@ def _present(server: Server, info: dict[str, str], settings: Settings) -> Presen
     hits, misses = _number(info, "keyspace_hits"), _number(info, "keyspace_misses")
     used = _number(info, "used_memory")
     fixed = sum(_number(info, name) for name in _FIXED)
-    keys = sum(
-        int(part.removeprefix("keys="))
-        for name, value in info.items()
-        if name.startswith("db") and name[2:].isdigit()
-        for part in value.split(",")
-        if part.startswith("keys=")
-    )
+    with server.understood():
+        keys = sum(
+            within(int(part.removeprefix("keys=")))
+            for name, value in info.items()
+            if name.startswith("db") and name[2:].isdigit()
+            for part in value.split(",")
+            if part.startswith("keys=")
+        )
     valkey = info.get("valkey_version")
     return Present(
         server=server.name,

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from augury.advice.redis.server import Server
+from augury.advice.redis.server import Server, within
 
 _BITE = 20  # keys at once: what is sent and answered counts as the server's memory, too
 _PAUSE = 1.0  # times as long as the server took, so that others have half of it at least
 _LONGEST_PAUSE = 0.1
+_IN_VAIN = 10_000  # bites without a key: parts of a table may be empty, but not so many
 _SAMPLES = 5  # of a large value's elements, by which MEMORY USAGE estimates it
 
 
@@ -50,14 +51,18 @@ def scan(
     """
     found: dict[bytes, HeldKey] = {}
     cursor = b"0"
+    in_vain = 0
     while len(found) < most:
         begun = time.monotonic()
-        cursor, keys = server.ask("SCAN", cursor, "COUNT", _BITE)
-        for held in look(server, [key for key in keys if key not in found]):
+        with server.understood():
+            cursor, keys = server.ask("SCAN", cursor, "COUNT", _BITE)
+            new = [bytes(memoryview(key)) for key in keys if key not in found]
+        in_vain = 0 if new else in_vain + 1
+        for held in look(server, new):
             found[held.key] = held
         if progress is not None:
             progress(len(found) / most)
-        if cursor in {b"0", 0}:
+        if cursor in {b"0", 0} or in_vain == _IN_VAIN:
             break
         _pause(begun)
     return list(found.values())[:most]
@@ -97,11 +102,11 @@ def _held(key: bytes, replies: list[object]) -> HeldKey | None:
         return None  # it is gone
     return HeldKey(
         key=key,
-        bytes=size,
+        bytes=within(size),
         type=kind.decode("ascii", "replace") if isinstance(kind, bytes) else kind,
-        ttl=ttl / 1000 if isinstance(ttl, int) and ttl >= 0 else None,
-        idle=float(idle) if isinstance(idle, int) else None,
-        frequency=frequency if isinstance(frequency, int) else None,
+        ttl=within(ttl) / 1000 if isinstance(ttl, int) and ttl >= 0 else None,
+        idle=float(within(idle)) if isinstance(idle, int) else None,
+        frequency=within(frequency) if isinstance(frequency, int) else None,
     )
 
 

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     import redis
 
 _TIMEOUT = 5.0  # seconds, for connecting and each reply
+_MOST = 1 << 53
+
+
+def within(number: int) -> int:
+    """Return a number that a server told as one that can be: sizes and counts have an end."""
+    return min(max(number, 0), _MOST)
 
 
 class RefusedError(SourceError):
@@ -92,15 +98,24 @@ class Server:
 
     def info(self) -> dict[str, str]:
         """Return what INFO says."""
-        told: bytes = self.ask("INFO")
-        found = {}
-        for line in told.decode("utf-8", "replace").splitlines():
-            name, colon, value = line.partition(":")
-            if colon and not line.startswith("#"):
-                found[name] = value
-        if "redis_version" not in found and "valkey_version" not in found:
+        with self.understood():
+            told: bytes = self.ask("INFO")
+            found = {}
+            for line in told.decode("utf-8", "replace").splitlines():
+                name, colon, value = line.partition(":")
+                if colon and not line.startswith("#"):
+                    found[name] = value
+        if not found.get("redis_version") and not found.get("valkey_version"):
             raise SourceError(f"{self.name} answers INFO, but not as Redis or Valkey does")
         return found
+
+    @contextlib.contextmanager
+    def understood(self) -> Iterator[None]:
+        """Read replies in the block: what is not of the form that Redis gives them is its fault."""
+        try:
+            yield
+        except (TypeError, ValueError, AttributeError) as error:
+            raise SourceError(f"{self.name} does not answer as a Redis server does") from error
 
     @contextlib.contextmanager
     def monitor(self) -> Iterator[socket.socket]:

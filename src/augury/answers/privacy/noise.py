@@ -1,4 +1,4 @@
-"""Noise by OpenDP: discrete Laplace noise on integers, which is exact, unlike that on floats.
+"""The noise of one query's answers.
 
 Laplace rather than Gaussian noise, since an answer is one or two numbers, or a number a group, of
 which a person changes few: there it is the smaller at the same loss, and needs no delta (Canonne,
@@ -7,15 +7,10 @@ Kamath and Steinke, *The Discrete Gaussian for Differential Privacy*, NeurIPS 20
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from types import ModuleType
-from typing import Any
 
 from augury.answers.privacy.policy import Privacy
-from augury.errors import MissingExtraError
-
-_MOST = 2**62
+from augury.noise import laplace, opendp, thresholded
 
 
 class Noise:
@@ -39,39 +34,19 @@ class Noise:
     """
 
     def __init__(self, privacy: Privacy, reach: int | None, *, groups: bool) -> None:
-        dp = _opendp()
         assert privacy.epsilon is not None
         share = privacy.epsilon if reach is None else privacy.epsilon / 2
         rows = privacy.contribution
-        self.count_scale, self._counts = _laplace(rows, share)
+        self.count_scale, self._counts = laplace(rows, share)
         """Of the noise of counts; its standard deviation is about 1.4 times as much."""
         self.sum_scale = 0.0
         """Of the noise of sums, in steps."""
         if reach is not None:
-            self.sum_scale, self._sums = _laplace(rows * reach, share)
+            self.sum_scale, self._sums = laplace(rows * reach, share)
         self.threshold = 0
         """The least noisy count of a group that is shown."""
         if groups:
-            numbers = dp.atom_domain(T="i64")
-            maps = (
-                dp.map_domain(numbers, numbers),
-                dp.l01inf_distance(dp.absolute_distance(T="i64")),
-            )
-
-            def shown(threshold: int) -> Any:
-                return dp.m.make_laplace_threshold(
-                    *maps, scale=self.count_scale, threshold=threshold
-                )
-
-            def hides(threshold: int) -> bool:
-                # At worst each row of a person is in a group of its own, or all are in one.
-                epsilon, delta = shown(threshold).map((rows, rows, rows))
-                return bool(epsilon <= share and delta <= privacy.delta)
-
-            self.threshold = (
-                rows if hides(rows) else dp.binary_search(hides, bounds=(rows, _MOST), T="i64")
-            )
-            self._shown = shown(self.threshold)
+            self.threshold, self._shown = thresholded(rows, share, privacy.delta, self.count_scale)
 
     def count(self, rows: int) -> int:
         """Return a noisy count."""
@@ -87,23 +62,4 @@ class Noise:
 
     def error(self, scale: float, alpha: float) -> float:
         """Return what noise of this scale exceeds, to either side, with this probability."""
-        return float(_opendp().discrete_laplacian_scale_to_accuracy(scale, alpha))
-
-
-def _laplace(distance: int, epsilon: float) -> tuple[float, Any]:
-    """Return the least scale of which OpenDP proves the loss, and what makes the noise."""
-    dp = _opendp()
-    vectors = (dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64"))
-    scale = distance / epsilon
-    while (noisy := dp.m.make_laplace(*vectors, scale=scale)).map(distance) > epsilon:
-        scale = math.nextafter(scale, math.inf)
-    return scale, noisy
-
-
-def _opendp() -> ModuleType:
-    try:
-        import opendp.prelude as dp
-    except ModuleNotFoundError:
-        raise MissingExtraError("opendp", "privacy") from None
-    dp.enable_features("contrib")
-    return dp  # type: ignore[no-any-return]
+        return float(opendp().discrete_laplacian_scale_to_accuracy(scale, alpha))

@@ -29,8 +29,13 @@ def _named(name: str) -> str:
 
 
 def _from_folder(path: Path, info: ValidationInfo) -> Path:
+    if "\0" in str(path):
+        raise ValueError("a path has no NUL in it")
     context: dict[str, Path] = info.context or {}
-    return context.get("folder", Path()) / path.expanduser()
+    try:
+        return context.get("folder", Path()) / path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path.parts[0]} is no user's folder") from None
 
 
 Name = Annotated[str, AfterValidator(_named)]

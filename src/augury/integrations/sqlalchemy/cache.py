@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from augury.cache import Cache
 from augury.closing import Closing
 from augury.errors import ConfigurationError, MissingExtraError
-from augury.integrations.sqlalchemy.changes import EVERYTHING, Changes, Tables
+from augury.integrations.sqlalchemy.changes import Changes
+from augury.integrations.sqlalchemy.statements import EVERYTHING, Tables
 from augury.loading import Ttl, check_ttl
 from augury.parameters import check_instance
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound="Select[Any]")
 
-_OPTION = "augury_cache"
-_CONNECTIONS, _FRESH = "augury.connections", "augury.fresh"
+_OPTION, _SCHEMAS = "augury_cache", "schema_translate_map"
+_FRESH = "augury.fresh"
 # Options under which a result is no plain one, or is to come from the database.
 _APART = ("yield_per", "stream_results", "populate_existing", "identity_token", "autocommit")
 
@@ -55,7 +56,8 @@ class QueryCache(Closing):
     Parameters
     ----------
     cache
-        Where results are: a `Cache`; a result weighs 1.
+        Where results are: a `Cache`; a result weighs 1. Several may share it, even of several
+        engines: none serves what another one has kept.
     engine
         An ``Engine`` or ``AsyncEngine``.
     sessions
@@ -105,10 +107,12 @@ class QueryCache(Closing):
         self._engine = bound
         self._ttl = ttl
         self._changes = Changes(bound)
+        # Part of every key: what is in the cache may be of another engine, or older than us.
+        self._mine = object()
         self._listeners: list[tuple[Any, str, Callable[..., Any]]] = [
             (sessions, "do_orm_execute", self._execute),
-            (sessions, "after_begin", _begun),
-            (sessions, "after_transaction_end", _ended),
+            (sessions, "after_begin", self._begun),
+            (sessions, "after_transaction_end", self._ended),
         ]
         for listener in self._listeners:
             event.listen(*listener)
@@ -153,12 +157,13 @@ class QueryCache(Closing):
             return None
         if session.new or session.dirty or session.deleted or not self._serves(state):
             return None
-        key = _key(state)
+        connections = self._connections(state)
+        key = self._key(state, connections)
         if key is None:
             return None
         kept: _Kept | None = self._cache.get(key)
         if kept is not None and self._changes.unchanged(kept.tables, kept.at):
-            own = set().union(*(self._changes.own(each) for each in _connections(session)))
+            own = set().union(*(self._changes.own(each) for each in connections))
             if EVERYTHING in own or own & kept.tables:
                 return None
             return _merged(session, kept.result)
@@ -178,6 +183,44 @@ class QueryCache(Closing):
             return False
         bind = state.session.get_bind(**state.bind_arguments)
         return getattr(bind, "engine", bind) is self._engine
+
+    def _connections(self, state: ORMExecuteState) -> list[Connection]:
+        """Return those that a session is using: its own, and the one that it is bound to."""
+        session = state.session
+        bound = session.get_bind(**state.bind_arguments)
+        own = session.info.get(self._mine, ())
+        return [*own, bound] if isinstance(bound, Connection) else [*own]
+
+    def _key(self, state: ORMExecuteState, connections: list[Connection]) -> Hashable | None:
+        """Return what tells a query from others, its values included; None if nothing does."""
+        statement: Any = state.statement
+        generated = statement._generate_cache_key()  # as in SQLAlchemy's own example
+        given = state.parameters or {}
+        if generated is None or not isinstance(given, Mapping):
+            return None
+        values = tuple(
+            _hashable(given.get(bound.key, bound.effective_value)) for bound in generated.bindparams
+        )
+        rest = tuple(sorted((name, _hashable(value)) for name, value in given.items()))
+        options = [state.execution_options]
+        options += (
+            each.get_execution_options() for each in connections if each.engine is self._engine
+        )
+        options.append(self._engine.get_execution_options())
+        schemas = next((each[_SCHEMAS] for each in options if _SCHEMAS in each), None) or {}
+        key = (self._mine, generated.key, values, rest, frozenset(schemas.items()))
+        try:
+            hash(key)
+        except TypeError:
+            return None
+        return key
+
+    def _begun(self, session: Session, _transaction: Any, connection: Connection) -> None:
+        session.info.setdefault(self._mine, []).append(connection)
+
+    def _ended(self, session: Session, transaction: Any) -> None:
+        if transaction.parent is None:
+            session.info.pop(self._mine, None)
 
     def _load(self, state: ORMExecuteState, key: Hashable, ttl: Ttl) -> FrozenResult[Any] | None:
         moment = self._changes.moment()
@@ -207,26 +250,6 @@ class QueryCache(Closing):
         return frozen
 
 
-def _key(state: ORMExecuteState) -> Hashable | None:
-    """Return what tells a query from others, its values included; None if nothing does."""
-    statement: Any = state.statement
-    generated = statement._generate_cache_key()  # as in SQLAlchemy's own example
-    given = state.parameters or {}
-    if generated is None or not isinstance(given, Mapping):
-        return None
-    values = tuple(
-        _hashable(given.get(bound.key, bound.effective_value)) for bound in generated.bindparams
-    )
-    rest = tuple(sorted((name, _hashable(value)) for name, value in given.items()))
-    schemas = state.execution_options.get("schema_translate_map") or {}
-    key = ("query", generated.key, values, rest, frozenset(schemas.items()))
-    try:
-        hash(key)
-    except TypeError:
-        return None
-    return key
-
-
 def _hashable(value: Any) -> Any:
     """Return a value with its type: 1, 1.0 and True are equal, but not to a database."""
     if isinstance(value, list | tuple):
@@ -249,17 +272,3 @@ def _merged(session: Session, frozen: FrozenResult[Any]) -> Result[Any]:
     with session.no_autoflush:
         rows: Any = [tuple(own(each) for each in row) for row in frozen()]
     return frozen.with_new_rows(rows)()
-
-
-def _connections(session: Session) -> list[Connection]:
-    connections: list[Connection] = session.info.get(_CONNECTIONS, [])
-    return connections
-
-
-def _begun(session: Session, _transaction: Any, connection: Connection) -> None:
-    session.info.setdefault(_CONNECTIONS, []).append(connection)
-
-
-def _ended(session: Session, transaction: Any) -> None:
-    if transaction.parent is None:
-        session.info.pop(_CONNECTIONS, None)

@@ -5,19 +5,17 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from augury.closing import Closing
+from augury.integrations.sqlalchemy.statements import EVERYTHING, Tables, concerned
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-EVERYTHING = "*"
-"""Stands for all tables: what text has changed, nobody knows."""
-_CHANGED, _BEGUN, _READ = "augury.changed", "augury.begun", "augury.read"
-
-Tables = frozenset[str]
+_numbers = count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,18 @@ class Moment:
     """How many changes there had been."""
     changing: Tables
     """What transactions had changed that may not have ended."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a connection."""
+
+    changed: set[str] = field(default_factory=set)
+    """Tables, by its transaction so far."""
+    begun: int = -1
+    """How many changes there had been when its transaction began."""
+    reads: set[str] | None = None
+    """Takes the names of the tables that it reads, if anybody wants them."""
 
 
 class Changes(Closing):
@@ -45,6 +55,7 @@ class Changes(Closing):
     """
 
     def __init__(self, engine: Engine) -> None:
+        self._name = f"augury.changes.{next(_numbers)}"  # an engine may have several of us
         self._lock = threading.Lock()
         self._number = 0
         self._last: dict[str, int] = {}
@@ -87,35 +98,33 @@ class Changes(Closing):
         with self._lock:
             return all(self._last.get(each, 0) <= since for each in (*tables, EVERYTHING))
 
-    @staticmethod
-    def own(connection: Connection) -> set[str]:
+    def own(self, connection: Connection) -> set[str]:
         """Return what the transaction of a connection has changed so far."""
-        changed: set[str] = connection.info.get(_CHANGED, set())
-        return changed
+        return self._known(connection.info).changed
 
-    @staticmethod
-    def begun(connection: Connection) -> int:
+    def begun(self, connection: Connection) -> int:
         """Return how many changes there had been when its transaction began."""
-        at: int = connection.info.get(_BEGUN, -1)
-        return at
+        return self._known(connection.info).begun
 
-    @staticmethod
-    def watch(connection: Connection) -> set[str]:
+    def watch(self, connection: Connection) -> set[str]:
         """Return a set that takes the names of the tables that a connection reads from now on."""
         reads: set[str] = set()
-        connection.info[_READ] = reads
+        self._known(connection.info).reads = reads
         return reads
 
-    @staticmethod
-    def unwatch(connection: Connection) -> None:
+    def unwatch(self, connection: Connection) -> None:
         """End what `watch` began."""
-        connection.info.pop(_READ, None)
+        self._known(connection.info).reads = None
+
+    def _known(self, info: dict[str, Any]) -> _Known:
+        known: _Known = info.setdefault(self._name, _Known())
+        return known
 
     # ------------------------------------------------------------ told by SQLAlchemy
 
     def _begins(self, connection: Connection) -> None:
         self._over(connection.info)  # of the transaction before
-        connection.info[_BEGUN] = self.moment().at
+        self._known(connection.info).begun = self.moment().at
 
     def _executed(
         self,
@@ -126,16 +135,16 @@ class Changes(Closing):
         context: Any,
         _many: bool,
     ) -> None:
-        compiled = getattr(context, "compiled", None)
-        tables, changes = concerned(compiled, statement)
+        tables, changes = concerned(getattr(context, "compiled", None), statement)
+        known = self._known(connection.info)
         if not changes:
-            connection.info.get(_READ, set()).update(tables)
+            if known.reads is not None:
+                known.reads |= tables
             return
         with self._lock:
-            own = connection.info.setdefault(_CHANGED, set())
-            self._changing.update(tables - own)
-            own |= tables
-            if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+            self._changing.update(tables - known.changed)
+            known.changed |= tables
+            if connection._is_autocommit_isolation():
                 self._note(tables)
 
     def _commits(self, connection: Connection) -> None:
@@ -143,7 +152,8 @@ class Changes(Closing):
             self._note(self.own(connection))
 
     def _over(self, info: dict[str, Any], *, undone: bool = False) -> None:
-        changed = info.pop(_CHANGED, None)
+        known = self._known(info)
+        changed, known.changed = known.changed, set()
         if changed:
             with self._lock:
                 self._changing.subtract(changed)
@@ -155,42 +165,3 @@ class Changes(Closing):
         self._number += 1
         for table in tables:
             self._last[table] = self._number
-
-
-def concerned(compiled: Any, text: str) -> tuple[Tables, bool]:
-    """Return the tables of a statement, and whether it may change them.
-
-    Parameters
-    ----------
-    compiled
-        What SQLAlchemy has made it from; None of text.
-    text
-        The statement itself.
-    """
-    from sqlalchemy.sql.expression import (
-        SelectBase,
-        TableClause,
-        TextClause,
-        TextualSelect,
-        UpdateBase,
-    )
-    from sqlalchemy.sql.visitors import iterate
-
-    statement = getattr(compiled, "statement", None)
-    state = getattr(compiled, "compile_state", None)
-    final = getattr(state, "statement", None)  # with what eager loading has joined
-    parts = [each for root in (statement, final) if root is not None for each in iterate(root)]
-    if isinstance(statement, SelectBase) and not isinstance(statement, TextualSelect):
-        written = [each.table for each in parts if isinstance(each, UpdateBase)]  # in a CTE
-        if written:
-            return frozenset(str(getattr(it, "fullname", EVERYTHING)) for it in written), True
-        names = {
-            str(getattr(each, "fullname", each.name))
-            for each in parts
-            if isinstance(each, TableClause)
-        }
-        unknown = any(isinstance(each, TextClause) for each in parts)
-        return frozenset(names | {EVERYTHING} if unknown else names), False
-    if isinstance(statement, UpdateBase):
-        return frozenset({str(getattr(statement.table, "fullname", EVERYTHING))}), True
-    return frozenset({EVERYTHING}), not text.lstrip(" \t\r\n(").lower().startswith("select")

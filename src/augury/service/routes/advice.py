@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from starlette.responses import Response
 
 from augury.advice import Access, Admission, Advisor, AdvisorStats
-from augury.service.auth import needs
+from augury.service.auth import needs, needs_all
 from augury.service.json import Json, described
 from augury.service.problems import Problem
 from augury.service.service import Service
@@ -117,7 +117,7 @@ class Evictions(msgspec.Struct, frozen=True, kw_only=True):
 
 def router(service: Service) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/v1/advisors", tags=["advice"])
+    routes = APIRouter(prefix="/v1/advisors", tags=["advice"], dependencies=[needs_all])
     changes = [needs("write")]
 
     def found(name: str) -> Advisor:

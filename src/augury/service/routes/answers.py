@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from augury.answers import Answer, Answers, Parameter, Tolerance
 from augury.errors import QueryError
-from augury.service.auth import needs
+from augury.service.auth import needs, needs_all
 from augury.service.json import Json, described
 from augury.service.problems import Problem
 from augury.service.service import Service
@@ -136,7 +136,7 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 
 def router(service: Service) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/v1/answers", tags=["answers"])
+    routes = APIRouter(prefix="/v1/answers", tags=["answers"], dependencies=[needs_all])
 
     def found(name: str) -> Answers:
         try:

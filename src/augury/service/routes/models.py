@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from augury.errors import ArtefactError
 from augury.models import ModelCard, Registry, Version
-from augury.service.auth import needs
+from augury.service.auth import needs, needs_all
 from augury.service.job_requests import Wanted, accepted, accepts
 from augury.service.json import Json, described
 from augury.service.problems import Problem
@@ -52,7 +52,7 @@ class Keep(BaseModel):
 
 def router(service: Service) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/v1/models", tags=["models"])
+    routes = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[needs_all])
     decides = [needs("admin")]
 
     def registry() -> Registry:

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from augury.service.auth import needs
+from augury.service.auth import needs, needs_all
 from augury.service.job_requests import Training, accepted, accepts
 from augury.service.jobs import Job
 from augury.service.json import Json, described
@@ -32,7 +32,7 @@ class JobList(msgspec.Struct, frozen=True, kw_only=True):
 
 def router(service: Service) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/v1/training", tags=["training"])
+    routes = APIRouter(prefix="/v1/training", tags=["training"], dependencies=[needs_all])
     decides = [needs("admin")]
 
     @routes.get("/traces", responses=described(TraceFiles))

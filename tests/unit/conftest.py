@@ -1,4 +1,4 @@
-"""One session of Spark for all tests, with as little Java as will do."""
+"""One session of Spark for all tests that ask for it, with as little Java as will do."""
 
 from __future__ import annotations
 
