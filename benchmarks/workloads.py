@@ -65,7 +65,8 @@ def loop(random: Random, requests: int) -> Keys:
 def bursts(random: Random, requests: int) -> Keys:
     born = np.arange(requests) // 10
     age = (random.pareto(0.8, requests) * 20).astype(np.int64)
-    return 3 * 10**6 + np.maximum(born - age, -20_000)
+    news: Keys = 3 * 10**6 + np.maximum(born - age, -20_000)
+    return news
 
 
 def sessions(random: Random, requests: int) -> Keys:
@@ -134,7 +135,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} requests, not {REQUESTS:,}")
+    parser.add_argument(
+        "--quick", action="store_true", help=f"{QUICK:,} requests, not {REQUESTS:,}"
+    )
     options = parser.parse_args()
     write_traces(options.folder, quick=options.quick)
 

@@ -21,7 +21,7 @@ def render(folder: Path = figures.FOLDER) -> str:
     parts = [INTRODUCTION.read_text().strip(), "## Machine", *_machine(machine, runs)]
     for name, of_section in every.items():
         section = find_section(name)
-        parts += [f"## {section.TITLE}", *_origin(of_section, machine)]
+        parts += [f"## {section.title}", *_origin(of_section, machine)]
         if of_section:
             parts += section.render(of_section)
         else:

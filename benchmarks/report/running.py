@@ -37,7 +37,7 @@ def measure(name: str, command: Command, section: Section) -> figures.Run:
     """
     load, began = os.getloadavg()[0], time.monotonic()
     output = _output(name, command)
-    versions = {peer: _version(peer) for peer in section.PEERS}
+    versions = {peer: _version(peer) for peer in section.peers}
     return figures.Run(
         command=shown(command),
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),

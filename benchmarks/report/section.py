@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 from augury.discovery import load_module, module_names
 from benchmarks.report import sections
@@ -40,31 +40,28 @@ class Command:
     """Whether that is less than the whole measurement."""
 
 
-class Section(Protocol):
-    """A module of `sections`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """What a module of `sections` calls `SECTION`."""
 
-    ORDER: int
+    order: int
     """Its place on the page."""
-    TITLE: str
-    PEERS: tuple[str, ...]
-    """Packages from PyPI that it compares with."""
-
-    def commands(self, scope: Scope) -> Mapping[str, Command]:
-        """Return what to run, by the name its figures are kept under."""
-
-    def render(self, figures: Figures) -> Iterator[str]:
-        """Yield the section's paragraphs and tables; figures may be missing."""
-
-    def plots(self, figures: Figures) -> Iterator[Plot]:
-        """Yield its plots, by whose names `render` refers to them."""
-
-    def facts(self, figures: Figures) -> Mapping[str, str]:
-        """Return what README may quote, as it is shown there."""
+    title: str
+    peers: tuple[str, ...] = ()
+    """Packages from PyPI that it compares with, or needs."""
+    commands: Callable[[Scope], Mapping[str, Command]]
+    """What to run, by the name its figures are kept under."""
+    render: Callable[[Figures], Iterator[str]]
+    """Yields paragraphs and tables; figures of some commands may be missing."""
+    plots: Callable[[Figures], Iterator[Plot]] = lambda _: iter(())
+    """Yields the plots that `render` refers to."""
+    facts: Callable[[Figures], Mapping[str, str]] = lambda _: {}
+    """What README may quote, as it is shown there."""
 
 
 def section_names() -> list[str]:
     """Return the names of all sections, in the order of the page."""
-    return sorted(module_names(sections.__name__), key=lambda name: find_section(name).ORDER)
+    return sorted(module_names(sections.__name__), key=lambda name: find_section(name).order)
 
 
 def find_section(name: str) -> Section:
@@ -75,4 +72,5 @@ def find_section(name: str) -> Section:
     augury.ConfigurationError
         If there is none of that name.
     """
-    return cast(Section, load_module(sections.__name__, name, "section"))
+    found: Section = load_module(sections.__name__, name, "section").SECTION
+    return found

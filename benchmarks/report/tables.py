@@ -37,4 +37,5 @@ def targets(rows: Iterable[tuple[str, str, str, bool]]) -> str:
     return table(
         ["", "target", "measured"],
         [[what, asked, judged(found, met)] for what, asked, found, met in rows],
+        left=3,
     )

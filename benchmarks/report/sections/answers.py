@@ -7,12 +7,8 @@ from typing import Any
 
 from benchmarks.report.figures import Figures
 from benchmarks.report.plots import Plot
-from benchmarks.report.section import Command, Scope
+from benchmarks.report.section import Command, Scope, Section
 from benchmarks.report.tables import judged, table
-
-ORDER = 100
-TITLE = "Answers"
-PEERS = ("duckdb", "SQLAlchemy")
 
 Run = dict[str, Any]
 Line = tuple[str, str, Callable[[Run], float], str, Callable[[float], bool] | None]
@@ -90,5 +86,17 @@ def plots(figures: Figures) -> Iterator[Plot]:
 
 
 def facts(figures: Figures) -> dict[str, str]:
-    kept = min(run["not_sent"] for run in figures["answers"].figures)
-    return {"kept": f"{100 * kept:.0f}", "questions": "15,000"}
+    runs = figures["answers"].figures
+    kept, right = (100 * min(run[what] for run in runs) for what in ("not_sent", "coverage"))
+    return {"kept": f"{kept:.1f}", "right": f"{right:.1f}", "questions": "15,000"}
+
+
+SECTION = Section(
+    order=100,
+    title="Answers",
+    peers=("duckdb", "SQLAlchemy"),
+    commands=commands,
+    render=render,
+    plots=plots,
+    facts=facts,
+)

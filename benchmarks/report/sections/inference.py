@@ -7,12 +7,9 @@ from typing import Any
 
 from benchmarks.report.figures import Figures
 from benchmarks.report.plots import Plot
-from benchmarks.report.section import Command, Scope
+from benchmarks.report.section import Command, Scope, Section
 from benchmarks.report.tables import judged, table
 
-ORDER = 90
-TITLE = "Inference"
-PEERS = ("scikit-learn", "torch", "joblib")
 STREAMS = ("cold 90%", "steady 90%", "steady 99%", "steady 100%")
 WANTED = {"network": 5.0, "forest": 50.0}
 """Times faster than the bare model, where 90% of the rows repeat."""
@@ -54,10 +51,10 @@ def _streams(rows: Rows) -> Iterator[str]:
     yield (
         "A 784-256-10 network of PyTorch (left out where there is none) and a random forest of 300"
         " trees; rows come by Zipf(1.0). *Cold* streams begin with empty caches, and a tenth of"
-        " their rows are first occurrences. In *steady* ones the share given has been seen. How many"
-        " times as many rows a second `CachedModel` gives as the bare model; targets at 90%: the"
-        " network 5, the forest 50. Where a row costs the same in any batch, no cache exceeds 10"
-        " there."
+        " their rows are first occurrences. In *steady* ones the share given has been seen. How"
+        " many times as many rows a second `CachedModel` gives as the bare model; targets at 90%:"
+        " the network 5, the forest 50. Where a row costs the same in any batch, no cache exceeds"
+        " 10 there."
     )
     kinds = list(dict.fromkeys(title.rpartition(", ")[0] for title in rows))
     yield table(
@@ -104,7 +101,9 @@ def _module(rows: dict[str, dict[str, float]]) -> Iterator[str]:
                 name,
                 f"{of['bare'] * 1e6:.0f}",
                 f"{of['cached'] * 1e6:.0f}",
-                judged(f"{of['ratio']:.3f}", of["ratio"] <= wanted[name] if name in wanted else None),
+                judged(
+                    f"{of['ratio']:.3f}", of["ratio"] <= wanted[name] if name in wanted else None
+                ),
                 f"{of['total']:.3f}",
             ]
             for name, of in rows.items()
@@ -148,4 +147,15 @@ def facts(figures: Figures) -> dict[str, str]:
     if "streams" not in figures:
         return {}
     of = figures["streams"].figures[f"{PLOTTED}steady 90%"]
-    return {"forest": f"{of['augury']['ratio']:.0f}"}
+    return {"forest": f"{of['augury']['ratio']:.0f}", "repeats": "90"}
+
+
+SECTION = Section(
+    order=90,
+    title="Inference",
+    peers=("scikit-learn", "torch", "joblib"),
+    commands=commands,
+    render=render,
+    plots=plots,
+    facts=facts,
+)

@@ -7,13 +7,9 @@ from typing import Any
 
 from benchmarks.report.figures import Figures
 from benchmarks.report.plots import Plot
-from benchmarks.report.section import Command, Scope
+from benchmarks.report.section import Command, Scope, Section
 from benchmarks.report.sections.live import PEERS
 from benchmarks.report.tables import judged, table
-
-ORDER = 30
-TITLE = "Memory"
-PEERS = PEERS
 
 
 def commands(scope: Scope) -> dict[str, Command]:
@@ -40,7 +36,10 @@ def render(figures: Figures) -> Iterator[str]:
     )
     yield table(
         ["contender", "bytes an entry"],
-        [[each["contender"], judged(f"{each['value']:.1f}", each["met"])] for each in measured(figures)],
+        [
+            [each["contender"], judged(f"{each['value']:.1f}", each["met"])]
+            for each in measured(figures)
+        ],
     )
 
 
@@ -51,5 +50,11 @@ def plots(figures: Figures) -> Iterator[Plot]:
     yield Plot("memory", "Memory of an entry, key and value apart", "bytes", bars=bars)
 
 
-def facts(figures: Figures) -> dict[str, str]:
-    return {}
+SECTION = Section(
+    order=30,
+    title="Memory",
+    peers=PEERS,
+    commands=commands,
+    render=render,
+    plots=plots,
+)

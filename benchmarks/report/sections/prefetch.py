@@ -9,12 +9,9 @@ from typing import Any
 
 from benchmarks.report.figures import Figures
 from benchmarks.report.plots import Plot
-from benchmarks.report.section import Command, Scope
+from benchmarks.report.section import Command, Scope, Section
 from benchmarks.report.tables import judged, table
 
-ORDER = 70
-TITLE = "Fetching ahead"
-PEERS = ()
 NAMES = ("mixture", "LRU+Markov", "MITHRIL")
 FIVE = ("kosarak", "apache_combined", "w92", "mooncake_syn", "oltp")
 
@@ -55,10 +52,10 @@ def reduce(output: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def render(figures: Figures) -> Iterator[str]:
     yield (
         "`mixture` is all of Augury's predictors together. A first-order Markov chain (Joseph,"
-        " Grunwald 1997) and MITHRIL (Yang et al. 2017, after its authors' code) fetch directly into"
-        " an LRU; of each the best of three settings counts, chosen in hindsight in each cell."
-        " *Saved* are demand misses less than the policy's alone, *load* is how much more the source"
-        " is asked, both in percent. Target, on the mean of kosarak, apache_combined, w92,"
+        " Grunwald 1997) and MITHRIL (Yang et al. 2017, after its authors' code) fetch directly"
+        " into an LRU; of each the best of three settings counts, chosen in hindsight in each cell."
+        " *Saved* are demand misses less than the policy's alone, *load* is how much more the"
+        " source is asked, both in percent. Target, on the mean of kosarak, apache_combined, w92,"
         " mooncake_syn and oltp at 5%: 15% fewer at a precision of a half, and nowhere more than"
         " 0.5% more misses. [Fetching ahead](prefetch.md) has each predictor by itself."
     )
@@ -68,7 +65,9 @@ def render(figures: Figures) -> Iterator[str]:
         rows = figures[key].figures
         yield next(_plots(key, rows)).markdown
         yield f"LRU at 5% of the keys, {title} traces:"
-        yield table(["trace", "prefetcher", "saved, %", "precision", "load, %"], _cells(rows), left=2)
+        yield table(
+            ["trace", "prefetcher", "saved, %", "precision", "load, %"], _cells(rows), left=2
+        )
         yield f"All {len({row['trace'] for row in rows})} {title} traces:"
         yield table(
             ["policy", "size", "prefetcher", "saved, %", "least", "on", "precision", "load, %"],
@@ -112,9 +111,7 @@ def _figures(rows: list[dict[str, Any]]) -> list[str]:
 
 def _summary(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
     for cell in dict.fromkeys((row["policy"], row["size"], row["prefetcher"]) for row in rows):
-        those = [
-            row for row in rows if (row["policy"], row["size"], row["prefetcher"]) == cell
-        ]
+        those = [row for row in rows if (row["policy"], row["size"], row["prefetcher"]) == cell]
         worst = min(those, key=lambda row: row["saved"])
         least = judged(
             f"{worst['saved']:+.2f}", worst["saved"] >= -0.5 if cell[2] == "mixture" else None
@@ -142,5 +139,10 @@ def plots(figures: Figures) -> Iterator[Plot]:
             yield from _plots(key, figures[key].figures)
 
 
-def facts(figures: Figures) -> dict[str, str]:
-    return {}
+SECTION = Section(
+    order=70,
+    title="Fetching ahead",
+    commands=commands,
+    render=render,
+    plots=plots,
+)

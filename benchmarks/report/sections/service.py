@@ -6,12 +6,8 @@ from collections.abc import Iterator
 
 from benchmarks.report.figures import Figures
 from benchmarks.report.plots import Plot
-from benchmarks.report.section import Command, Scope
+from benchmarks.report.section import Command, Scope, Section
 from benchmarks.report.tables import judged, table
-
-ORDER = 110
-TITLE = "Service"
-PEERS = ("fastapi", "uvicorn", "uvloop", "httptools")
 
 
 def commands(scope: Scope) -> dict[str, Command]:
@@ -31,8 +27,8 @@ def render(figures: Figures) -> Iterator[str]:
         yield next(plots(figures)).markdown
         yield (
             "Entries of 100 bytes over HTTP, each server a process on one core, clients on another,"
-            " a request under way on each connection; contenders take turns in each round. `bare` is"
-            " uvicorn with an application that knows one answer by heart: the most that anything"
+            " a request under way on each connection; contenders take turns in each round. `bare`"
+            " is uvicorn with an application that knows one answer by heart: the most that anything"
             " behind uvicorn reaches. `fastapi` serves entries from a dict in the usual way. What"
             " counts is what a server serves in a second of its own processor time."
         )
@@ -65,8 +61,8 @@ def render(figures: Figures) -> Iterator[str]:
         errors = judged(str(found["errors"]), found["errors"] == 0)
         yield (
             f"Under a random mix for {found['minutes']:g} minutes, {found['requests']:,} requests:"
-            f" {errors} errors; the caches' {found['capacity_mib']:.0f} MiB full, the process grew by"
-            f" {found['grown_mib']:.1f} MiB from the second quarter to the last."
+            f" {errors} errors; the caches' {found['capacity_mib']:.0f} MiB full, the process grew"
+            f" by {found['grown_mib']:.1f} MiB from the second quarter to the last."
         )
 
 
@@ -77,5 +73,11 @@ def plots(figures: Figures) -> Iterator[Plot]:
         yield Plot("service", title, "requests", bars=bars)
 
 
-def facts(figures: Figures) -> dict[str, str]:
-    return {}
+SECTION = Section(
+    order=110,
+    title="Service",
+    peers=("fastapi", "uvicorn", "uvloop", "httptools"),
+    commands=commands,
+    render=render,
+    plots=plots,
+)

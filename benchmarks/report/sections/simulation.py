@@ -6,13 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.report.figures import Figures
-from benchmarks.report.plots import Plot
-from benchmarks.report.section import Command, Scope
+from benchmarks.report.section import Command, Scope, Section
 from benchmarks.report.tables import judged, table
 
-ORDER = 40
-TITLE = "Simulation"
-PEERS = ("libcachesim",)
 REAL = ("oltp", "p3")
 
 
@@ -54,12 +50,12 @@ def render(figures: Figures) -> Iterator[str]:
         "- *From the file*: `augury.simulate(augury.read_trace(...))`: reading, numbering the keys"
         " into a scratch file, and the replay. More policies and sizes at once read and number the"
         " trace once.\n"
-        "- *libcachesim*: `process_trace` on the same file, which it maps into memory. *As it comes*"
-        " has its standard hash table of 2^24 places; *fitted* has two to four places an entry"
-        " (`hashpower`), with which it is several times as fast: whoever compares with it should"
-        " set that.\n"
-        "- Memory is the growth of a fresh process at its peak, from the file on; pages of the trace"
-        " that libcachesim maps count (21 MiB on oltp, 35 on p3)."
+        "- *libcachesim*: `process_trace` on the same file, which it maps into memory. *As it"
+        " comes* has its standard hash table of 2^24 places; *fitted* has two to four places an"
+        " entry (`hashpower`), with which it is several times as fast: whoever compares with it"
+        " should set that.\n"
+        "- Memory is the growth of a fresh process at its peak, from the file on; pages of the"
+        " trace that libcachesim maps count (21 MiB on oltp, 35 on p3)."
     )
     for run in figures.values():
         for trace, policies in run.figures.items():
@@ -72,7 +68,7 @@ def render(figures: Figures) -> Iterator[str]:
                 [row(policy, of) for policy, of in policies.items()],
             )  # fmt: skip
     yield (
-        "The traces oltp and p3 are those of the ARC paper (N. Megiddo, D. S. Modha, \"ARC: A"
+        'The traces oltp and p3 are those of the ARC paper (N. Megiddo, D. S. Modha, "ARC: A'
         ' Self-Tuning, Low Overhead Replacement Cache", FAST 2003), of p3 its first 1,500,000'
         " requests. Against a fitted table fifo, lru, slru and arc are nearest to libcachesim:"
         " there it, too, does little more than one look-up a request."
@@ -88,13 +84,19 @@ def row(policy: str, of: dict[str, list[float]]) -> list[str]:
     return [policy, *cells, ", ".join(f"{peak:.0f}" for peak in of["mebibytes"])]
 
 
-def plots(figures: Figures) -> Iterator[Plot]:
-    return iter(())
-
-
 def facts(figures: Figures) -> dict[str, str]:
     run = figures.get("real") or figures["generated"]
     speeds = [
         1e3 / of["nanoseconds"][0] for policies in run.figures.values() for of in policies.values()
     ]
     return {"low": f"{min(speeds):.0f}", "high": f"{max(speeds):.0f}"}
+
+
+SECTION = Section(
+    order=40,
+    title="Simulation",
+    peers=("libcachesim",),
+    commands=commands,
+    render=render,
+    facts=facts,
+)

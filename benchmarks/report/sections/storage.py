@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.report.figures import Figures
-from benchmarks.report.plots import Plot
-from benchmarks.report.section import Command, Scope
+from benchmarks.report.section import Command, Scope, Section
 from benchmarks.report.tables import judged, table
-
-ORDER = 60
-TITLE = "Keys, codecs, disk"
-PEERS = ("joblib", "msgspec", "lmdb", "diskcache")
 
 
 def commands(scope: Scope) -> dict[str, Command]:
@@ -83,9 +78,10 @@ def render(figures: Figures) -> Iterator[str]:
         )
 
 
-def plots(figures: Figures) -> Iterator[Plot]:
-    return iter(())
-
-
-def facts(figures: Figures) -> dict[str, str]:
-    return {}
+SECTION = Section(
+    order=60,
+    title="Keys, codecs, disk",
+    peers=("joblib", "msgspec", "lmdb", "diskcache"),
+    commands=commands,
+    render=render,
+)
