@@ -287,6 +287,28 @@ def test_coroutines_do_the_same(cache: Any) -> None:
     asyncio.run(use())
 
 
+@pytest.mark.parametrize("method", ["aget_or_set", "aadd"])
+def test_coroutines_do_not_wait_for_threads(cache: Any, method: str) -> None:
+    async def use() -> None:
+        began, done = threading.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def default() -> int:
+            began.set()  # and then it needs the loop, as `async_to_sync` does
+            asyncio.run_coroutine_threadsafe(done.wait(), loop).result(5)
+            return 7
+
+        first = asyncio.create_task(asyncio.to_thread(cache.get_or_set, "key", default))
+        await asyncio.to_thread(began.wait)
+        second = asyncio.create_task(getattr(cache, method)("key", 8))
+        await asyncio.sleep(0.01)
+        done.set()
+        assert await first == 7
+        assert await second in (7, False)
+
+    asyncio.run(use())
+
+
 def test_threads_share_entries(caches: CacheHandler) -> None:
     caches["default"].set("key", 1)
     found: list[Any] = []
@@ -332,6 +354,10 @@ def test_tiers_carry_no_pickle_unasked(tmp_path: Path) -> None:
     assert signed.get("key") == Plain(1)
     assert plain.get("key", "none") == "none"
     assert plain.get_many(["key"]) == {}
+    assert plain.get_or_set("key", lambda: 7) == plain.get("key") == 7
+    signed.set("key", Plain(1))
+    with pytest.raises(ValueError, match="not found"):
+        plain.incr("key")
 
 
 made = Cache[Any, Any](10)

@@ -12,11 +12,11 @@ import pytest
 pytest.importorskip("flask")
 pytest.importorskip("redis")
 
-from flask import Flask, Response, abort, make_response, redirect, request, session
+from flask import Flask, Response, abort, make_response, redirect, request, session, url_for
 
 from augury import Cache, Tiers
 from augury.errors import CodecError, ConfigurationError, KeyEncodingError
-from augury.integrations.flask import FlaskCache
+from augury.integrations.flask import FlaskCache, _view_key
 from augury.tiers import Memory, Redis
 from tests.servers import valkey
 
@@ -109,6 +109,10 @@ def looks_at_session() -> str:
     return str(session.get("user"))
 
 
+def looks_at_cookies() -> str:
+    return str(request.cookies.get("theme"))
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -119,9 +123,11 @@ def looks_at_session() -> str:
         lambda: with_header("Set-Cookie", "id=1"),
         lambda: with_header("Cache-Control", "private"),
         lambda: with_header("Cache-Control", "no-store"),
+        lambda: with_header("Cache-Control", "no-cache"),
         lambda: with_header("Vary", "Cookie"),
         lambda: Response(iter(["x"])),
         looks_at_session,
+        looks_at_cookies,
     ],
 )
 def test_what_is_not_for_everybody_is_not_kept(app: Flask, cache: FlaskCache, answer: Any) -> None:
@@ -140,6 +146,18 @@ def test_requests_that_are_not_for_everybody_do_without(app: Flask, cache: Flask
     client.get("/a", headers={"Authorization": "Bearer x"})
     client.get("/a")
     assert len(calls) == 3
+
+
+def test_hosts_and_queries_are_apart(app: Flask, cache: FlaskCache) -> None:
+    counting(app, cache, lambda: url_for("view", path="x", _external=True), query_string=True)
+    client = app.test_client()
+    for host in ("shop.example", "elsewhere.example", "shop.example"):
+        assert client.get("/a", base_url=f"http://{host}").text == f"http://{host}/x"
+        assert client.get("/a", base_url=f"https://{host}").text == f"https://{host}/x"
+    with app.test_request_context("/a?x=1"):
+        asked = _view_key("view/%s", query=True)
+    with app.test_request_context(asked.partition("localhost")[2]):
+        assert _view_key("view/%s", query=False) != asked
 
 
 def test_a_function_tells_apart_what_varies(app: Flask, cache: FlaskCache) -> None:
@@ -322,8 +340,14 @@ def test_tiers_carry_pickle_only_if_asked_for(tmp_path: Path) -> None:
         with signing.app_context():
             cache.set("key", Shop("a"))
             assert cache.get("key").name == "a"
+            made = cache.memoize()(_shop)
+            assert made().name == "a"
         with plain.app_context():
             assert cache.get("key") is None
+        signing.config["SECRET_KEY"] = "another"
+        cache.init_app(signing)
+        with signing.app_context():
+            assert [made().name, made().name] == ["a", "a"]  # made anew, as it cannot be read
 
 
 def test_refuses_what_makes_no_sense() -> None:
@@ -344,3 +368,7 @@ def test_refuses_what_makes_no_sense() -> None:
 
 async def _coroutine() -> None:
     pass
+
+
+def _shop() -> Shop:
+    return Shop("a")

@@ -172,7 +172,11 @@ class AuguryCache(BaseCache):  # type: ignore[misc]
             value = self.get(key, NOTHING, version)
             return made() if value is NOTHING else value
         kept = self._store.get_or_load(name, lambda _: self._pack(name, made()), ttl)
-        return self._unpack(name, kept)
+        value = self._unpack(name, kept, NOTHING)
+        if value is NOTHING:  # signed with another key: nobody will be able to read it
+            value = made()
+            self._store.set(name, self._pack(name, value), ttl)
+        return value
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> Any:
         """Add to a number, and return what it is then; it expires when it would have.
@@ -183,10 +187,15 @@ class AuguryCache(BaseCache):  # type: ignore[misc]
             If there is none.
         """
         name = self._key(key, version)
+
+        def more(kept: Any) -> Any:
+            value = self._unpack(name, kept, NOTHING)
+            if value is NOTHING:
+                raise KeyError(name)
+            return self._pack(name, value + delta)
+
         try:
-            kept = self._store.update(
-                name, lambda kept: self._pack(name, self._unpack(name, kept) + delta)
-            )
+            kept = self._store.update(name, more)
         except KeyError:
             raise ValueError(f"Key '{key}' not found") from None
         return self._unpack(name, kept)
@@ -201,6 +210,9 @@ class AuguryCache(BaseCache):  # type: ignore[misc]
 
     # The same for coroutines
 
+    # What may wait for a thread that makes a value waits in a thread, in memory, too: that one may
+    # need the event loop.
+
     async def _awaited(self, method: Callable[..., T], *arguments: Any) -> T:
         """Do it here if it waits for nothing, else in a thread."""
         if self._store.near:
@@ -211,7 +223,7 @@ class AuguryCache(BaseCache):  # type: ignore[misc]
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
         """Do what `add` does."""
-        return await self._awaited(self.add, key, value, timeout, version)
+        return await asyncio.to_thread(self.add, key, value, timeout, version)
 
     async def aget(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         """Do what `get` does."""
@@ -252,7 +264,10 @@ class AuguryCache(BaseCache):  # type: ignore[misc]
         self, key: Any, default: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> Any:
         """Do what `get_or_set` does."""
-        return await self._awaited(self.get_or_set, key, default, timeout, version)
+        value = await self.aget(key, NOTHING, version)
+        if value is not NOTHING:
+            return value
+        return await asyncio.to_thread(self.get_or_set, key, default, timeout, version)
 
     async def aincr(self, key: Any, delta: int = 1, version: int | None = None) -> Any:
         """Do what `incr` does."""

@@ -154,17 +154,18 @@ class FlaskCache:
 
         Of a view, only what is public is kept: responses to GET and HEAD of requests without
         ``Authorization``, of a final status (200, 203, 204, 300, 301 or 308), without
-        ``Set-Cookie``, ``private`` or ``no-store``, that do not stream, and were made without a
-        look at the session. If a response has ``Vary``, it is kept only if `key_prefix` is a
-        function, which is to tell apart what varies.
+        ``Set-Cookie``, ``private``, ``no-store`` or ``no-cache``, that do not stream, and were made
+        without a look at the session or at ``request.cookies``. If a response has ``Vary``, it is
+        kept only if `key_prefix` is a function, which is to tell apart what varies.
 
         Parameters
         ----------
         timeout
             Seconds; 0 is for ever, None (the default) as long as is configured.
         key_prefix
-            The key. ``%s`` in it stands for the path that is asked for; with it, or if it is a
-            function that returns the key, this is about a view. By default ``"view/%s"``.
+            The key. ``%s`` in it stands for the address that is asked for, ``"http://host/path"``;
+            with it, or if it is a function that returns the key, this is about a view. By default
+            ``"view/%s"``.
         unless
             Returns whether to do without the cache now.
         query_string
@@ -318,7 +319,11 @@ class _Served:
         kept = self.store.get_or_load(
             name, lambda _: self.packing.pack(name, make()), self._ttl(timeout)
         )
-        return self.packing.unpack(name, kept)
+        value = self.packing.unpack(name, kept, NOTHING)
+        if value is NOTHING:  # signed with another key: nobody will be able to read it
+            value = make()
+            self.set(key, value, timeout)
+        return value
 
     def _ttl(self, timeout: float | None) -> float | None:
         seconds = self.timeout if timeout is None else timeout
@@ -331,10 +336,14 @@ def _may_be_asked() -> bool:
 
 
 def _view_key(prefix: str | Callable[[], str], *, query: bool) -> str:
-    key = prefix() if callable(prefix) else prefix.replace("%s", request.path)
-    if query:
+    if callable(prefix):
+        key = prefix()
+    else:  # the host, too: a view may well make an address of it, and whoever asks chooses it
+        place = f"{request.scheme}://{request.host}{request.root_path}{request.path}"
+        key = prefix.replace("%s", place)
+    if query:  # in front, as a path may end in anything
         asked = sorted(request.args.items(multi=True))
-        key += f"?{digest(asked).hex()}"
+        key = f"?{digest(asked).hex()} {key}"
     return f"{request.method} {key}" if request.method == "HEAD" else key
 
 
@@ -346,6 +355,7 @@ def _respond(
     if kept is not NOTHING:
         status, headers, body = kept
         return current_app.response_class(body, status, headers)
+    request.__dict__.pop("cookies", None)  # as Flask's session has looked there; see _is_public
     response = current_app.make_response(call())
     if _is_public(response) and (varies or not response.vary):
         # Handlers that run later add headers to the response, not to what is kept.
@@ -363,6 +373,8 @@ def _is_public(response: Response) -> bool:
         and "Set-Cookie" not in response.headers
         and not control.private
         and not control.no_store
+        and not control.no_cache
+        and "cookies" not in request.__dict__  # where Werkzeug keeps what was looked at
         and not _session_was_read()
     )
 

@@ -73,7 +73,6 @@ class CacheStore:
         self._cache = cache
         self.get = cache.get
         self.get_many = cache.get_many
-        self.clear = cache.clear
         self.begin_anew()
         renew_in_child(self)
 
@@ -113,6 +112,11 @@ class CacheStore:
         """Delete values; return how many there were."""
         with self._writing:
             return self._cache.delete_many(keys)
+
+    def clear(self) -> None:
+        """Delete all."""
+        with self._writing:
+            self._cache.clear()
 
 
 class TiersStore:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 _CONDITIONS = (b"if-none-match", b"if-modified-since")
+_AS_THEY_ARE = "/%:@!$&'()*+,;=~"
+"""What clients do not encode in a path, besides letters and digits; or have encoded."""
 _ROUNDS = 3
 """How often a request waits for others before it is served by itself."""
 _PASSED_SECONDS = 60.0
@@ -222,7 +224,11 @@ class ResponseCache:
         )
 
     async def _change(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request that may change something; forget its address before it is answered."""
+        """Serve a request that may change something.
+
+        Its address is forgotten before it is answered, and again at its end: what an application
+        does last, such as FastAPI's dependencies with ``yield``, may be what commits.
+        """
         address = _address(scope)
 
         async def forget_and_send(message: Any) -> None:
@@ -232,10 +238,9 @@ class ResponseCache:
 
         try:
             await self._app(scope, receive, forget_and_send)
-        except BaseException:
+        finally:
             with anyio.CancelScope(shield=True):
                 await self._pages.forget(address)
-            raise
 
 
 class _Flight:
@@ -275,8 +280,8 @@ async def invalidate(cache: Cache[Any, Any] | Tiers[Any, Any], url: str) -> None
     parts = urlsplit(url)
     if not parts.scheme or not parts.netloc:
         raise ConfigurationError(f"url must be a whole address with a host, not {url!r}")
-    address = f"{parts.scheme}://{parts.netloc}{parts.path or '/'}"
-    await Pages(cache, ()).forget(address)
+    path = quote(parts.path or "/", safe=_AS_THEY_ARE)
+    await Pages(cache, ()).forget(f"{parts.scheme}://{parts.netloc.lower()}{path}")
 
 
 def _address(scope: Scope) -> str:
@@ -287,4 +292,5 @@ def _address(scope: Scope) -> str:
     """
     host = next((value for name, value in scope["headers"] if name == b"host"), b"")
     path = scope.get("raw_path") or quote(scope["path"]).encode()
-    return f"{scope.get('scheme', 'http')}://{host.decode('latin-1')}{path.decode('latin-1')}"
+    name = host.decode("latin-1").lower()
+    return f"{scope.get('scheme', 'http')}://{name}{path.decode('latin-1')}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from typing import Any, Protocol
+from urllib.parse import unquote_to_bytes
 
 from augury.cache import Cache
 from augury.errors import ConfigurationError
@@ -131,7 +132,7 @@ def _sorted(query: bytes) -> bytes:
     """
 
     def name(pair: bytes) -> bytes:
-        return pair.partition(b"=")[0]
+        return unquote_to_bytes(pair.partition(b"=")[0].replace(b"+", b" "))
 
     pairs: list[bytes] = query.split(b"&")
     ordered: list[bytes] = sorted(pairs, key=name)

@@ -62,6 +62,7 @@ class Recording:
         self._start: Any = None
         self._sent = False
         self._lifetime = 0.0
+        self._length: int | None = None  # that it claims to have
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -80,8 +81,10 @@ class Recording:
         self._start = message
         headers: Headers = [(name.lower(), value) for name, value in message.get("headers", ())]
         self._lifetime = lifetime(message["status"], headers, self._default.seconds)
-        length = next(iter(values_of(headers, b"content-length")), b"0")
-        fits = length.isdigit() and int(length) <= self._max_body
+        length = next(iter(values_of(headers, b"content-length")), None)
+        if length is not None and length.isdigit():
+            self._length = int(length)
+        fits = length is None or (self._length is not None and self._length <= self._max_body)
         if not self._keeps:
             await self._send_start()
         elif self._lifetime <= 0 or not fits or message.get("trailers"):
@@ -92,7 +95,8 @@ class Recording:
         self._parts.append(body)
         self._size += len(body)
         more = message.get("more_body", False)
-        if self._size > self._max_body:
+        broken = not more and self._length not in (None, self._size)
+        if self._size > self._max_body or broken:
             await self._give_up()
             await self._send(message)
         elif more:
