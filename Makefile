@@ -53,7 +53,7 @@ format: .venv/check ## Rewrites the sources as the style wants them.
 bench: .venv/bench ## Compares with every peer.
 	@$(BIN)/augury bench
 
-# QUICK=1: rough figures, in minutes. SECTION=name: only that. TRACES=folder: real traces, too.
+# QUICK=1: rough figures. SECTION=name: only that. TRACES=folder: real traces, too.
 report: .venv/test .venv/bench ## Measures everything beside its peers; writes docs/benchmarks.md.
 	@$(BIN)/python -m benchmarks.report $(if $(QUICK),--quick) \
 		$(if $(SECTION),--section $(SECTION)) $(if $(TRACES),--traces $(TRACES))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from augury.errors import AuguryError
@@ -56,6 +57,9 @@ def run(options: argparse.Namespace) -> list[str]:
         scope = Scope(options.quick, generated, traces)
         for name, section in chosen.items():
             for key, command in section.commands(scope).items():
+                if command.needs and find_spec(command.needs) is None:
+                    print(f"{name}, {key}: left out: no {command.needs}", file=sys.stderr)
+                    continue
                 print(f"{name}: {shown(command)}", file=sys.stderr, flush=True)
                 try:
                     found = measure(f"{name}, {key}", command, section)

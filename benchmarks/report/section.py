@@ -38,6 +38,8 @@ class Command:
     """Makes what is worth keeping out of the JSON that was printed."""
     quick: bool = False
     """Whether that is less than the whole measurement."""
+    needs: str = ""
+    """A module without which it is left out, since no extra of `make report` has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,6 +156,20 @@ def test_a_failed_section_does_not_lose_the_others(monkeypatch: pytest.MonkeyPat
     assert kept["privacy"]["privacy"].figures == "Privacy"
 
 
+def test_what_needs_a_module_that_is_not_there_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    section = Section(
+        order=0,
+        title="",
+        commands=lambda _: {"one": Command(("-c", "1"), needs="no_such_module")},
+        render=lambda _: iter(()),
+    )
+    monkeypatch.setattr(report, "find_section", lambda _: section)
+    assert report.run(argparse.Namespace(section=["two"], quick=True, traces=None)) == []
+    assert capsys.readouterr().err == "two, one: left out: no no_such_module\n"
+
+
 def test_plots_are_the_same_again(tmp_path: Path) -> None:
     plot = plots.Plot("one", "One", "ns", {"augury": 1.0, "dict": 2.0})
     plots.draw(plot, tmp_path)

@@ -26,9 +26,12 @@ def commands(scope: Scope) -> dict[str, Command]:
         "module": Command(
             ("-m", "benchmarks.inference_torch", "--rounds", "60" if quick else "150", "--json"),
             quick=quick,
+            needs="torch",
         ),
         "prefix": Command(
-            ("-m", "benchmarks.prefix", "--rounds", "3" if quick else "15", "--json"), quick=quick
+            ("-m", "benchmarks.prefix", "--rounds", "3" if quick else "15", "--json"),
+            quick=quick,
+            needs="transformers",
         ),
     }
 
