@@ -327,7 +327,7 @@ def test_what_changes_is_shown_and_what_is_paused_stays(
         ready(page)
         evict(1_234)
         expect(page.get_by_text("1,234", exact=True)).to_be_visible()
-        with page.expect_response("**/v1/snapshot"):
+        with page.expect_response("**/v1/snapshot?cache=*"):
             pass
         page.get_by_role("button", name="Pause").click()
         expect(page.get_by_role("status")).to_have_text("Paused")
@@ -347,7 +347,7 @@ def test_refreshing_leaves_nothing_behind(browser: Browser, url: str) -> None:
 
         def refresh(times: int) -> tuple[int, int]:
             for _ in range(times):
-                with page.expect_response("**/v1/snapshot"):
+                with page.expect_response("**/v1/snapshot?cache=*"):
                     page.evaluate("dispatchEvent(new Event('online'))")  # asks at once
             devtools.send("HeapProfiler.collectGarbage")
             counted = devtools.send("Memory.getDOMCounters")

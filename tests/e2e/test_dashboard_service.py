@@ -98,6 +98,14 @@ def test_a_cache_under_load_is_shown_live(browser: Browser, service: Served) -> 
         expect(page.get_by_text("in the cache", exact=True)).to_be_visible()
         page.get_by_label("Shown cache").select_option("users")
         expect(page.get_by_text(f"0 of {users.capacity:,}")).to_be_visible()
+        expect(chart).to_be_visible()
+        page.get_by_role("button", name="Pause").click()
+        with page.expect_response("**/v1/snapshot?cache=pages") as asked:
+            page.get_by_label("Shown cache").select_option("pages")  # goes on with another history
+        told = msgspec.json.decode(asked.value.body(), type=Snapshot)
+        assert [len(cache.history) > 0 for cache in told.caches] == [True, False]
+        expect(page.get_by_role("status")).to_have_text("Live")
+        expect(chart).to_have_attribute("aria-valuetext", re.compile(r"This cache"))
 
 
 def test_a_service_that_is_gone_is_missed_and_found_again(

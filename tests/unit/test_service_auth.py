@@ -144,6 +144,35 @@ def test_a_rate_is_kept_for_each_token() -> None:
         assert client("GET", PAGE, headers=bearer("write-it")).status_code == 404
 
 
+@pytest.mark.parametrize("tokens", [TOKENS, {}])
+def test_a_rate_lets_the_dashboard_open(tokens: dict[str, object]) -> None:
+    with served(rate=0.01, tokens=tokens) as client:
+        files = [client("GET", "/dashboard/main.js").status_code for _ in range(60)]
+        assert files == [200] * 60
+        assert client("GET", "/v1/caches", headers=bearer("read-it")).status_code == 200
+        files = [client("GET", "/dashboard/main.js").status_code for _ in range(100)]
+        assert files[-1] == 429  # but it is no way to keep the service busy
+        assert client("GET", "/dashboard/", headers=bearer("guess")).status_code != 200
+
+
+def test_strangers_hear_no_names_of_caches() -> None:
+    with served(tokens=TOKENS) as client:
+        client.service.stores["pages"] = Down()  # type: ignore[assignment]
+        assert is_problem(client("GET", "/readyz"), 503, "a cache: its last tier is down")
+        own = client("GET", "/readyz", headers=bearer("read-it"))
+        assert is_problem(own, 503, "cache pages: its last tier is down")
+
+
+class Down:
+    """Stands for a cache."""
+
+    async def outage(self) -> str:
+        return "its last tier is down"
+
+    async def close(self) -> None:
+        pass
+
+
 def test_guesses_of_tokens_count_for_the_address() -> None:
     with served(rate=0.1, tokens=TOKENS) as client:
         guesses = [client("GET", PAGE, headers=bearer(f"guess {i}")) for i in range(3)]

@@ -217,3 +217,35 @@ def test_two_applications_serve_the_same() -> None:
         return statuses
 
     assert asyncio.run(both()) == [204, 200]
+
+
+def test_the_history_of_one_cache(client: Client) -> None:
+    client.service.observer.sample()
+    for query, expected in (("", [1, 1]), ("?cache=users", [0, 1]), ("?cache=none", [0, 0])):
+        caches = client("GET", f"/v1/snapshot{query}").json()["caches"]
+        assert [each["name"] for each in caches] == ["pages", "users"]
+        assert [len(each["history"]) > 0 for each in caches] == [bool(one) for one in expected]
+
+
+def test_one_that_cannot_be_closed_ends_no_other() -> None:
+    ended: list[str] = []
+
+    class Failing(Broken):
+        async def close(self) -> None:
+            raise self._error
+
+    class Slow(Broken):
+        async def close(self) -> None:
+            await asyncio.sleep(0.2)
+            ended.append("written")
+
+    async def close() -> None:
+        service = Service(build(Settings.model_validate({"caches": {"pages": {}}})))
+        service._built._open.callback(ended.append, "closed")
+        error = TierError("cannot write")
+        service.stores |= {"a": Failing(error), "b": Slow(error)}  # type: ignore[dict-item]
+        with pytest.raises(TierError, match="cannot write"):
+            await service.close()
+
+    asyncio.run(close())
+    assert ended == ["written", "closed"]

@@ -46,8 +46,15 @@ class Rate:
         self._clock = clock
         self._buckets: Cache[str, tuple[float, float]] = Cache(_CLIENTS, policy="lru")
 
-    def take(self, client: str) -> None:
+    def take(self, client: str, cost: float = 1.0) -> None:
         """Let a client send one request more.
+
+        Parameters
+        ----------
+        client
+            Who sends it.
+        cost
+            As how many it counts, up to 1.
 
         Raises
         ------
@@ -59,14 +66,14 @@ class Rate:
         now = self._clock()
         left, at = self._buckets.get(client, (self._burst, now))
         left = min(self._burst, left + (now - at) * self._rate)
-        if left < 1:
-            wait = math.ceil((1 - left) / self._rate)
+        if left < cost:
+            wait = math.ceil((cost - left) / self._rate)
             raise Problem(
                 429,
                 f"more than {self._rate:g} requests a second; wait {wait} s",
                 {"Retry-After": str(wait)},
             )
-        self._buckets.set(client, (left - 1, now))
+        self._buckets.set(client, (left - cost, now))
 
 
 class Body:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from augury.cache import Cache
 from augury.config import Built
 from augury.observe import Snapshot
@@ -68,9 +70,23 @@ class Service:
         except KeyError:
             raise Problem(404, "there is no such cache; /v1/caches lists them") from None
 
-    def snapshot(self, caller: Caller) -> Snapshot:
-        """Return what is observed; to a caller of some caches, of these only."""
+    def snapshot(self, caller: Caller, history: str | None = None) -> Snapshot:
+        """Return what is observed; to a caller of some caches, of these only.
+
+        Parameters
+        ----------
+        caller
+            Who asks.
+        history
+            The cache whose history is told; None: all.
+        """
         told = self.observer.snapshot()
+        if history is not None:
+            caches = [
+                view if view.name == history else msgspec.structs.replace(view, history=[])
+                for view in told.caches
+            ]
+            told = msgspec.structs.replace(told, caches=caches)
         if caller.caches is None:
             return told
         return Snapshot(
@@ -84,7 +100,13 @@ class Service:
     async def close(self) -> None:
         """Write what waits to be written, and end what works in the background."""
         try:
-            await asyncio.to_thread(self.jobs.close)
-            await asyncio.gather(*(store.close() for store in self.stores.values()))
+            ended = await asyncio.gather(
+                asyncio.to_thread(self.jobs.close),
+                *(store.close() for store in self.stores.values()),
+                return_exceptions=True,  # where one fails the others write nevertheless
+            )
         finally:
             await asyncio.to_thread(self._built.close)
+        for each in ended:
+            if isinstance(each, BaseException):
+                raise each

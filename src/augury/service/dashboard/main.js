@@ -20,6 +20,7 @@ const unobserved = h("div", { class: "card full missing", hidden: true },
   h("pre", {}, h("code", {}, "[caches.users]\ncapacity = 100_000")));
 part("cache-panels").before(unobserved);
 let snapshot = null;
+let shown; // the cache that is
 
 function state(name) {
   part("status").dataset.state = name;
@@ -32,20 +33,25 @@ function banner(text) {
   part("banner").hidden = !text;
 }
 
-function choose(names) {
+/** Return the name of the cache to show; before the first snapshot, of the one that is wanted. */
+function chosen() {
+  const wanted = place.get("cache");
+  const names = snapshot?.caches.map(({ name }) => name);
+  return !names || names.includes(wanted) ? wanted : names[0];
+}
+
+function offer(names) {
   const select = part("cache");
   if ([...select.options].map((option) => option.value).join("\n") !== names.join("\n"))
     select.replaceChildren(...names.map((name) => h("option", { value: name }, name)));
-  const wanted = place.get("cache");
-  const chosen = names.includes(wanted) ? wanted : names[0];
-  if (select.value !== chosen) select.value = chosen;
-  return chosen;
+  if (select.value !== shown) select.value = shown;
 }
 
 function draw() {
   const { caches } = snapshot;
-  const chosen = choose(caches.map((cache) => cache.name));
-  const cache = caches.find(({ name }) => name === chosen);
+  const cache = caches.find(({ name }) => name === chosen());
+  shown = cache?.name;
+  offer(caches.map(({ name }) => name));
   unobserved.hidden = caches.length + snapshot.tiers.length > 0;
   part("caches").hidden = !cache && unobserved.hidden;
   part("choice").hidden = part("cache-panels").hidden = !cache;
@@ -67,7 +73,11 @@ function askForToken(message) {
 
 async function question() {
   try {
-    snapshot = await ask("v1/snapshot");
+    let asked;
+    do { // of the history of the cache that is shown, and of no other
+      asked = chosen();
+      snapshot = await ask(asked ? `v1/snapshot?cache=${encodeURIComponent(asked)}` : "v1/snapshot");
+    } while (asked && asked !== chosen());
   } catch (error) {
     if (error instanceof Refusal && error.status === 401)
       return askForToken(token.held() ? "The service does not know this token." : "");
@@ -98,19 +108,27 @@ part("sign-in").addEventListener("submit", (event) => {
   polling.start();
 });
 part("sign-out").addEventListener("click", () => askForToken(""));
-part("pause").addEventListener("click", () => {
-  const pausing = !polling.stopped;
+function pause(pausing) {
   part("pause").setAttribute("aria-pressed", String(pausing));
   if (pausing) {
     polling.stop();
     state("paused");
   } else polling.start();
-});
+}
+
+/** Show what the address says now. Another cache's history has to be asked for. */
+function go() {
+  if (!snapshot || part("figures").hidden) return;
+  if (shown === chosen() || part("status").dataset.state === "gone") draw();
+  else pause(false);
+}
+
+part("pause").addEventListener("click", () => pause(!polling.stopped));
 part("cache").addEventListener("change", () => {
   place.set("cache", part("cache").value);
-  draw();
+  go();
 });
-addEventListener("hashchange", () => snapshot && draw());
+addEventListener("hashchange", go);
 part("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address keeps what is looked at
   part("main").focus();

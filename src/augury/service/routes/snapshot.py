@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from augury.metrics.prometheus import exposition
@@ -11,15 +13,20 @@ from augury.service.auth import caller_of
 from augury.service.json import Json, described
 from augury.service.service import Service
 
+OneCache = Annotated[
+    str | None,
+    Query(max_length=1024, description="Whose history is told; none: that of every cache."),
+]
+
 
 def router(service: Service) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(tags=["observing"])
 
     @routes.get("/v1/snapshot", responses=described(Snapshot))
-    async def snapshot(request: Request) -> Response:
+    async def snapshot(request: Request, cache: OneCache = None) -> Response:
         """Return what caches, tiers, answers and models do at this moment."""
-        return Json(service.snapshot(caller_of(request)))
+        return Json(service.snapshot(caller_of(request), history=cache))
 
     @routes.get(
         "/metrics",
