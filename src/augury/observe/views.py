@@ -62,7 +62,8 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     """Error at present over the error in training: 1 is no drift. None before the learner has
     compared its predictions with what came."""
     drifted: bool = False
-    """Whether it was found to predict worse than it did, and nothing was decided since."""
+    """Whether the errors of this very model were found to have grown, and nothing was decided
+    since."""
     events: list[tuple[float, str]] = []
     """When the learner did what: the last ones, the newest first."""
 
