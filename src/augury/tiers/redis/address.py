@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from augury.errors import ConfigurationError, MissingExtraError
 
@@ -126,7 +126,9 @@ def _of_several(url: str, scheme: str) -> Address:
         raise ValueError("a cluster has no databases")
     asked = parse_qs(parts.query)
     password = asked.pop("sentinel_password", [""])[0]
-    query = "&".join(f"{name}={value}" for name, values in asked.items() for value in values)
+    if kind == "cluster" and asked.get("db", ["0"]) != ["0"]:
+        raise ValueError("a cluster has no databases")
+    query = urlencode(asked, doseq=True)
     sentinel = kind == "sentinel"
     urls = [f"{plain}://{who}{at}{host}/{path}?{query}" for host in hosts.split(",")]
     read = [_of_one(one, sentinel) for one in urls]
@@ -180,6 +182,12 @@ def _carried(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _public(url: str) -> str:
-    """Return a URL without the password in it."""
-    who, at, rest = url.rpartition("@")
-    return repr(f"{who.partition('://')[0]}://...@{rest}" if at else url)
+    """Return a URL without what may be a password in it."""
+    scheme, begun, rest = url.partition("://")
+    if not begun:
+        scheme, rest = "", url
+    plain, asked, query = rest.partition("?")
+    _, at, place = plain.rpartition("@")
+    if "@" in query:  # nobody knows where what is secret ends
+        at, place = "", "..."
+    return repr(f"{scheme}{begun}{'...@' if at else ''}{place}{'?...' if asked else ''}")
