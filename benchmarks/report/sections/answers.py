@@ -28,7 +28,7 @@ LINES: tuple[Line, ...] = (
      None),
     ("inferred, p50, µs", "50", lambda r: r["microseconds"]["p50"], "{:.1f}", lambda v: v <= 50),
     ("inferred at once, millions a second", "1",
-     lambda r: min(r["asked_at_once_per_second"].values()) / 1e6, "{:.1f}", lambda v: v >= 1),
+     lambda r: min(r["asked_at_once_per_second"].values()) / 1e6, "{:.2f}", lambda v: v >= 1),
     ("SQLite, times slower", "50",
      lambda r: r["others_microseconds"]["SQLite"]["times_slower"], "{:.0f}", lambda v: v >= 50),
     ("DuckDB, times slower", "10",

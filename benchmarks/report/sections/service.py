@@ -17,7 +17,7 @@ def commands(scope: Scope) -> dict[str, Command]:
         "http": Command(("benchmarks/service.py", *size, "--json"), quick=scope.quick),
         "dashboard": Command(("-m", "benchmarks.dashboard", *few, "--json"), quick=scope.quick),
         "soak": Command(
-            ("benchmarks/service_soak.py", "0.5" if scope.quick else "10"), quick=scope.quick
+            ("-m", "benchmarks.service_soak", "0.5" if scope.quick else "10"), quick=scope.quick
         ),
     }
 

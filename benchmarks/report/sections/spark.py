@@ -29,7 +29,7 @@ def render(figures: Figures) -> Iterator[str]:
         "Both learn from the first half of a trace that is written as Parquet, and the second half"
         " is replayed: miss ratios at shares of its keys. Spark runs on this machine, so that its"
         " seconds say what starting it costs, not what a cluster gains. MLlib's trees are others"
-        " than LightGBM's: alike, not equal."
+        " than those of scikit-learn and LightGBM: alike, not equal."
     )
     for run in figures.values():
         yield table(
