@@ -172,6 +172,41 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert run("", program, 60) == "0\n"
 
 
+def test_a_fork_amid_a_sample_leaves_the_child_whole() -> None:
+    program = """
+import os, threading, augury
+from augury.observe import Observer
+from augury.sizing.live import LiveCurve
+cache = augury.Cache(10)
+observer = Observer(interval=3600)
+observer.add("numbers", cache)
+cache[1] = 1
+cache.get(1)
+amid, forked = threading.Event(), threading.Event()
+real = LiveCurve.__call__
+def held(self, name, chunk):
+    with self._lock:
+        amid.set()
+        forked.wait()
+    real(self, name, chunk)
+LiveCurve.__call__ = held
+sampling = threading.Thread(target=observer.sample)
+sampling.start()
+amid.wait()
+child = os.fork()
+LiveCurve.__call__ = real
+if child == 0:
+    cache.get(1)
+    observer.sample()
+    os._exit(0 if observer.snapshot().caches[0].history[-1].requests else 1)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+forked.set()
+sampling.join()
+print(code)
+"""
+    assert run("", program, 60) == "0\n"
+
+
 class Hanging(Memory):
     """It does not say how it is until it is allowed to."""
 

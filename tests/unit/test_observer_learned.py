@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import pytest
 
 from augury import Cache
-from augury.learning import Learner, background
+from augury.events import Learned, Step
+from augury.learning import Drift, Learner, background
 from augury.observe import Observer
 from tests.unit.learnable import asked_four_times
 
@@ -60,3 +62,32 @@ def test_importance_calibration_drift_and_events_are_told(observer: Observer) ->
     assert view.drift is not None
     assert 0.3 < view.drift < 3.0
     assert [text for _, text in view.events] == [str(each) for each in learns.events[::-1]]
+
+
+def test_drift_is_told_of_the_model_in_use_only(observer: Observer) -> None:
+    cache: Cache[int, int] = Cache(250, policy="learned", learn=False)
+    learns = Learner(cache, share=1.0, window=WINDOW)
+    observer.add("users", cache)
+    served(cache, learns, 40_000)
+
+    def drifted() -> bool:
+        view = observer.snapshot().caches[0].model
+        assert view is not None
+        return view.drifted
+
+    model, drift = cache.model, learns.drift
+    assert model is not None
+    assert drift is not None
+    drift.alarms.clear()
+    learns._tell(Learned(Step.DRIFTED, "the policy would miss less without it", requests=1))
+    assert not drifted()
+    drift.alarms.append(drift.observed)
+    assert drifted()
+    another = copy(model)  # decides before its event is told of
+    cache.use_model(another)
+    learns.drift = Drift(another)
+    assert not drifted()
+    cache.use_model(model)
+    learns.drift = drift
+    learns._tell(Learned(Step.KEPT, "the new model misses more", requests=1))
+    assert not drifted()

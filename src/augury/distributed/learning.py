@@ -133,7 +133,20 @@ def learn_all(
     session: SparkSession | None = None,
     progress: Callable[[float], object] | None = None,
 ) -> Learned:
-    """Learn several models from the same rows; parameters as of `learn`."""
+    """Learn several models from the same rows.
+
+    Parameters
+    ----------
+    models
+        Names, as for `learn`.
+    path, master, until, rows, seed, format, columns, max_malformed, session, progress
+        As for `learn`.
+
+    Returns
+    -------
+    Learned
+        The models, and what the log was like.
+    """
     fits = [load_fit(model) for model in models]  # before long work
     check_asked(until, rows, seed)
     tell = progress or (lambda _: None)

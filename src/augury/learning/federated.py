@@ -46,6 +46,11 @@ def federate(lessons: Sequence[Lesson], model: str, *, rounds: int = _ROUNDS) ->
     rounds
         Of a neural network: how often the nodes go on from the average. Others have one round.
 
+    Returns
+    -------
+    Artefact
+        The average.
+
     Raises
     ------
     LearningError
@@ -76,6 +81,11 @@ def refine(lesson: Lesson, artefact: Artefact, *, seed: int = 1) -> Artefact:
         The last average.
     seed
         Of the random choices in this round.
+
+    Returns
+    -------
+    Artefact
+        The node's, to be averaged with the others'.
 
     Raises
     ------

@@ -48,6 +48,11 @@ class Pooled:
     lessons
         One a node, from `prepare` or `unpack`; at least one.
 
+    Raises
+    ------
+    LearningError
+        If there is no lesson.
+
     Examples
     --------
     >>> from augury.accesslog import Spool, requests_of
@@ -96,7 +101,7 @@ class Pooled:
         return float(np.concatenate([lesson.past.censored for lesson in self.lessons]).mean())
 
     def training(self, quarters: int = QUARTERS) -> labels.Training:
-        """Return the rows of all nodes that have enough; as `Lesson.training`.
+        """Return the rows of all nodes that have enough; `quarters` as of `Lesson.training`.
 
         Raises
         ------

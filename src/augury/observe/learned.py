@@ -55,7 +55,8 @@ class Learned:
             importance=self._importance if own else {},
             calibration=[] if drift is None else list(drift.calibration),
             drift=None if model is None or drift is None else _growth(model, drift),
-            drifted=decided == Step.DRIFTED,
+            # The learner may doubt a model whose errors have not grown, too.
+            drifted=decided == Step.DRIFTED and drift is not None and bool(drift.alarms),
             events=[(each.at, str(each)) for each in events[:_TOLD]],
         )
 

@@ -62,7 +62,8 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     """Error at present over the error in training: 1 is no drift. None before the learner has
     compared its predictions with what came."""
     drifted: bool = False
-    """Whether it was found to predict worse than it did, and nothing was decided since."""
+    """Whether the errors of this very model were found to have grown, and nothing was decided
+    since."""
     events: list[tuple[float, str]] = []
     """When the learner did what: the last ones, the newest first."""
 
@@ -181,11 +182,18 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is observed, at one moment."""
 
     at: Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+    """Seconds since 1970."""
     process: str
     """Host name and process number."""
     uptime: Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+    """Seconds since the observer began."""
     caches: list[CacheView] = []
+    """By name, as the others."""
     tiers: list[TiersView] = []
+    """Each `Tiers`."""
     prefetchers: list[PrefetchView] = []
+    """Each `Prefetcher`."""
     answers: list[AnswersView] = []
+    """Each `Answers`."""
     models: list[InferenceView] = []
+    """Each `CachedModel`, and what else has `InferenceStats`."""

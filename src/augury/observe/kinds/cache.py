@@ -17,6 +17,9 @@ from augury.observe.views import CacheView, CurveView, Point
 from augury.observe.watch import Watch
 
 _POINTS = 100  # of a curve
+_of_parents: list[Shadow] = []
+"""Shadows as they were when a process forked, never freed: a thread may have been at work on them
+without the GIL, and does not exist in the child."""
 
 
 class CacheWatch(Watch[Cache[Any, Any]]):
@@ -77,6 +80,14 @@ class CacheWatch(Watch[Cache[Any, Any]]):
                 optimum=optimum,
             )
         )
+
+    def begin_anew(self) -> None:
+        """Follow the reads by another shadow: this is a forked child."""
+        observed = self.observed
+        if observed is not None:
+            _of_parents.append(self._shadow)
+            self.stop(observed)
+            self._shadow = self._begin(observed)
 
     def stop(self, observed: Cache[Any, Any]) -> None:
         """Take no sample any more."""

@@ -37,6 +37,8 @@ class Exchange:
     timeout
         Seconds for connecting, and for each reply.
 
+    Notes
+    -----
     Each method raises `augury.errors.TierError` if no server answers.
 
     Examples
@@ -60,7 +62,7 @@ class Exchange:
         self._hash = Hash(where, f"augury-exchange:{name}", timeout)
 
     def send(self, node: str, content: bytes) -> None:
-        """Leave a node's contribution, in place of its former one."""
+        """Leave a node's contribution, its `content`, in place of its former one."""
         self._hash.run(_SEND, node, content, max(1, round(self._ttl * 1e3)))
 
     def received(self) -> dict[str, bytes]:
