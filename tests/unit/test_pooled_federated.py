@@ -125,9 +125,10 @@ def test_a_sample_that_is_damaged_or_none_is_refused(shards: Shards) -> None:
     for each in bad:
         with pytest.raises(ArtefactError, match="cannot be learned from"):
             unpack(pack(replace(shards.lessons[0], past=each)))
-    for wrongly in ({"stop": 0}, {"seed": -1}):
+    lesson = shards.lessons[0]
+    for wrong_lesson in (replace(lesson, stop=0), replace(lesson, seed=-1)):
         with pytest.raises(ArtefactError, match="cannot be learned from"):
-            unpack(pack(replace(shards.lessons[0], **wrongly)))
+            unpack(pack(wrong_lesson))
 
 
 def test_pooling_one_log_changes_nothing(shards: Shards) -> None:

@@ -77,7 +77,7 @@ def learn(
     until
         The share of the requests to learn from, more than 0, at most 1; the rest tests.
     rows
-        About the most rows to learn from. They pass through this process: 100 bytes each.
+        About the most rows to learn from. They pass through this process: 121 bytes each.
     seed
         Of all random choices. Up to two million rows, the same master and seed give the same model.
     format, columns, max_malformed

@@ -99,7 +99,7 @@ def take(
     samples
         Which rows to take. All samples are taken in the same pass.
     keys
-        About how many keys are remembered; they take 80 bytes each, as they appear.
+        About how many keys are remembered; docs/spark.md says what memory that takes.
     progress
         Called with the share done, from 0.0 to 1.0.
 
