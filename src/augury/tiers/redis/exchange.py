@@ -37,6 +37,13 @@ class Exchange:
     timeout
         Seconds for connecting, and for each reply.
 
+    Raises
+    ------
+    ConfigurationError
+        If a parameter is not as above.
+    MissingExtraError
+        If redis-py is not installed.
+
     Notes
     -----
     Each method raises `augury.errors.TierError` if no server answers.
