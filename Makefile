@@ -13,7 +13,7 @@ quietly = echo "$(1)"; $(2) > .venv/log 2>&1 || \
 SYSTEM_INCLUDES = $(shell $(BIN)/python -c 'import nanobind, sysconfig; \
 	print("-isystem", nanobind.include_dir(), "-isystem", sysconfig.get_paths()["include"])')
 
-.PHONY: demo test test-all django-tests check format bench clean
+.PHONY: demo test test-all django-tests check format bench report docs clean
 
 demo: .venv/demo ## Shows what Augury saves in front of a database of real flights.
 	@$(BIN)/augury demo
@@ -52,6 +52,15 @@ format: .venv/check ## Rewrites the sources as the style wants them.
 
 bench: .venv/bench ## Compares with every peer.
 	@$(BIN)/augury bench
+
+docs: .venv/docs ## Writes the documentation as a site to build/site.
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "Read build/site/index.html"
+
+# QUICK=1: rough figures. SECTION=name: only that. TRACES=folder: real traces, too.
+report: .venv/test .venv/bench ## Measures everything beside its peers; writes docs/benchmarks.md.
+	@$(BIN)/python -m benchmarks.report $(if $(QUICK),--quick) \
+		$(if $(SECTION),--section $(SECTION)) $(if $(TRACES),--traces $(TRACES))
 
 clean: ## Removes everything that make has made.
 	rm -rf .venv build augury-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -95,4 +104,8 @@ clean: ## Removes everything that make has made.
 
 .venv/bench: .venv/native
 	@$(call quietly,Installing the peers,$(PIP) 'augury[cli]' --group bench)
+	@touch $@
+
+.venv/docs: .venv/native
+	@$(call quietly,Installing what makes the site,$(PIP) --group docs)
 	@touch $@

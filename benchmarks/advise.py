@@ -1,7 +1,7 @@
 """Is advice right: predicted against real hit ratios of Valkey and Redis, and of a led LRU store.
 
-    python -m benchmarks.advise                    # about three minutes
-    python -m benchmarks.advise --advisor          # an external store that follows an `Advisor`
+    python -m benchmarks.advise [--json]           # about three minutes
+    python -m benchmarks.advise --advisor [--json] # an external store that follows an `Advisor`
 
 A server runs allkeys-random under load while `augury advise` watches it once. Then a fresh server
 is started for every other policy and size and is sent the same requests, and what it counted in the
@@ -12,10 +12,12 @@ difference are printed per server.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -83,7 +85,8 @@ def real(start: Any, policy: str, maxmemory: int, requests: int) -> float:
         return hits / (hits + misses)
 
 
-def servers() -> None:
+def servers() -> Iterator[dict[str, Any]]:
+    """Yield what was predicted and what was so, of each server."""
     for start in (valkey, redis_server):
         with start(maxmemory=str(LIMIT), maxmemory_policy="allkeys-random") as server:
             load = Load(server)
@@ -100,35 +103,55 @@ def servers() -> None:
             stop.set()
             thread.join()
         assert found.watched is not None
-        print(
-            f"\n{found.present.software}: watched {found.watched.seconds:.1f} s,"
-            f" {found.watched.reads:,} reads of {found.watched.keys:,} keys,"
-            f" real hit ratio {found.watched.hit_ratio:.3f}"
-        )
         room = LIMIT - found.present.fixed_memory
         sizes = [found.present.fixed_memory + int(share * room) for share in SHARES]
-        differences = []
-        print(f"{'policy':16} {'maxmemory':>10} {'predicted':>9} {'real':>6} {'off':>7}")
+        rows = []
         for policy in POLICIES:
             for size in sizes:
                 row = min(
                     (each for each in found.forecasts if each.policy == policy),
                     key=lambda each: abs(each.maxmemory - size),
                 )
-                was = real(start, policy, row.maxmemory, found.watched.reads)
-                differences.append(abs(row.hit_ratio - was))
-                print(
-                    f"{policy:16} {row.maxmemory / 2**20:8.2f}Mi {row.hit_ratio:9.3f} {was:6.3f}"
-                    f" {row.hit_ratio - was:+7.3f}",
-                    flush=True,
+                rows.append(
+                    {
+                        "policy": policy,
+                        "maxmemory": row.maxmemory,
+                        "predicted": row.hit_ratio,
+                        "real": real(start, policy, row.maxmemory, found.watched.reads),
+                    }
                 )
+        yield {
+            "server": found.present.software,
+            "seconds": found.watched.seconds,
+            "reads": found.watched.reads,
+            "keys": found.watched.keys,
+            "hit_ratio": found.watched.hit_ratio,
+            "rows": rows,
+        }
+
+
+def show_server(found: dict[str, Any]) -> None:
+    print(
+        "\n{server}: watched {seconds:.1f} s, {reads:,} reads of {keys:,} keys,"
+        " real hit ratio {hit_ratio:.3f}".format(**found)
+    )
+    print(f"{'policy':16} {'maxmemory':>10} {'predicted':>9} {'real':>6} {'off':>7}")
+    differences = []
+    for row in found["rows"]:
+        off = row["predicted"] - row["real"]
+        differences.append(abs(off))
         print(
-            f"off by {statistics.median(differences):.3f} in the median,"
-            f" {max(differences):.3f} at most"
+            f"{row['policy']:16} {row['maxmemory'] / 2**20:8.2f}Mi {row['predicted']:9.3f}"
+            f" {row['real']:6.3f} {off:+7.3f}"
         )
+    print(
+        f"off by {statistics.median(differences):.3f} in the median,"
+        f" {max(differences):.3f} at most",
+        flush=True,
+    )
 
 
-def advisor() -> None:
+def advisor() -> Iterator[dict[str, Any]]:
     """Let an external store be an LRU of its own, or do as it is told."""
     rng = np.random.default_rng(1)
     keys, requests = 50_000, 300_000
@@ -138,7 +161,6 @@ def advisor() -> None:
     for start in range(0, requests, 10_000):
         scans[start : start + 2000] = np.arange(keys + start, keys + start + 2000)
     looping = np.where(rng.random(requests) < 0.5, np.arange(requests) % 6000 + keys, popular)
-    print(f"{'trace':8} {'LRU':>7} {'led by':10} {'store':>7} {'policy':>7} {'us/access':>9}")
     for name, ids in (("zipf", popular), ("scans", scans), ("loop", looping)):
         trace = [f"k{number}" for number in ids.tolist()]
         capacity = 5000
@@ -146,11 +168,23 @@ def advisor() -> None:
         for policy in ("s3fifo", "wtinylfu", "auto"):
             told, seconds = led(trace, capacity, policy)
             expected = augury.simulate(trace, policy=policy, capacity=capacity).miss_ratio
-            print(
-                f"{name:8} {own:7.4f} {policy:10} {told:7.4f} {expected:7.4f}"
-                f" {seconds / len(trace) * 1e6:9.2f}",
-                flush=True,
-            )
+            yield {
+                "trace": name,
+                "lru": own,
+                "led_by": policy,
+                "store": told,
+                "policy": expected,
+                "microseconds": seconds / len(trace) * 1e6,
+            }
+
+
+def show_led(row: dict[str, Any]) -> None:
+    print(
+        "{trace:8} {lru:7.4f} {led_by:10} {store:7.4f} {policy:7.4f} {microseconds:9.2f}".format(
+            **row
+        ),
+        flush=True,
+    )
 
 
 def lru(trace: list[str], capacity: int) -> float:
@@ -188,12 +222,18 @@ def led(trace: list[str], capacity: int, policy: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--advisor", action="store_true")
-    if options.parse_args().advisor:
-        advisor()
-    else:
-        servers()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--advisor", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    measured, show = (advisor(), show_led) if options.advisor else (servers(), show_server)
+    if options.json:
+        print(json.dumps(list(measured), indent=1))
+        return
+    if options.advisor:
+        print(f"{'trace':8} {'LRU':>7} {'led by':10} {'store':>7} {'policy':>7} {'us/access':>9}")
+    for each in measured:
+        show(each)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What happens to caches on a Valkey cluster with faults, and how good its nodes learn together.
 
-    python -m benchmarks.cluster faults [--rounds 3] [--seconds 12]
-    python -m benchmarks.cluster learning TRACE ... [--models gbm,logistic] [--requests 300000]
+    python -m benchmarks.cluster [--json] faults [--rounds 3] [--seconds 12]
+    python -m benchmarks.cluster [--json] learning TRACE ... [--models gbm,logistic]
 
 ``faults``: three processes read and write three keys through near caches (``tracked``) while a
 primary is killed, one is stopped and wakes up, or slots move; how stale reads were, what of that
@@ -16,6 +16,7 @@ in a cache of each node with a tenth of its keys, on the second half of the log.
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import threading
 import time
@@ -23,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,8 +112,8 @@ def watching(chaos: Chaos) -> Iterator[Watched]:
         tier.close()
 
 
-def faults(cluster: ReplicatedCluster, fault: str, seconds: float) -> None:
-    """Let one fault happen, and print what it did."""
+def faults(cluster: ReplicatedCluster, fault: str, seconds: float) -> dict[str, Any]:
+    """Let one fault happen, and return what it did; times in seconds, staleness in ms."""
     chaos = Chaos(cluster, spread(cluster))
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(
@@ -128,11 +130,27 @@ def faults(cluster: ReplicatedCluster, fault: str, seconds: float) -> None:
     )
     shards = sorted(s for what, s in watched.longest.items() if what.startswith("shard"))
     p50, p99, p999 = np.quantile(stale, (0.5, 0.99, 0.999)) / 1e6
+    return {
+        "fault": fault,
+        "reads": len(stale),
+        "stale": int(np.count_nonzero(stale)),
+        "p50": p50,
+        "p99": p99,
+        "p999": p999,
+        "max": float(stale.max()) / 1e6,
+        "worst_shard": shards[-1],
+        "other_shards": shards[-2],
+        "untrusted_times": watched.count["near copies"],
+        "untrusted": watched.longest["near copies"],
+    }
+
+
+def show_fault(found: dict[str, Any]) -> None:
     print(
-        f"{fault:7} {len(stale):9,} reads, {np.count_nonzero(stale):5,} stale; ms p50 {p50:.3f} "
-        f"p99 {p99:.3f} p99.9 {p999:.3f} max {stale.max() / 1e6:.1f}; longest without an answer: "
-        f"worst shard {shards[-1]:.2f} s, others {shards[-2]:.2f} s; near copies not trusted "
-        f"{watched.count['near copies']} times, up to {watched.longest['near copies']:.2f} s",
+        "{fault:7} {reads:9,} reads, {stale:5,} stale; ms p50 {p50:.3f} p99 {p99:.3f} p99.9"
+        " {p999:.3f} max {max:.1f}; longest without an answer: worst shard {worst_shard:.2f} s,"
+        " others {other_shards:.2f} s; near copies not trusted {untrusted_times} times, up to"
+        " {untrusted:.2f} s".format(**found),
         flush=True,
     )
 
@@ -158,8 +176,8 @@ def miss_ratio(parts: list[Spool], models: list[Artefact | None]) -> float:
     return sum(it.misses for it in results) / sum(it.requests for it in results)
 
 
-def learning(path: Path, models: list[str], requests: int, rows: int) -> None:
-    """Print the miss ratios of one trace, in percent."""
+def learning(path: Path, models: list[str], requests: int, rows: int) -> Iterator[dict[str, Any]]:
+    """Yield for each model the miss ratios of one trace, and the size of what a node sends."""
     keys, times = keys_of(path, requests)
     node = (keys * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(40)) % np.uint64(NODES)
     with ExitStack() as stack:
@@ -184,13 +202,36 @@ def learning(path: Path, models: list[str], requests: int, rows: int) -> None:
                 "pooled": miss_ratio(parts, [pooled] * NODES),
                 "federated": miss_ratio(parts, [federate(lessons, model)] * NODES),
             }
-            figures = "  ".join(f"{name} {100 * ratio:.2f}" for name, ratio in ratios.items())
-            sizes = sum(map(len, sent)) / NODES / 1e6
-            print(f"{path.name:28} {model:9} {figures}  ({sizes:.1f} MB a node)", flush=True)
+            yield {
+                "trace": path.name.partition(".")[0],
+                "model": model,
+                "miss_ratios": ratios,
+                "megabytes": sum(map(len, sent)) / NODES / 1e6,
+            }
+
+
+def show_learning(found: dict[str, Any]) -> None:
+    ratios = "  ".join(f"{name} {100 * ratio:.2f}" for name, ratio in found["miss_ratios"].items())
+    print(
+        f"{found['trace']:14} {found['model']:9} {ratios}  ({found['megabytes']:.1f} MB a node)",
+        flush=True,
+    )
+
+
+def measured(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    if given.what == "learning":
+        for path in given.traces:
+            yield from learning(path, given.models.split(","), given.requests, given.rows)
+        return
+    for _ in range(given.rounds):
+        for fault in FAULTS:
+            with replicated_cluster() as cluster:
+                yield faults(cluster, fault, given.seconds)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true")
     commands = parser.add_subparsers(dest="what", required=True)
     one = commands.add_parser("faults")
     one.add_argument("--rounds", type=int, default=3)
@@ -201,15 +242,13 @@ def main() -> None:
     other.add_argument("--requests", type=int, default=300_000)
     other.add_argument("--rows", type=int, default=20_000, help="that each node sends")
     given = parser.parse_args()
-    if given.what == "learning":
-        for path in given.traces:
-            learning(path, given.models.split(","), given.requests, given.rows)
+    if given.json:
+        print(json.dumps(list(measured(given)), indent=1))
         return
-    print(f"a node counts as lost after {NODE_TIMEOUT:g} s")
-    for _ in range(given.rounds):
-        for fault in FAULTS:
-            with replicated_cluster() as cluster:
-                faults(cluster, fault, given.seconds)
+    if given.what == "faults":
+        print(f"a node counts as lost after {NODE_TIMEOUT:g} s")
+    for found in measured(given):
+        (show_learning if given.what == "learning" else show_fault)(found)
 
 
 if __name__ == "__main__":

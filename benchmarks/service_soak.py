@@ -1,6 +1,6 @@
 """Whether a service under load makes errors, or grows beyond what its cache may hold.
 
-    python benchmarks/service_soak.py [MINUTES]
+    python -m benchmarks.service_soak [MINUTES]
 
 Connections send a random mix for some minutes (10 by default): reads of a Zipf distribution, each
 miss followed by a write of 10 to 20,000 random bytes, deletions, many entries at once, scrapes, and

@@ -13,7 +13,8 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
-PAGES = {"README.md": "index.md"}
+# Where they are in the site; some file systems do not tell SECURITY from security.
+PAGES = {"README.md": "index.md", "SECURITY.md": "vulnerabilities.md"}
 LINK = re.compile(r"(?<=\]\()(?!\w+:)([^)#\s]+)")
 
 

@@ -6,8 +6,8 @@
 
 namespace augury {
 
-PyObject* cache_observe_reads(PyObject* self, Arguments arguments, Py_ssize_t count);
-PyObject* cache_take_reads(PyObject* self, PyObject*);
-PyObject* cache_ruling(PyObject* self, PyObject*);
+PyObject* cache_observe_reads(PyObject* object, Arguments arguments, Py_ssize_t count);
+PyObject* cache_take_reads(PyObject* object, PyObject*);
+PyObject* cache_ruling(PyObject* object, PyObject*);
 
 }  // namespace augury

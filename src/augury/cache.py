@@ -260,13 +260,13 @@ class Cache(_native.Cache[K, V], Restarts[K, V], MutableMapping[K, V]):
         *,
         ttl: Ttl | Default = DEFAULT,
     ) -> None:
-        """Store many entries, each as `set` does."""
+        """Store many `items`, each as `set` does; `ttl` is for all of them."""
         options: dict[str, Any] = {} if ttl is DEFAULT else {"ttl": ttl}
         for key, value in items.items() if isinstance(items, Mapping) else items:
             self.set(key, value, **options)
 
     def delete_many(self, keys: Iterable[K]) -> int:
-        """Delete many entries; return how many there were."""
+        """Delete the entries of many `keys`; return how many there were."""
         return sum(self.delete(key) for key in keys)
 
     def keys(self) -> KeysView[K]:

@@ -29,7 +29,7 @@ class SettingsError(ConfigurationError):
 
 
 class MissingExtraError(AuguryError, ImportError):
-    """An optional dependency is not installed; the text names the extra to install."""
+    """An optional package is not installed; the text names the extra to install."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
@@ -118,7 +118,17 @@ class SourceError(AuguryError, OSError):
 
 
 class StatusError(SourceError):
-    """A web service answered with a status that is neither success nor absence."""
+    """A web service answered with a status that is neither success nor absence.
+
+    Parameters
+    ----------
+    text
+        One line that says so.
+    status
+        The status, 503 for example.
+    retry_after
+        Seconds after which the service asks to be tried again, if it says so.
+    """
 
     def __init__(self, text: str, status: int, retry_after: float | None = None) -> None:
         super().__init__(text)

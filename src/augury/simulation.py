@@ -9,13 +9,14 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from augury import _native
-from augury.accesslog import InMemoryTrace, Spool, Trace, requests_of
+from augury.accesslog import InMemoryTrace, Spool, Trace
+from augury.accesslog.spool import spooled
 from augury.errors import ConfigurationError
 from augury.models import Artefact
 from augury.policies import Policy, check_seed, describe, parse
@@ -147,6 +148,11 @@ def simulate(
     model
         For policy ``"learned"``: from `augury.learn` or `augury.load_model`. None by default.
 
+    Returns
+    -------
+    SimulationResult
+        What was counted, misses first of all.
+
     Raises
     ------
     ConfigurationError
@@ -194,6 +200,11 @@ def simulate_many(
     -------
     list of SimulationResult
         In the order of the policies, for each in the order of the capacities.
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter makes no sense, or does not go with the trace or the policies.
     """
     if not 0.0 <= warm < 1.0:
         raise ConfigurationError(f"warm must be from 0 up to, not including, 1, not {warm:g}")
@@ -226,18 +237,6 @@ def simulate_many(
 
 
 _READING = 0.25  # about the share of the time that reading the trace takes
-
-
-def spooled(
-    trace: Spool | Trace | InMemoryTrace | Iterable[int | str],
-    progress: Callable[[float], object],
-) -> AbstractContextManager[Spool]:
-    """Return a trace as a `Spool`, which is closed at the end if it was none."""
-    if isinstance(trace, Spool):
-        return nullcontext(trace)  # whoever made it closes it
-    if not isinstance(trace, Trace | InMemoryTrace):
-        trace = requests_of(trace)
-    return Spool(trace, progress=progress)
 
 
 S = TypeVar("S", bound=_native.Simulation | _native.PrefetchSimulation)

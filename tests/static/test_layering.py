@@ -129,6 +129,12 @@ def test_includes_point_inwards(path: Path) -> None:
         assert not re.search(r"#include <(Python\.h|nanobind)", text), f"{path} knows Python"
 
 
+def test_the_architecture_page_shows_the_rows() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    shown = re.findall(r"^\| \d+ \| (.*) \|$", page, re.MULTILINE)
+    assert [set(re.findall(r"`(\w+)`", row)) for row in shown] == ROWS
+
+
 def test_a_file_has_one_job() -> None:
     """Long files are where jobs pile up; one that has to be longer is named here with why."""
     long = {

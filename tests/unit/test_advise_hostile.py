@@ -72,6 +72,7 @@ def lying(**replies: bytes) -> Iterator[str]:
     "replies",
     [
         {"INFO": b":5\r\n"},
+        {"INFO": b"*1\r\n" * 3000 + b":1\r\n"},
         {"INFO": bulk(b"valkey_version:\r\n")},
         {"INFO": bulk(INFO % (b"1", b"x"))},
         {"CONFIG": b"*-1\r\n"},
@@ -94,6 +95,10 @@ def test_figures_out_of_all_range_and_control_characters(
     with lying(INFO=bulk(INFO % (b"9" * 400, b"5")), MEMORY=huge, PTTL=huge, OBJECT=huge) as url:
         assert main(["advise", "--redis", url, "--seconds", "0.2"]) == 0
     with lying(CONFIG=b"*2\r\n" + bulk(b"maxmemory-samples") + bulk(b"-7")) as url:
+        assert main(["advise", "--redis", url, "--seconds", "0.2"]) == 0
+    # What Redis refuses is in the output of MONITOR, too.
+    absurd = b'+1.0 [0 127.0.0.1:1] "set" "k" "v" "ex" "%s"\r\n' % (b"9" * 25)
+    with lying(MONITOR=b"+OK\r\n" + absurd * 60) as url:
         assert main(["advise", "--redis", url, "--seconds", "0.2"]) == 0
     assert not {"\x1b", "\x07"} & set("".join(capsys.readouterr()))
 

@@ -133,6 +133,22 @@ def test_several_files_are_put_in_the_order_of_time(spark: Any, tmp_path: Path) 
     np.testing.assert_array_equal(read, keys)
 
 
+def test_files_and_columns_may_have_any_name(spark: Any, tmp_path: Path) -> None:
+    for at, name in enumerate(("hour=09%3A00", "a%20b", "a b", "[1]", "a{b", "*?", "back\\slash")):
+        for kind in ("csv", "parquet"):
+            folder = tmp_path / kind / name
+            folder.mkdir(parents=True)
+            keys = np.arange(10 * at, 10 * at + 10)
+            if kind == "csv":
+                (folder / f"{name}.csv").write_text("\n".join(["a`b.c", *map(str, keys)]))
+            else:
+                parquet.write_table(pa.table({"a`b.c": keys}), folder / f"{name}.parquet")
+    for kind in ("csv", "parquet"):
+        with Log(spark, str(tmp_path / kind), columns={"key": "a`b.c"}) as log:
+            found = np.concatenate([batch["key"] for batch in log.in_order("key")])
+            assert len(np.unique(found)) == 70
+
+
 def test_refuses_in_one_line(spark: Any, tmp_path: Path) -> None:
     def refuse(path: str, match: str, **options: Any) -> None:
         with pytest.raises((TraceError, ConfigurationError), match=match) as caught:

@@ -78,6 +78,9 @@ class Plain:
     def __init__(self, value: int) -> None:
         self.value = value
 
+    def __repr__(self) -> str:
+        return f"Plain({self.value})"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Plain) and other.value == self.value
 

@@ -26,6 +26,7 @@ from augury.learning import (
     train,
     unpack,
 )
+from augury.learning.fits import mlp
 from augury.models import Artefact
 from augury.simulation import simulate_many
 from tests.unit.learnable import asked_four_times, popular_and_scans
@@ -117,12 +118,17 @@ def test_a_sample_that_is_damaged_or_none_is_refused(shards: Shards) -> None:
         replace(rows, X=np.full_like(rows.X, np.nan)),
         replace(rows, label=rows.label[1:]),
         replace(rows, index=rows.index + np.uint64(10**9)),
+        replace(rows, X=np.full_like(rows.X, 3e38)),
+        replace(rows, label=np.full_like(rows.label, 3e38)),
+        replace(rows, label=np.full_like(rows.label, -1)),
     ]
     for each in bad:
         with pytest.raises(ArtefactError, match="cannot be learned from"):
             unpack(pack(replace(shards.lessons[0], past=each)))
-    with pytest.raises(ArtefactError, match="cannot be learned from"):
-        unpack(pack(replace(shards.lessons[0], stop=0)))
+    lesson = shards.lessons[0]
+    for wrong_lesson in (replace(lesson, stop=0), replace(lesson, seed=-1)):
+        with pytest.raises(ArtefactError, match="cannot be learned from"):
+            unpack(pack(wrong_lesson))
 
 
 def test_pooling_one_log_changes_nothing(shards: Shards) -> None:
@@ -218,3 +224,34 @@ def test_what_cannot_be_averaged_is_refused(shards: Shards) -> None:
         refine(shards.lessons[0], linear())
     with pytest.raises(ConfigurationError, match="at least one node"):
         federate([], "logistic")
+    for period in ((5, 5), (10**6, 0)):
+        empty = replace(linear(), card=msgspec.structs.replace(linear().card, period=period))
+        with pytest.raises(ConfigurationError, match="learned from requests"):
+            average([linear(), empty])
+
+
+def test_networks_of_another_form_are_refused(shards: Shards) -> None:
+    rows = shards.lessons[0].past.X.shape[1]
+    arrays = {
+        "weights0": np.zeros((24, rows), np.float32), "bias0": np.zeros(24, np.float32),
+        "weights1": np.zeros((1, 24), np.float32), "bias1": np.zeros(1, np.float32),
+        "mean": np.zeros(rows, np.float32), "scale": np.ones(rows, np.float32),
+    }  # fmt: skip
+    card = msgspec.structs.replace(linear().card, model="mlp")
+    rectified = Artefact("mlp", arrays, card)
+    logistic = Artefact("mlp", arrays | {"logistic": np.ones(1, np.float32)}, card)
+    for networks in ((rectified, logistic), (logistic, rectified)):
+        with pytest.raises(ConfigurationError, match="went on from the same"):
+            average(networks)
+    with pytest.raises(ConfigurationError, match=r"augury\.learn has made"):
+        mlp.refine(shards.lessons[0].training(), logistic.arrays, 1)
+
+
+def test_models_without_rows_to_explain_them_by_are_averaged() -> None:
+    bare = replace(linear(), explanation={})
+    assert "background" not in average([bare, bare]).explanation
+
+
+@pytest.mark.parametrize("model", ["tree", "gbm", "svm"])
+def test_any_seed_is_taken(shards: Shards, model: str) -> None:
+    assert train(replace(shards.lessons[0], seed=2**64 - 1), model)[0].card.seed == 2**64 - 1

@@ -298,7 +298,7 @@ def test_dropped_accesses_are_counted(tmp_path: Path) -> None:
         {"attributes": {"a b": str}},
         {"attributes": {f"v{i}": contextvars.ContextVar(f"v{i}") for i in range(9)}},
     ],
-    ids=str,
+    ids=lambda options: str(options)[:40],
 )
 def test_impossible_parameters(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):

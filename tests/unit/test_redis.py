@@ -76,6 +76,10 @@ def commands(server: Valkey) -> dict[str, int]:
         ),
         ("rediss+cluster://a", Address((Node("a", 6379),), "SSLConnection", {}, cluster=True)),
         (
+            "redis+cluster://a?password=p%26db%3D3%25%2B",
+            Address((Node("a", 6379),), "Connection", {"password": "p&db=3%+"}, cluster=True),
+        ),
+        (
             "redis+sentinel://:p@a,b:2/my%20service/3?sentinel_password=s",
             Address(
                 (Node("a", 26379, True), Node("b", 2, True)),
@@ -99,6 +103,8 @@ def test_urls(url: str, expected: Address) -> None:
         "redis://user:secret@h:port", "redis:user:secret", "redis://h?password=secret&db=x",
         "redis://:a/secret@h:1", "redis://:secret/a@h:1", "redis://:a?secret@h:x",
         "redis://h:x?password=a@secret",
+        "redis+cluster://h:x?password=secret", "redis://user:a?secret@h:port", "user:secret@h",
+        "reds://h?password=secret", "redis+cluster://h?db=3",
     ],
 )  # fmt: skip
 def test_urls_that_are_refused(url: str) -> None:

@@ -105,6 +105,29 @@ def test_prunes_but_for_what_is_needed(registry: RedisRegistry) -> None:
     assert [v.number for v in registry.versions()] == [2, 3, 5, 6]
 
 
+def test_files_go_of_versions_that_another_machine_has_pruned(
+    registry: RedisRegistry, elsewhere: RedisRegistry
+) -> None:
+    for number in (1, 2, 3):
+        publish(registry, number)
+        elsewhere.current()
+    assert registry.prune(keep=1) == [1]
+    assert elsewhere.prune(keep=1) == []
+    assert len(list(elsewhere.folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "\u0660" * 6, "../../1"])
+def test_names_that_it_did_not_give_are_no_versions(registry: RedisRegistry, number: str) -> None:
+    publish(registry, 1)
+    stranger = f"{number}-{'0' * 32}"
+    put = "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])"
+    registry._hash.run(put, stranger, b"what?")
+    assert [version.number for version in registry.versions()] == [1]
+    registry._hash.run(put, "history", stranger.encode())
+    with pytest.raises(ArtefactError, match="is damaged"):
+        registry.current()
+
+
 def test_writers_take_turns(registry: RedisRegistry, elsewhere: RedisRegistry) -> None:
     with ThreadPoolExecutor(4) as threads:
         for done in [threads.submit(publish, registry, *range(8)) for _ in range(4)]:
@@ -196,5 +219,6 @@ def test_contributions_come_from_each_node_once(url: str, name: str) -> None:
     assert other.received() == {}
     exchange.close()
     other.close()
-    with pytest.raises(ConfigurationError, match="ttl"):
-        Exchange(url, name, ttl=0.0)
+    for ttl in (0.0, 1e300):
+        with pytest.raises(ConfigurationError, match="ttl"):
+            Exchange(url, name, ttl=ttl)

@@ -10,6 +10,7 @@ import pytest
 
 from augury.errors import ConfigurationError, InvalidationError, LoadCycleError, TierError
 from augury.events import Fault, Trouble
+from augury.sources import Loader
 from augury.tiers import ABSENT, Memory, SeenBefore, Tiers
 from tests.unit.tiers_at_hand import Rows, Shared, eventually, held
 
@@ -795,3 +796,20 @@ def test_one_tag_is_no_list_of_letters() -> None:
 def test_seen_before_forgets() -> None:
     placement = SeenBefore(2)
     assert [placement.goes_down(key) for key in "aabcdea"] == [False, True, *[False] * 5]
+
+
+def test_coroutines_ask_whether_a_value_is_held_and_wait_for_writes() -> None:
+    written: dict[str, int] = {}
+    source = Loader(written.__getitem__, store=written.__setitem__, remove=written.pop)
+
+    async def run() -> None:
+        memory, shared = Memory(10), Shared()
+        tiers: Tiers[str, int] = Tiers([memory, shared], source=source, ttl=60, write="behind")
+        await tiers.aset("a", 1)
+        await tiers.aflush()
+        assert written == {"a": 1}
+        assert await tiers.acontains("a")
+        assert not await tiers.acontains("b")
+        await tiers.aclose()
+
+    asyncio.run(run())

@@ -114,7 +114,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("data", "message"),
     [
         (b"", "is empty"),
-        (COMPRESS[".gz"](b""), "empty once decompressed"),
+        pytest.param(COMPRESS[".gz"](b""), "empty once decompressed", id="empty gzip"),
         (b" \n\n", "blank"),
         ("a\nb\n".encode("utf-16"), "UTF-16"),
         (bytes(range(256)) * 9, "not recognised.*: arc, combined, csv, keys, monitor, oracleGen"),

@@ -82,7 +82,7 @@ class Malformed:
         self.total += lines
 
     def add(self, line: int, text: str | bytes, reason: str, *, lines: int = 1) -> None:
-        """Count malformed lines, which begin at number `line` and share one reason."""
+        """Count malformed lines, which begin at number `line` with `text` and share one reason."""
         self.count += lines
         if len(self.examples) < KEPT:
             if isinstance(text, bytes):
@@ -93,13 +93,20 @@ class Malformed:
     def add_each(
         self, lines: NDArray[np.int64], text: Callable[[int], str | bytes], reason: str
     ) -> None:
-        """Count malformed lines by their numbers; ``text(i)`` is that of the i-th of them."""
+        """Count malformed lines by number, for one reason; ``text(i)`` is that of the i-th."""
         for i in range(min(len(lines), KEPT - len(self.examples))):
             self.add(int(lines[i]), text(i), reason, lines=0)
         self.count += len(lines)
 
     def check_early(self, path: object, allowed: float) -> None:
         """Raise as soon as it is certain that this is no trace of the format.
+
+        Parameters
+        ----------
+        path
+            What the error calls the trace.
+        allowed
+            The share of all lines that may be malformed.
 
         Raises
         ------
@@ -111,6 +118,13 @@ class Malformed:
 
     def check(self, path: object, allowed: float) -> None:
         """Raise if more than the share `allowed` of all lines is malformed.
+
+        Parameters
+        ----------
+        path
+            What the error calls the trace.
+        allowed
+            That share, from 0.0 to 1.0.
 
         Raises
         ------

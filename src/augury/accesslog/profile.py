@@ -23,6 +23,7 @@ class Profile:
     """What a trace is like."""
 
     requests: int
+    """How many there are."""
     distinct: int
     """Distinct keys."""
     footprint: int | None
@@ -65,6 +66,11 @@ def profile(spool: Spool, *, progress: Callable[[float], object] | None = None) 
         The trace.
     progress
         Called with the share done, from 0.0 to 1.0.
+
+    Returns
+    -------
+    Profile
+        What was counted.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from augury.errors import ConfigurationError
 
 @contextmanager
 def session(who: str | bytes | int) -> Iterator[None]:
-    """Say who asks: ``with augury.session(user.id): ...``.
+    """Return a context in which somebody asks: ``with augury.session(user.id): ...``.
 
     What one client asks for next follows from what the same client asked for before. A
     `augury.accesslog.Recorder` writes the session of each access down, as a number or a digest of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Generic, TypeVar
@@ -13,6 +14,7 @@ import numpy as np
 
 from augury import _native
 from augury.accesslog.chunk import NOBODY
+from augury.accesslog.trace import InMemoryTrace, Trace, requests_of
 from augury.closing import Closing
 from augury.errors import TraceError
 
@@ -172,7 +174,7 @@ class Spool(Closing):
         return _native.hash_integers(self.keys)
 
     def chunks(self, *, next_access: bool = False) -> Iterator[SpooledChunk]:
-        """Replay the requests from the first to the last.
+        """Yield the requests from the first to the last.
 
         Parameters
         ----------
@@ -278,3 +280,15 @@ def _no_scratch(error: OSError) -> TraceError:
         f"cannot write a scratch file in {tempfile.gettempdir()} ({error.strerror}); "
         "make room there, or set TMPDIR to another folder"
     )
+
+
+def spooled(
+    trace: Spool | Trace | InMemoryTrace | Iterable[int | str],
+    progress: Callable[[float], object],
+) -> AbstractContextManager[Spool]:
+    """Return a trace as a `Spool`, which is closed at the end if it was none."""
+    if isinstance(trace, Spool):
+        return nullcontext(trace)  # whoever made it closes it
+    if not isinstance(trace, Trace | InMemoryTrace):
+        trace = requests_of(trace)
+    return Spool(trace, progress=progress)

@@ -97,7 +97,13 @@ class Trace:
 
 
 class InMemoryTrace:
-    """Requests in memory. Made by `requests_of`."""
+    """Requests in memory. Made by `requests_of`.
+
+    Raises
+    ------
+    TraceError
+        If a column is not as long as the keys.
+    """
 
     path = None
     """It has no file."""
@@ -128,7 +134,7 @@ class InMemoryTrace:
         return f"<InMemoryTrace of {len(self):,} requests>"
 
     def chunks(self, *, progress: Callable[[float], object] | None = None) -> Iterator[Chunk]:
-        """Yield the requests from the first; as `Trace.chunks` does."""
+        """Yield the requests from the first; `progress` as of `Trace.chunks`."""
         done = 0
         for chunk in self._chunk.split():
             yield chunk
@@ -159,6 +165,11 @@ def read_trace(
         names. By default the usual names are known.
     max_malformed
         Which share of malformed lines is put up with, from 0.0 to 1.0; they are left out.
+
+    Returns
+    -------
+    Trace
+        Nothing of it has been read yet but the beginning.
 
     Raises
     ------
@@ -220,6 +231,11 @@ def requests_of(
     sessions
         Who asked for each of them, likewise; None where that is not known. By default it is
         known of no request.
+
+    Returns
+    -------
+    InMemoryTrace
+        As long as the keys.
 
     Raises
     ------

@@ -172,6 +172,11 @@ class Advisor:
         list of Next
             Empty for a key that is not known.
 
+        Raises
+        ------
+        ConfigurationError
+            If `n` is more than 8, or no positive integer.
+
         Examples
         --------
         >>> advisor = Advisor(100)
@@ -199,6 +204,11 @@ class Advisor:
             The key.
         size
             Bytes that it would take, if the capacity is in bytes.
+
+        Returns
+        -------
+        Admission
+            Whether to, and why.
         """
         _check_key(key)
         _check_size(size)
@@ -256,6 +266,11 @@ class Advisor:
         ----------
         candidates
             Keys that the external cache holds, such as a sample of them.
+
+        Returns
+        -------
+        list of Eviction
+            All of them, each once.
         """
         asked = list(dict.fromkeys(candidates))
         for key in asked:

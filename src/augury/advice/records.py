@@ -43,7 +43,9 @@ class Admission(msgspec.Struct, frozen=True):
     """Whether to store a key."""
 
     admit: bool
+    """Whether to."""
     reason: str
+    """Why, in a few words."""
 
 
 class Eviction(msgspec.Struct, frozen=True):
@@ -51,12 +53,14 @@ class Eviction(msgspec.Struct, frozen=True):
 
     key: Key
     reason: str
+    """Why, in a few words."""
 
 
 class AdvisorStats(msgspec.Struct, frozen=True, kw_only=True):
     """What an advisor has seen so far."""
 
     accesses: int
+    """How many were recorded."""
     hits: int
     """That the shadow cache had: what the external cache could reach by following the advice."""
     told: int

@@ -96,20 +96,20 @@ class Tolerance:
 
     @classmethod
     def of(cls, given: Tolerance | float | None) -> Tolerance | None:
-        """Return a tolerance of what stands for one: a number is an absolute one."""
+        """Return a tolerance of what was `given` for one: a number is an absolute one."""
         return given if given is None or isinstance(given, Tolerance) else cls(absolute=given)
 
     def allow(
         self, values: NDArray[np.float64], half_widths: NDArray[np.float64]
     ) -> NDArray[np.bool_]:
-        """Return the same for many; what is NaN is not allowed."""
+        """Return the same for arrays of `values` and `half_widths`; what is NaN is not allowed."""
         absolute = -1.0 if self.absolute is None else self.absolute
         relative = -1.0 if self.relative is None else self.relative
         allowed: NDArray[np.bool_] = half_widths <= np.maximum(absolute, relative * np.abs(values))
         return allowed
 
     def allows(self, value: float, half_width: float) -> bool:
-        """Return whether an interval of so much to either side is narrow enough."""
+        """Return whether `half_width` to either side of a `value` is narrow enough."""
         return half_width <= self.allowed(value)
 
     def allowed(self, value: float) -> float:

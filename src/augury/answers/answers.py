@@ -100,6 +100,11 @@ class Answers(Registering):
         parameters
             Values of all its parameters.
 
+        Returns
+        -------
+        Answer
+            The value, its interval, and where they come from.
+
         Raises
         ------
         QueryError
@@ -139,6 +144,12 @@ class Answers(Registering):
             For whom, as by `ask`.
         parameters
             For each parameter an array, or one value for all.
+
+        Returns
+        -------
+        AnswerColumns
+            An array of values, of each end of the intervals, and of origins; a place for each
+            question.
 
         Raises
         ------
@@ -215,6 +226,11 @@ class Answers(Registering):
             In place of the one that the query was registered with.
         tenant
             For whom, as by `ask`.
+
+        Returns
+        -------
+        Answer
+            As of `ask`.
 
         Raises
         ------

@@ -78,7 +78,18 @@ class Parameter:
 
     @classmethod
     def of(cls, given: Any) -> Parameter:
-        """Return a parameter of what stands for one: itself, ``int``, or ``list[int]``."""
+        """Return a parameter of what stands for one: itself, ``int``, or ``list[int]``.
+
+        Parameters
+        ----------
+        given
+            One of these.
+
+        Raises
+        ------
+        ConfigurationError
+            If it stands for no parameter.
+        """
         if isinstance(given, cls):
             return given
         if isinstance(given, GenericAlias) and get_origin(given) is list:
@@ -95,7 +106,20 @@ class Parameter:
         return self.kind is not str
 
     def checked(self, name: str, given: Any) -> Any:
-        """Return a value as the database gets it, or raise a `QueryError`."""
+        """Return a value as the database gets it, or raise a `QueryError`.
+
+        Parameters
+        ----------
+        name
+            Of the parameter, for the error.
+        given
+            What the caller passed.
+
+        Raises
+        ------
+        QueryError
+            If it is no value that the parameter may have.
+        """
         if not self.several:
             return self._checked(name, given)
         if not isinstance(given, list | tuple | set | frozenset):

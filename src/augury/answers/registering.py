@@ -253,7 +253,7 @@ class Registering(Changing):
         return tuple(self._access)
 
     def query(self, name: str, tenant: str | None = None) -> Query:
-        """Return a registered query, as it answers a tenant."""
+        """Return the query of a `name`, as it answers a tenant."""
         return self._known(name).query(tenant)
 
     def _known(self, name: str) -> Access:

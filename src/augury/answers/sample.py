@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from augury.answers.canonical import conjuncts
 from augury.answers.database import Database
 from augury.answers.parameter import number_of
 from augury.answers.region import Dimension, Vocabulary
@@ -121,6 +120,8 @@ def _sampling(
 ) -> str:
     """Return the SELECT of a random share of rows."""
     from sqlglot import exp, parse_one
+
+    from augury.answers.canonical import conjuncts
 
     tree, name = parse(statement.text.replace("\\:", ":"), dialect)  # as SQLAlchemy reads it
     where = tree.args.get("where")

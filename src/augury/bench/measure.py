@@ -18,6 +18,7 @@ class Effort:
     """How much to measure."""
 
     rounds: int = 21
+    """Contenders take turns in each of them."""
     operations: int = 100_000
     """In a round of a live row."""
     entries: int = 1_000_000
@@ -39,7 +40,7 @@ class Target:
     allowance: float = 0.0
 
     def met(self, measured: Measurement, reference: Measurement) -> bool:
-        """Tell whether a measurement reaches it."""
+        """Return whether what was `measured` reaches it, beside that of the `reference`."""
         return measured.ratio <= self.factor + self.allowance / reference.value
 
     def __str__(self) -> str:
@@ -61,6 +62,7 @@ class Measurement:
     high: float
     """Third quartile of these ratios."""
     note: str = ""
+    """What is to be said of it."""
 
     @property
     def ours(self) -> bool:
@@ -75,10 +77,13 @@ class Row:
     name: str
     """For `--only`."""
     title: str
+    """What is measured, for people."""
     unit: str
+    """Of its values."""
     reference: str
     """The contender that the others are divided by."""
     target: Target
+    """What Augury's ratio to the reference should be."""
     measure: Callable[[], list[Measurement]] = field(repr=False)
 
 

@@ -83,7 +83,22 @@ class Keyring:
         return nonce + self._ciphers[self._encrypts].encrypt(nonce, data, associated)
 
     def decrypt(self, number: int, data: memoryview, associated: bytes) -> bytes:
-        """Return what was encrypted; raise `CorruptValueError` if that is not what was."""
+        """Return what was encrypted.
+
+        Parameters
+        ----------
+        number
+            Of the key that encrypted.
+        data
+            What `encrypt` returned.
+        associated
+            What was passed to it besides.
+
+        Raises
+        ------
+        CorruptValueError
+            If that is not what was encrypted, or the keyring lacks the key.
+        """
         cipher = self._ciphers.get(number)
         if cipher is None:
             raise CorruptValueError(f"stored with key {number}, which is not in the keyring")

@@ -77,7 +77,7 @@ class Serializer:
         self._envelope = Envelope(keys, pickle)
 
     def reads_plain(self, size: int) -> bool:
-        """Return whether it reads payloads up to so many bytes that are not encrypted."""
+        """Return whether it reads payloads of up to `size` bytes that are not encrypted."""
         return not self._envelope.encrypts and size <= self._max_bytes
 
     def dumps(self, value: Any, context: bytes = b"") -> bytes:

@@ -62,6 +62,16 @@ def build(settings: Settings) -> Built:
 
     Servers and databases that do not answer are no mistake: caches do without them meanwhile.
 
+    Parameters
+    ----------
+    settings
+        From `load_settings`.
+
+    Returns
+    -------
+    Built
+        To be closed by the caller.
+
     Raises
     ------
     SettingsError

@@ -44,6 +44,11 @@ def load_settings(path: Path | None = None) -> Settings:
         The file. By default the one that the environment's ``AUGURY_CONFIG`` names, else
         ``augury.toml`` in the working directory if it is there, else none.
 
+    Returns
+    -------
+    Settings
+        All defaults filled in.
+
     Raises
     ------
     SettingsError

@@ -19,7 +19,7 @@ SIZES = (2_000, 5_000)
 
 
 def ignore_progress(share: float) -> None:
-    """Show no progress."""
+    """Show nothing of the share that is done."""
     del share
 
 
@@ -28,8 +28,11 @@ class Table:
     """Rows of text under headings; the first column is text, the others are numbers."""
 
     title: str
+    """Above it."""
     columns: tuple[str, ...]
+    """The headings."""
     rows: tuple[tuple[str, ...], ...]
+    """As many texts each as there are headings."""
     best: tuple[int, ...] = ()
     """Indexes of the rows to point out."""
 
@@ -40,6 +43,7 @@ class Figure:
 
     caption: str
     svg: str
+    """An ``<svg>`` element."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Outcome:
     statements: tuple[str, ...]
     """What was done and found, a sentence or two each."""
     tables: tuple[Table, ...]
+    """What was measured."""
     data: dict[str, Any]
     """All figures, as `--json` prints them."""
     draw: Callable[[], tuple[Figure, ...]]

@@ -57,6 +57,11 @@ def curve(
     by_bytes, capacities, seed
         As of `augury.sizing.curve`.
 
+    Returns
+    -------
+    Curve
+        With the error of the sample.
+
     Raises
     ------
     TraceError

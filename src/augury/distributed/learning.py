@@ -77,7 +77,7 @@ def learn(
     until
         The share of the requests to learn from, more than 0, at most 1; the rest tests.
     rows
-        About the most rows to learn from. They pass through this process: 100 bytes each.
+        About the most rows to learn from. They pass through this process: 121 bytes each.
     seed
         Of all random choices. Up to two million rows, the same master and seed give the same model.
     format, columns, max_malformed
@@ -133,7 +133,20 @@ def learn_all(
     session: SparkSession | None = None,
     progress: Callable[[float], object] | None = None,
 ) -> Learned:
-    """Learn several models from the same rows; parameters as of `learn`."""
+    """Learn several models from the same rows.
+
+    Parameters
+    ----------
+    models
+        Names, as for `learn`.
+    path, master, until, rows, seed, format, columns, max_malformed, session, progress
+        As for `learn`.
+
+    Returns
+    -------
+    Learned
+        The models, and what the log was like.
+    """
     fits = [load_fit(model) for model in models]  # before long work
     check_asked(until, rows, seed)
     tell = progress or (lambda _: None)

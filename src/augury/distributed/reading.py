@@ -93,7 +93,7 @@ class Source:
             rows: dict[tuple[int, int], int] = {}
             for batch in batches:
                 for path, block, first, some in _pieces(batch):
-                    at = number_of[_plain(path)], block
+                    at = number_of[_plain(unquote(path))], block
                     part = parts.setdefault(at, Part(*at))
                     before = rows.get(at, 0) if first is None else first
                     rows[at] = before + len(some)
@@ -173,7 +173,7 @@ def _format(spark: SparkSession, path: str, file: str) -> str:
 
 
 def _first_lines(spark: SparkSession, file: str) -> list[bytes]:
-    rows = spark.read.text(file, lineSep="\n").selectExpr("cast(value as binary) value")
+    rows = spark.read.text(_literal(file), lineSep="\n").selectExpr("cast(value as binary) value")
     return [bytes(row.value) for row in rows.head(_HEAD_LINES)]
 
 
@@ -183,7 +183,7 @@ def _parquet(
     from pyspark.sql import functions as sql
     from pyspark.sql.types import BinaryType, DecimalType, NumericType, StringType
 
-    rows = spark.read.parquet(*files)
+    rows = spark.read.parquet(*map(_literal, files))
     found = find_columns(Path(path), rows.columns, columns)
     kinds = {role: rows.schema.fields[at].dataType for role, at in found.items()}
     if (
@@ -194,7 +194,8 @@ def _parquet(
         del found["session"]  # it is named like one, and is something else
 
     def column(role: str, at: int) -> Any:
-        read = sql.col(f"`{rows.columns[at]}`")
+        quoted = rows.columns[at].replace("`", "``")
+        read = sql.col(f"`{quoted}`")
         # Unsigned integers of 64 bits are decimals to Spark.
         if role in ("size", "time") and kinds[role] == DecimalType(20, 0):
             read = read.cast("double")
@@ -250,7 +251,7 @@ def _csv(
         else:
             yield table.read_plain(block)
 
-    frame = spark.read.text(list(files), lineSep="\n").select(
+    frame = spark.read.text(list(map(_literal, files)), lineSep="\n").select(
         sql.col("_metadata.file_path").alias("path"),
         sql.col("_metadata.file_block_start").alias("block"),
         sql.col("value").cast("binary").alias("value"),
@@ -273,8 +274,13 @@ def _below_header(place: Path, header: bytes, values: list[bytes], part: Part) -
 
 
 def _plain(path: str) -> str:
-    """Return a file's path as Spark writes it in either of its two ways."""
-    return re.sub(r"^(\w+):/+", r"\1:/", unquote(path))
+    """Return a file's path with as many slashes as Spark writes in either of its two ways."""
+    return re.sub(r"^(\w+):/+", r"\1:/", path)
+
+
+def _literal(path: str) -> str:
+    """Return a pattern that is of this one file."""
+    return re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
 
 
 def _pieces(batch: pa.RecordBatch) -> Iterator[tuple[str, int, int | None, pa.RecordBatch]]:

@@ -8,7 +8,7 @@ larger than others.
 
 What a row says depends on all requests before it, in their order: on those for the keys around, on
 how many were new, on what is remembered when memory is full. So features are computed by one pass
-of the native code, at the rate of that (docs/spark.md), over 20 bytes a request, in memory that is
+of the native code, at the rate of that (docs/spark.md), over 24 bytes a request, in memory that is
 bounded by `keys`.
 """
 
@@ -99,7 +99,7 @@ def take(
     samples
         Which rows to take. All samples are taken in the same pass.
     keys
-        About how many keys are remembered; they take 80 bytes each, as they appear.
+        About how many keys are remembered; docs/spark.md says what memory that takes.
     progress
         Called with the share done, from 0.0 to 1.0.
 

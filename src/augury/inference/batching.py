@@ -140,11 +140,11 @@ class Batcher(AsyncClosing):
         raise _unsteady()
 
     def call(self, row: Any) -> Any:
-        """Do in a thread what calling this does in a coroutine."""
+        """Do in a thread what calling this does in a coroutine: return the output of a `row`."""
         return _only(self.call_many(_alone(row)))
 
     def call_many(self, rows: Any) -> Any:
-        """Do in a thread what `many` does in a coroutine."""
+        """Return the outputs of `rows`: do in a thread what `many` does in a coroutine."""
         given = self._call.copied(rows)
         for mixed in (False, True):
             asked = self._ask(given)

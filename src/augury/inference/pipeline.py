@@ -136,7 +136,17 @@ class CachedPipeline:
             cached.changed()
 
     def score(self, rows: Any, y: Any = None, **options: Any) -> Any:
-        """Return the pipeline's score, from the kept outputs of the last chosen step."""
+        """Return the pipeline's score, from the kept outputs of the last chosen step.
+
+        Parameters
+        ----------
+        rows
+            As for `predict`.
+        y
+            The truth, if the pipeline's own `score` takes it.
+        options
+            What else that takes.
+        """
         return _Stage(self.pipeline, "score", None, self._last).returned(rows, y, **options)
 
     def __getattr__(self, name: str) -> Any:

@@ -74,7 +74,18 @@ class InferenceStats:
         model: float = 0.0,
         cache: float = 0.0,
     ) -> None:
-        """Count a batch, or with no rows more of one; `model` and `cache` are seconds."""
+        """Count a batch, or with no rows more of one.
+
+        Parameters
+        ----------
+        rows
+            Rows of the batch.
+        hits, duplicates, computed, skipped
+            Of these, those that were found, were equal to another of the batch, were computed, or
+            were computed without having been looked up.
+        model, cache
+            Seconds that the model and the cache took.
+        """
         with self._lock:
             self.batches += rows > 0
             self.rows += rows

@@ -94,7 +94,13 @@ class FlaskCache:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Serve an application, too, by its configuration as it is now."""
+        """Serve an application `app`, too, by its configuration as it is now.
+
+        Raises
+        ------
+        ConfigurationError
+            If ``AUGURY_PICKLE`` is set and ``SECRET_KEY`` is not.
+        """
         check_instance("app", app, Flask)
         config = app.config
         kept = self._given
@@ -126,15 +132,18 @@ class FlaskCache:
         return served
 
     def get(self, key: str) -> Any:
-        """Return a value, or None."""
+        """Return the value of a key, or None."""
         return self._served.get(key, None)
 
     def set(self, key: str, value: Any, timeout: float | None = None) -> None:
-        """Keep a value for so many seconds; 0 is for ever, None as long as is configured."""
+        """Keep a value for `timeout` seconds: 0 is for ever, None as long as is configured.
+
+        It is found by its key.
+        """
         self._served.set(key, value, timeout)
 
     def delete(self, key: str) -> bool:
-        """Delete a value; return whether there was one."""
+        """Delete the value of a key; return whether there was one."""
         served = self._served
         return bool(served.store.delete_many([served.prefix + key]))
 

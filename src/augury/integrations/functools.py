@@ -122,7 +122,7 @@ def lru_cache(
 
 
 def cache(function: Callable[P, T], /) -> LruCached[P, T]:
-    """Do what `functools.cache` does: keep all results, without a limit.
+    """Have a function keep all its results, without a limit, as `functools.cache` does.
 
     Examples
     --------

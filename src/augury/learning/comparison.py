@@ -70,6 +70,11 @@ class Comparison:
 
         Sizes at which FIFO and Belady differ by less than 0.02 are left out: there is nothing to
         gain. None if that leaves none.
+
+        Parameters
+        ----------
+        results
+            A policy's, one a size, in the order of the sizes.
         """
         gaps = [
             (one.miss_ratio - belady.miss_ratio) / (fifo.miss_ratio - belady.miss_ratio)
@@ -130,6 +135,11 @@ def compare(
         Of the caches: entries, or percent of the distinct keys.
     progress
         Called with the share done, from 0.0 to 1.0.
+
+    Returns
+    -------
+    Comparison
+        Of the requests after those that were learned from.
     """
     for model in models:
         load_fit(model)  # all that is missing is told before long work

@@ -44,6 +44,8 @@ class Drift:
     ------
     MissingExtraError
         If river is not installed.
+    ConfigurationError
+        If `delta` is not between 0 and 1.
     """
 
     def __init__(self, artefact: Artefact, *, delta: float = 0.002) -> None:
@@ -149,6 +151,11 @@ def challenge(
         The first share of it, which the challenger may have learned from; it only warms the caches.
     sizes
         Of the caches: entries, or percent of the distinct keys.
+
+    Returns
+    -------
+    Trial
+        What both did, one result a size.
     """
 
     def serve(model: Artefact) -> tuple[SimulationResult, ...]:

@@ -70,6 +70,11 @@ def evaluate(
         The truth.
     calibration
         From `calibrate`, of rows before these.
+
+    Returns
+    -------
+    Evaluation or None
+        The measures of a classifier; None without rows.
     """
     again = judged.again
     if not len(again):
@@ -133,6 +138,13 @@ def probability(
     scores: NDArray[np.floating[Any]], calibration: tuple[float, float]
 ) -> NDArray[np.float64]:
     """Return the probability that a key is asked for again before it would be evicted.
+
+    Parameters
+    ----------
+    scores
+        A model's, of any shape.
+    calibration
+        Intercept and slope, from `calibrate`.
 
     Examples
     --------

@@ -59,6 +59,11 @@ def explain(artefact: Artefact) -> Explanation:
     artefact
         From `augury.learn` or `augury.load_model`.
 
+    Returns
+    -------
+    Explanation
+        What each feature adds to the scores, and which way.
+
     Raises
     ------
     ArtefactError

@@ -46,6 +46,11 @@ def federate(lessons: Sequence[Lesson], model: str, *, rounds: int = _ROUNDS) ->
     rounds
         Of a neural network: how often the nodes go on from the average. Others have one round.
 
+    Returns
+    -------
+    Artefact
+        The average.
+
     Raises
     ------
     LearningError
@@ -77,10 +82,15 @@ def refine(lesson: Lesson, artefact: Artefact, *, seed: int = 1) -> Artefact:
     seed
         Of the random choices in this round.
 
+    Returns
+    -------
+    Artefact
+        The node's, to be averaged with the others'.
+
     Raises
     ------
     ConfigurationError
-        If it is a model that cannot be trained further: all but ``"mlp"``.
+        If it is a model that cannot be trained further: all but ``"mlp"`` of `augury.learn`.
     """
     fit = load_fit(artefact.card.model)
     further = getattr(fit, "refine", None)
@@ -119,8 +129,8 @@ def average(artefacts: Sequence[Artefact]) -> Artefact:
     Raises
     ------
     ConfigurationError
-        If they are of different kinds or features, or are neural networks that do not go on from
-        the same one.
+        If they are of different kinds or features, are neural networks that do not go on from the
+        same one, or one says that it has learned from nothing.
     """
     if not artefacts:
         raise ConfigurationError("average needs at least one model")
@@ -129,6 +139,8 @@ def average(artefacts: Sequence[Artefact]) -> Artefact:
         names = ", ".join(dict.fromkeys(each.card.model for each in artefacts))
         raise ConfigurationError(f"only models of one kind can be averaged, not {names}")
     learned = np.array([each.card.period[1] - each.card.period[0] for each in artefacts], float)
+    if learned.min() <= 0:
+        raise ConfigurationError("only models that have learned from requests can be averaged")
     shares = learned / learned.sum()
     cover = None
     if first.kind == "forest":
@@ -140,9 +152,7 @@ def average(artefacts: Sequence[Artefact]) -> Artefact:
         arrays = _linear([each.arrays for each in artefacts], shares)
     else:
         arrays = _networks([each.arrays for each in artefacts], shares)
-    explanation = {"background": _background(artefacts)} | (
-        {} if cover is None else {"cover": cover}
-    )
+    explanation = _background(artefacts) | ({} if cover is None else {"cover": cover})
     return Artefact(first.kind, arrays, _card(artefacts, shares), explanation, first.features)
 
 
@@ -163,10 +173,14 @@ def _card(artefacts: Sequence[Artefact], shares: NDArray[np.float64]) -> Any:
     )
 
 
-def _background(artefacts: Sequence[Artefact]) -> NDArray[np.float32]:
-    rows = np.concatenate([each.explanation["background"] for each in artefacts])
-    random = np.random.default_rng(artefacts[0].card.seed)
-    return rows[random.choice(len(rows), min(_BACKGROUND, len(rows)), replace=False)]
+def _background(artefacts: Sequence[Artefact]) -> dict[str, NDArray[Any]]:
+    kept = [each.explanation.get("background") for each in artefacts]
+    some = [rows for rows in kept if rows is not None]
+    if not some:
+        return {}
+    rows = np.concatenate(some)
+    chosen = np.random.default_rng(1).choice(len(rows), min(_BACKGROUND, len(rows)), replace=False)
+    return {"background": rows[chosen]}
 
 
 def _linear(parts: Sequence[Arrays], shares: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
@@ -191,7 +205,8 @@ def _networks(parts: Sequence[Arrays], shares: NDArray[np.float64]) -> dict[str,
     for name, array in parts[0].items():
         same = name not in {"mean", "scale"}
         if any(
-            part[name].shape != array.shape if same else not np.array_equal(part[name], array)
+            part.keys() != parts[0].keys()
+            or (part[name].shape != array.shape if same else not np.array_equal(part[name], array))
             for part in parts
         ):
             raise ConfigurationError(

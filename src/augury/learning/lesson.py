@@ -29,6 +29,7 @@ class Lesson:
     future: Rows
     """Of the others, to test with."""
     seed: int
+    """Of what was drawn."""
 
     @property
     def horizon(self) -> float:

@@ -14,15 +14,20 @@ import msgspec
 import numpy as np
 
 from augury import features
-from augury.errors import ArtefactError, LearningError
+from augury.errors import ArtefactError, ConfigurationError, LearningError
 from augury.features import FEATURES, Rows
 from augury.learning import labels
 from augury.learning.lesson import QUARTERS, Lesson
 from augury.models.container import Container, Described
+from augury.policies import check_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_WIDEST = 127.0
+"""Beyond all features, which are octaves, shares and cosines, and within what exp2 takes."""
+_LONGEST = 64.0
+"""The label of as many requests as can be counted."""
 _DTYPES = {"X": "<f4", "label": "<f4", "censored": "|u1", "index": "<u8"}
 _FILE = Container(
     b"AUGURYLE",
@@ -42,6 +47,11 @@ class Pooled:
     ----------
     lessons
         One a node, from `prepare` or `unpack`; at least one.
+
+    Raises
+    ------
+    LearningError
+        If there is no lesson.
 
     Examples
     --------
@@ -91,7 +101,7 @@ class Pooled:
         return float(np.concatenate([lesson.past.censored for lesson in self.lessons]).mean())
 
     def training(self, quarters: int = QUARTERS) -> labels.Training:
-        """Return the rows of all nodes that have enough; as `Lesson.training`.
+        """Return the rows of all nodes that have enough; `quarters` as of `Lesson.training`.
 
         Raises
         ------
@@ -189,6 +199,7 @@ def unpack(content: bytes, name: str = "the sample") -> Lesson:
             raise ValueError("its rows have other features")
         if not 0 < header.stop <= header.requests:
             raise ValueError("it ends before it begins")
+        check_seed(header.seed)
         return Lesson(
             header.name,
             header.requests,
@@ -197,7 +208,9 @@ def unpack(content: bytes, name: str = "the sample") -> Lesson:
             _rows(future, header.requests),
             header.seed,
         )
-    except (msgspec.MsgspecError, ValueError, KeyError, RecursionError) as error:
+    except (
+        msgspec.MsgspecError, ConfigurationError, ValueError, KeyError, RecursionError
+    ) as error:  # fmt: skip
         raise ArtefactError(f"{name}: cannot be learned from ({error})") from error
 
 
@@ -218,6 +231,8 @@ def _rows(arrays: dict[str, NDArray[Any]], stop: int) -> Rows:
         raise ValueError("its arrays are no rows")
     if not (np.isfinite(rows.X).all() and np.isfinite(rows.label).all()):
         raise ValueError("a row has what is not a number")
+    if (np.abs(rows.X) > _WIDEST).any() or ((rows.label < 0) | (rows.label > _LONGEST)).any():
+        raise ValueError("a row has a number that no log gives")
     if count and int(rows.index.max()) >= stop:
         raise ValueError("a row comes after its log")
     return rows

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from augury import features
-from augury.accesslog import InMemoryTrace, Spool, Trace, requests_of
+from augury.accesslog import InMemoryTrace, Spool, Trace
+from augury.accesslog.spool import spooled
 from augury.errors import ConfigurationError, LearningError
 from augury.learning import labels
 from augury.learning.evaluation import Evaluation, calibrate, evaluate
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _ROWS = 200_000
 _MOST_DRAWS = 3  # rows of a request, at different ages, where there are few requests
 _BACKGROUND = 256  # rows kept for explanations
+_SEEDS = 2**31  # that all libraries take
 _CHECKED = 2_000  # rows on which native scores are compared with the library's
 
 
@@ -89,18 +90,6 @@ def learn(
     return artefact
 
 
-def spooled(
-    trace: Spool | Trace | InMemoryTrace | Iterable[int | str],
-    progress: Callable[[float], object],
-) -> AbstractContextManager[Spool]:
-    """Return the spool of a trace, to be closed by who opened it."""
-    if isinstance(trace, Spool):
-        return nullcontext(trace)
-    if not isinstance(trace, Trace | InMemoryTrace):
-        trace = requests_of(trace)
-    return Spool(trace, progress=progress)
-
-
 def prepare(
     spool: Spool,
     *,
@@ -109,7 +98,22 @@ def prepare(
     seed: int = 1,
     name: str = "requests in memory",
 ) -> Lesson:
-    """Read from a trace what `train` needs; parameters as for `learn`."""
+    """Read from a trace what `train` needs.
+
+    Parameters
+    ----------
+    spool
+        The trace.
+    until, rows, seed
+        As for `learn`.
+    name
+        What the model's card calls the trace.
+
+    Returns
+    -------
+    Lesson
+        For any number of models.
+    """
     check_asked(until, rows, seed)
     split = Split.of(spool.requests, spool.distinct, until, rows)
     stop, sample = split.stop, split.sample
@@ -168,9 +172,22 @@ def train(
 ) -> tuple[Artefact, Evaluation | None]:
     """Fit one model to one log, or to several that were pooled.
 
-    Return it with its evaluation on the requests after those learned from, which is None if no row
-    there was followed for long enough. `fit` is what fits the model, if not the one of
-    `learning.fits` that has its name.
+    Parameters
+    ----------
+    lesson
+        From `prepare`.
+    model
+        Its name, as for `learn`.
+    progress
+        Called with the share done, from 0.0 to 1.0.
+    fit
+        What fits the model, if not the one of `augury.learning.fits` of that name.
+
+    Returns
+    -------
+    tuple of Artefact and Evaluation
+        The evaluation is of the requests after those learned from, and None if no row there was
+        followed for long enough.
     """
     fit = fit or load_fit(model)
     tell = progress or (lambda _: None)
@@ -240,7 +257,7 @@ def _validate(
 
 def _fitted(fit: Fit, training: labels.Training, seed: int) -> Fitted:
     with one_native_thread():  # rows are few
-        return fit.fit(training, seed)
+        return fit.fit(training, seed % _SEEDS)
 
 
 def _check_equal(artefact: Artefact, fitted: Fitted, rows: NDArray[np.float32]) -> None:

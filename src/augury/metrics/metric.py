@@ -22,7 +22,9 @@ class Metric:
     name: str
     """Without prefix and unit, in parts with dots between them, as OpenTelemetry has it."""
     kind: Kind
+    """A counter or a gauge."""
     unit: Unit
+    """Of its values; empty where they are counts."""
     help: str
     """What it is."""
     reading: str
@@ -46,7 +48,7 @@ class Metric:
         return f"augury.{self.name}"
 
     def samples(self, snapshot: Snapshot) -> Iterable[tuple[tuple[str, ...], float]]:
-        """Return the values of all labels, and the value, of whatever is known."""
+        """Return the values of all labels, and the value, of whatever is known by a `snapshot`."""
         views: list[View] = getattr(snapshot, self.section)
         for view in views:
             for labels, value in self.read(view):

@@ -91,7 +91,7 @@ class Artefact:
         return self.native.score(np.ascontiguousarray(rows, np.float32))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file as a whole or not at all.
+        """Write the file `path` as a whole or not at all.
 
         Raises
         ------
@@ -134,6 +134,11 @@ def load_model(path: str | os.PathLike[str]) -> Artefact:
     path
         The file.
 
+    Returns
+    -------
+    Artefact
+        The model and its card.
+
     Raises
     ------
     ArtefactError
@@ -146,7 +151,25 @@ def load_model(path: str | os.PathLike[str]) -> Artefact:
 
 
 def from_bytes(content: bytes, name: str = "the model") -> Artefact:
-    """Read what `Artefact.to_bytes` returned; `name` is what errors call it."""
+    """Read what `Artefact.to_bytes` returned.
+
+    Parameters
+    ----------
+    content
+        The bytes.
+    name
+        What errors call them.
+
+    Returns
+    -------
+    Artefact
+        The model and its card.
+
+    Raises
+    ------
+    ArtefactError
+        If they are damaged, of another version, or for other features.
+    """
     encoded, reader = _FILE.unpack(content, name)
     try:
         header = msgspec.msgpack.decode(encoded, type=_Header)

@@ -51,6 +51,11 @@ class Registry:
     folder
         Made if it does not exist.
 
+    Raises
+    ------
+    ConfigurationError
+        If `folder` is a file.
+
     Examples
     --------
     >>> import tempfile
@@ -84,6 +89,11 @@ class Registry:
             What to save.
         activate
             Whether it becomes the current version; if not, `activate` makes it that later.
+
+        Returns
+        -------
+        Version
+            The new one.
         """
         with self._writing():
             number = max((*self._numbers(), *self._history()), default=0) + 1
@@ -118,7 +128,7 @@ class Registry:
         return None if number is None else Version(number, self._path(number), True)
 
     def load(self, number: int | None = None) -> Artefact:
-        """Read a version that is one model; by default the current one.
+        """Return version `number`, which is one model; by default the current one.
 
         Others are read from `Version.path` by what wrote them.
 
@@ -166,6 +176,11 @@ class Registry:
         -------
         list of int
             The numbers of those deleted.
+
+        Raises
+        ------
+        ConfigurationError
+            If `keep` is less than 1.
         """
         if keep < 1:
             raise ConfigurationError(f"keep must be at least 1, not {keep}")

@@ -40,7 +40,7 @@ class Contributions:
 
 
 def is_explicable(artefact: Artefact) -> bool:
-    """Tell whether a model keeps what its `contributions` are computed from."""
+    """Return whether an artefact keeps what its `contributions` are computed from."""
     return ("cover" if artefact.kind == "forest" else "background") in artefact.explanation
 
 

@@ -182,11 +182,18 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is observed, at one moment."""
 
     at: Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+    """Seconds since 1970."""
     process: str
     """Host name and process number."""
     uptime: Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+    """Seconds since the observer began."""
     caches: list[CacheView] = []
+    """By name, as the others."""
     tiers: list[TiersView] = []
+    """Each `Tiers`."""
     prefetchers: list[PrefetchView] = []
+    """Each `Prefetcher`."""
     answers: list[AnswersView] = []
+    """Each `Answers`."""
     models: list[InferenceView] = []
+    """Each `CachedModel`, and what else has `InferenceStats`."""

@@ -14,10 +14,13 @@ class Parameter:
     """A number that may be set; allowed from `low` to `high`, both included."""
 
     name: str
+    """As in ``lruk(k=3)``."""
     standard: float
+    """The default."""
     low: float
     high: float
     meaning: str
+    """What it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,11 @@ class Description:
     """What there is to know about a policy."""
 
     name: str
+    """As in ``policy=``."""
     title: str
+    """For people."""
     paper: str
+    """Where it comes from."""
     offline: bool
     """It needs to know the future, so it serves simulations only."""
     adaptive: bool
@@ -34,6 +40,7 @@ class Description:
     learns: bool
     """It has a use for a model."""
     parameters: tuple[Parameter, ...]
+    """What may be set."""
 
 
 @cache

@@ -73,7 +73,7 @@ def _shortest(number: float) -> str:
 
 
 def check_seed(seed: object) -> None:
-    """Raise a `ConfigurationError` unless policies can make their random choices from this."""
+    """Raise a `ConfigurationError` unless a `seed` is one that policies can draw by."""
     if not isinstance(seed, int) or not 0 <= seed < 2**64:
         raise ConfigurationError(f"seed must be an integer from 0 to 2**64 - 1, not {seed!r}")
 
@@ -88,7 +88,7 @@ def check_learns(policy: Policy) -> None:
 
 
 def parse(written: str | Policy) -> Policy:
-    """Read a policy as users write it: ``"lru"``, ``"s3fifo(small=0.2)"``.
+    """Return the policy that a user has written: ``"lru"``, ``"s3fifo(small=0.2)"``.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def parse(written: str | Policy) -> Policy:
 
 
 def split(listed: str) -> list[str]:
-    """Split policies that are separated by commas; `parse` reads each of them.
+    """Return the policies `listed` with commas between them; `parse` reads each.
 
     Examples
     --------

@@ -15,8 +15,11 @@ class Predictor:
     """What there is to know about a predictor of the next keys."""
 
     name: str
+    """As in `PrefetchOptions`."""
     title: str
+    """For people."""
     paper: str
+    """Where it comes from."""
 
 
 @cache

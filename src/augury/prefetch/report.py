@@ -13,8 +13,11 @@ class PredictorReport:
     """What came of the guesses of one predictor that were followed."""
 
     name: str
+    """Its name."""
     fetched: int
+    """Keys that were fetched by its guesses."""
     used: int
+    """Of these, those asked for before they left."""
 
     @property
     def precision(self) -> float:

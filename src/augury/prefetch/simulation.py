@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from augury import _native
 from augury.accesslog import InMemoryTrace, Spool, Trace
+from augury.accesslog.spool import spooled
 from augury.errors import ConfigurationError
 from augury.models import Artefact
 from augury.policies import Policy, describe, parse
@@ -20,7 +21,6 @@ from augury.simulation import (
     capacity_of,
     replay,
     simulate_many,
-    spooled,
 )
 
 if TYPE_CHECKING:

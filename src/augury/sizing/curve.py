@@ -67,7 +67,7 @@ class Curve:
         return self._between(capacity, self.miss_ratios, 1.0)
 
     def error_at(self, capacity: float) -> float:
-        """Return the error of `at`; see `errors`.
+        """Return the error of `at` for the same `capacity`; see `errors`.
 
         Below the first point of a sample all that is known is that the ratio is between that one's
         and 1.

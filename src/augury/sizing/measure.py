@@ -13,6 +13,7 @@ from augury.sizing.miniature import rate_for, simulated
 from augury.sizing.stack import from_depths, from_times
 
 METHODS = ("exact", "shards", "aet", "simulation")
+"""How `curve` may measure; what each does, it says."""
 
 _MOST_KEYS = 16_384
 
@@ -71,6 +72,11 @@ def curve(
         For policy ``"learned"``.
     progress
         Called with the share done, from 0.0 to 1.0.
+
+    Returns
+    -------
+    Curve
+        Miss ratios by capacity, with their errors.
 
     Raises
     ------

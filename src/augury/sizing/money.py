@@ -35,6 +35,7 @@ class Tier:
     """
 
     name: str = "memory"
+    """Its name."""
     gib_month: float = 0.0
     """Money for a GiB during a month."""
     latency: float = 0.0
@@ -101,6 +102,7 @@ class Sized:
     """One size of each tier, and what comes of it."""
 
     tiers: tuple[str, ...]
+    """Their names, the first asked first."""
     capacities: tuple[int, ...]
     """Of each tier, as the curve's."""
     bytes: tuple[int, ...] | None
@@ -108,6 +110,7 @@ class Sized:
     hit_ratios: tuple[float, ...]
     """Share of the requests that each tier answers."""
     miss_ratio: float
+    """Share of the requests that no tier answers."""
     error: float
     """Half the width of the 95% confidence interval of the miss ratio."""
     latency: float
@@ -211,7 +214,7 @@ class Prices:
         return None
 
     def sized(self, capacities: Sequence[int]) -> Sized:
-        """Return what comes of these sizes of the tiers."""
+        """Return what comes of these `capacities`, one a tier, as the curve's."""
         ends = np.cumsum(capacities)
         missed = [1.0, *(self.curve.at(float(end)) if end else 1.0 for end in ends)]
         hits = tuple(before - after for before, after in pairwise(missed))
@@ -240,6 +243,11 @@ class Prices:
         """Find the best sizes.
 
         Of those that reach the goal the cheapest, and of equally cheap ones the smallest.
+
+        Returns
+        -------
+        Recommendation
+            The best, the knee of the curve, and what more would buy.
 
         Raises
         ------

@@ -61,6 +61,11 @@ class Popularity:
         probabilities
             Of each key to be the one asked for; or counts, or any weights.
 
+        Returns
+        -------
+        Popularity
+            They sum to one.
+
         Raises
         ------
         ConfigurationError
@@ -82,7 +87,7 @@ class Popularity:
 
 
 def read_popularity(path: str | os.PathLike[str]) -> Popularity:
-    """Read probabilities from a CSV file, a key a line.
+    """Return the probabilities in a CSV file at `path`, a key a line.
 
     The column is the one headed ``probability`` (or ``popularity``, ``p``, ``weight``,
     ``frequency``, ``requests``, ``count``); without such a header it is the last one.

@@ -26,7 +26,9 @@ class Tenant:
     """
 
     name: str
+    """Its name."""
     curve: Curve
+    """Its miss ratios by capacity."""
     weight: float | None = None
     """How much its misses count: requests a second, say, or these times the cost of a miss; by
     default the requests of its trace."""
@@ -52,11 +54,13 @@ class Share:
     """What a tenant gets."""
 
     name: str
+    """The tenant's."""
     capacity: int
     """As its curve's."""
     size: float
     """Of the budget."""
     miss_ratio: float
+    """With this capacity."""
     even_miss_ratio: float
     """If all had got alike."""
 
@@ -80,6 +84,11 @@ def split(tenants: Sequence[Tenant], budget: float) -> list[Share]:
         At least one.
     budget
         More than 0, in the tenants' units.
+
+    Returns
+    -------
+    list of Share
+        One a tenant, in their order.
 
     Raises
     ------

@@ -287,7 +287,7 @@ def as_source(given: Callable[[K], V]) -> Source[K, V]: ...
 
 
 def as_source(given: Any) -> Source[Any, Any]:
-    """Return a source as it is, and a function of one key as a `Loader`.
+    """Return what was `given` if it is a source, and a function of one key as a `Loader`.
 
     Raises
     ------

@@ -45,7 +45,7 @@ class Source(AsyncClosing, Generic[K, V]):
         return await complete_in_thread(self.load_many, keys)
 
     def store_many(self, items: Mapping[K, V]) -> None:  # noqa: ARG002
-        """Write values, new ones or in place of old ones.
+        """Write values by keys, all `items`: new ones or in place of old ones.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class Source(AsyncClosing, Generic[K, V]):
         raise not_writable(self)
 
     async def astore_many(self, items: Mapping[K, V]) -> None:
-        """Write values, new ones or in place of old ones."""
+        """Write values by keys, all `items`: new ones or in place of old ones."""
         await complete_in_thread(self.store_many, items)
 
     def remove_many(self, keys: Sequence[K]) -> None:  # noqa: ARG002

@@ -175,6 +175,17 @@ class Tiers(AsyncClosing, Generic[K, V]):
     ) -> V:
         """Return a key's value; if it is in no tier, that of ``loader(key)``, which is kept.
 
+        Parameters
+        ----------
+        key
+            Any value that `augury.keys` can encode.
+        loader
+            Returns the value of the key that it is called with.
+        ttl
+            In place of the default time to live.
+        tags
+            Names under which `invalidate_tag` finds the entry.
+
         Raises
         ------
         KeyError
@@ -235,7 +246,7 @@ class Tiers(AsyncClosing, Generic[K, V]):
         return cast("V", (await self._operations.read(AWAITING, [key], loading))[key])
 
     async def acontains(self, key: K) -> bool:
-        """Return whether a tier holds a value; nothing is loaded."""
+        """Return whether a tier holds a value for a key; nothing is loaded."""
         return key in await self._operations.read(AWAITING, [key], None)
 
     # Writing
@@ -244,6 +255,17 @@ class Tiers(AsyncClosing, Generic[K, V]):
         self, key: K, value: V, *, ttl: Ttl | Default = DEFAULT, tags: Iterable[str] = ()
     ) -> None:
         """Store a value: in the source, if that is writable, and in the tiers.
+
+        Parameters
+        ----------
+        key
+            Any value that `augury.keys` can encode.
+        value
+            Any value that the tiers' codecs carry.
+        ttl
+            In place of the default time to live.
+        tags
+            Names under which `invalidate_tag` finds the entry.
 
         Raises
         ------
@@ -257,7 +279,7 @@ class Tiers(AsyncClosing, Generic[K, V]):
     def set_many(
         self, items: Mapping[K, V], *, ttl: Ttl | Default = DEFAULT, tags: Iterable[str] = ()
     ) -> None:
-        """Store many values as `set` does."""
+        """Store many `items` as `set` does; `ttl` and `tags` are for all of them."""
         run(self._operations.set_many(BLOCKING, items, ttl, tags))
 
     def __setitem__(self, key: K, value: V) -> None:
@@ -314,7 +336,7 @@ class Tiers(AsyncClosing, Generic[K, V]):
         run(self._operations.invalidate(BLOCKING, keys))
 
     def invalidate_tag(self, *names: str) -> None:
-        """Drop every entry with one of these tags, at once however many there are.
+        """Drop every entry with one of these `names` as a tag, at once however many there are.
 
         Raises
         ------
@@ -385,7 +407,7 @@ class Tiers(AsyncClosing, Generic[K, V]):
         await self._operations.close(AWAITING)
 
     def health(self) -> dict[str, Health]:
-        """Ask every tier how it is."""
+        """Ask every tier how it is; return what each said, by its name."""
         return run(self._operations.health(BLOCKING))
 
     async def ahealth(self) -> dict[str, Health]:

@@ -43,6 +43,7 @@ class Health:
 
 
 def _warn(error: CorruptValueError) -> None:
+    """Log a warning of an error."""
     _log.warning("a stored value counts as a miss: %s", error)
 
 
@@ -126,7 +127,7 @@ class Tier(ABC):
 
     @abstractmethod
     def replace_many(self, entries: Mapping[Key, Entry], versions: Mapping[Key, bytes]) -> set[Key]:
-        """Store entries, each only if its key still holds the entry of the version named here.
+        """Store entries, each only if its key still holds the entry of the version in `versions`.
 
         Return the keys stored. At most two round trips to each server concerned.
         """
@@ -149,7 +150,7 @@ class Tier(ABC):
         }
 
     def track(self) -> Tracking | None:
-        """Begin to hear of writes to the tier; None if it cannot tell."""
+        """Return what hears of writes to the tier from now on; None if it cannot tell."""
         return None
 
     @abstractmethod
@@ -158,7 +159,7 @@ class Tier(ABC):
 
     @abstractmethod
     def health(self) -> Health:
-        """Ask how it is. Raises nothing."""
+        """Ask how it is, and return that. Raises nothing."""
 
     @abstractmethod
     def close(self) -> None:

@@ -84,7 +84,18 @@ class Memory(Tier):
         return f"Memory({self.cache!r})"
 
     def adopt(self, listener: Callable[[Any, Any, Cause], object]) -> Cache[Any, Any]:
-        """Give the cache to whoever keeps copies of another tier in it, and nobody else."""
+        """Return the cache to whoever keeps copies of another tier in it, and to nobody else.
+
+        Parameters
+        ----------
+        listener
+            Is told of each key, value and cause, whenever an entry leaves.
+
+        Raises
+        ------
+        ConfigurationError
+            If another has it.
+        """
         if self._listener is not None:
             raise ConfigurationError(
                 f"tier {self.name!r} is in use by another Tiers; give each one"

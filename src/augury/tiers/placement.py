@@ -82,7 +82,7 @@ class Predicted:
         self._otherwise = SeenBefore()
 
     def goes_down(self, key: Key) -> bool:
-        """Return whether its next access is expected within reach."""
+        """Return whether the key's next access is expected within reach."""
         told = self._cache.predict(key)
         if told is None:
             return self._otherwise.goes_down(key)

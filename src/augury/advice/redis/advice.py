@@ -79,14 +79,22 @@ class RedisAdvice(msgspec.Struct, frozen=True, kw_only=True):
     """What `augury.advice.redis.advise` has found."""
 
     present: Present
+    """What the server was like."""
     watched: Watched | None
     """None: only the keyspace was looked at."""
     sampled_keys: int
+    """Keys that were asked about, of the keyspace."""
     forecasts: list[Forecast]
+    """Hit ratios by memory and by `maxmemory-policy`."""
     pairs: list[Pair]
+    """Keys that follow one another, to be fetched ahead."""
     prefixes: list[Prefix]
+    """What is known of the keys that begin alike, and a time to live for them."""
     big: list[Entry]
+    """The largest entries that were seen."""
     cold: list[Entry]
+    """Entries unused for an hour, those first that take most room for longest."""
     suggestions: list[Suggestion]
+    """Commands that would apply the advice."""
     notes: list[str]
     """What was not seen, and what to keep in mind."""

@@ -62,6 +62,11 @@ def advise(
     progress
         Called with what is done, and the share of it from 0.0 to 1.0.
 
+    Returns
+    -------
+    RedisAdvice
+        What was found, and what was not looked at.
+
     Raises
     ------
     SourceError

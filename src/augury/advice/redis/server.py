@@ -158,7 +158,7 @@ class Server:
             raise SourceError(f"{self.name} does not accept this user and password") from None
         except redis.TimeoutError:
             raise SourceError(f"{self.name} does not answer within {_TIMEOUT:g} seconds") from None
-        except redis.InvalidResponse:
+        except (redis.InvalidResponse, RecursionError):
             raise SourceError(f"{self.name} does not answer as a Redis server does") from None
         except redis.ResponseError as error:
             raise self._refusal("the connection", error) from None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from augury.advice.redis.keyspace import HeldKey
 from augury.advice.redis.operations import Kind, Operation
+from augury.advice.redis.server import within
 
 _OFTEN = 3  # reads of a key that is never written: had it been there, one would have filled it
 _ENTRY = 64  # bytes of an entry besides key and value, where the server does not tell
@@ -126,12 +127,12 @@ class _Building:
             there = self._held.get(each.key)
             ttl = None if there is None else there.ttl
             self._lives[number] = 0 if ttl is None else int(ttl * 1000)
-        self._now = max(self._now, int(each.time * 1000))
+        self._now = max(self._now, within(int(each.time * 1000)))
         kind = each.kind
         if kind is Kind.EXPIRE and each.ttl is not None and each.ttl < 0:
             kind = Kind.DELETE
         elif kind in {Kind.WRITE, Kind.EXPIRE}:
-            self._lives[number] = 0 if each.ttl is None else max(int(each.ttl * 1000), 0)
+            self._lives[number] = 0 if each.ttl is None else within(int(each.ttl * 1000))
         if kind in {Kind.WRITE, Kind.CHANGE}:
             if each.size is not None or number not in self.value:
                 self.value[number] = -1 if each.size is None else each.size

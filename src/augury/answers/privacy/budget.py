@@ -153,6 +153,18 @@ class Budget:
         To be done once, by whoever sets the service up: a service that made its own file would
         begin with full budgets whenever it did not find the old one.
 
+        Parameters
+        ----------
+        path
+            Of the file to make.
+        tenants
+            What each of them may lose in all; a number is an epsilon.
+
+        Returns
+        -------
+        Budget
+            All of it is left.
+
         Raises
         ------
         BudgetError
@@ -189,12 +201,12 @@ class Budget:
             return _numbers(self._left(tenant))
 
     def check(self, tenant: str, loss: Loss) -> None:
-        """Raise a `BudgetError` if a tenant has less left than this."""
+        """Raise a `BudgetError` if a tenant has less left than this `loss`."""
         with self._reading():
             self._check(tenant, loss)
 
     def published(self, tenant: str, question: bytes) -> bytes | None:
-        """Return what a tenant was told when it asked this before."""
+        """Return what a tenant was told when it asked this `question` before."""
         with self._reading() as connection:
             return self._published(connection, tenant, question)
 
@@ -203,6 +215,17 @@ class Budget:
 
         That is what it was told before, if it, in whatever process, has asked this before; then
         nothing is spent.
+
+        Parameters
+        ----------
+        tenant
+            Who asks.
+        question
+            A digest of the query and its values.
+        loss
+            What the answer costs.
+        answer
+            What to tell the tenant if it has not asked this before.
 
         Raises
         ------

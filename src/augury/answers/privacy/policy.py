@@ -84,6 +84,13 @@ class Privacy:
     def for_kind(self, kind: str, *, groups: bool) -> Privacy:
         """Return what matters of it for one kind of answer, or say what is missing.
 
+        Parameters
+        ----------
+        kind
+            As ``count`` or ``sum``.
+        groups
+            Whether the query has groups, whose presence has to be hidden, too.
+
         Raises
         ------
         ConfigurationError

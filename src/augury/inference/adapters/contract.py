@@ -56,7 +56,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def read(self, given: Any) -> Batch:
-        """Return the rows of what the user passed.
+        """Return the rows of what was `given` by the user.
 
         Raises
         ------
@@ -65,19 +65,19 @@ class Adapter(ABC):
         """
 
     def join(self, parts: Sequence[Any]) -> Any:
-        """Return as one what several calls had passed, all of one signature."""
+        """Return as one the `parts` that several calls had passed, all of one signature."""
         return np.concatenate([np.asarray(part) for part in parts])
 
     @abstractmethod
     def run(self, given: Any, chosen: NDArray[np.int64] | None) -> Outputs:
-        """Run the model on these rows of what was passed, in this order; None: on all."""
+        """Return what the model makes of the `chosen` rows of what was `given`; of all if None."""
 
     @abstractmethod
     def assemble(self, outputs: Outputs) -> Any:
         """Return outputs as the model itself would."""
 
     def bare(self, given: Any) -> tuple[Any, int]:
-        """Return what the model returns for these rows, of which nothing is kept, and their number.
+        """Return what the model makes of what was `given`, of which nothing is kept, and its rows.
 
         It is what is called where looking rows up does not pay: it should cost what the model does.
         """

@@ -190,6 +190,13 @@ class PrefixCache:
 
         Pass it to the model's own ``generate`` with all the tokens, not only those which are not in
         it, and to `store` afterwards.
+
+        Parameters
+        ----------
+        input_ids
+            Tokens, of shape (prompts, tokens).
+        attention_mask
+            Of the same shape, 0 for padding on the left. By default there is none.
         """
         return self._found(self._read(input_ids, attention_mask), self._space())[0]
 

@@ -359,6 +359,11 @@ class SemanticCache(Generic[V]):
             The question.
         neighbours
             How many of the most similar texts to name.
+
+        Returns
+        -------
+        SemanticExplanation
+            The nearest texts, and what was decided by them.
         """
         check_text(text)
         check_integer("neighbours", neighbours, least=0)

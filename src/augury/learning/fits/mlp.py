@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from augury.errors import ConfigurationError
 from augury.learning.fitting import Fitted, standard
 from augury.learning.torch_threads import one_thread
 
@@ -41,7 +43,15 @@ def fit(training: Training, seed: int) -> Fitted:
 
 
 def refine(training: Training, begin: Mapping[str, NDArray[Any]], seed: int) -> Fitted:
-    """Go on from a network's weights, with the rows standardised as they were for it."""
+    """Go on from a network's weights, with the rows standardised as they were for it.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not a network as `fit` makes them.
+    """
+    if {name: array.shape for name, array in begin.items()} != _shapes(training.rows.shape[1]):
+        raise ConfigurationError("only a network that augury.learn has made can be trained further")
     import torch
 
     mean, scale = begin["mean"], begin["scale"]
@@ -54,6 +64,14 @@ def refine(training: Training, begin: Mapping[str, NDArray[Any]], seed: int) -> 
                 layer.bias.copy_(torch.from_numpy(begin[f"bias{at}"].copy()))
         _train(network, training, (training.rows - mean) / scale, _FURTHER)
     return _fitted(network, mean, scale)
+
+
+def _shapes(features: int) -> dict[str, tuple[int, ...]]:
+    hidden = int(_PARAMETERS["hidden"])
+    shapes: dict[str, tuple[int, ...]] = {"mean": (features,), "scale": (features,)}
+    for at, (inputs, outputs) in enumerate(pairwise((features, hidden, hidden, 1))):
+        shapes |= {f"weights{at}": (outputs, inputs), f"bias{at}": (outputs,)}
+    return shapes
 
 
 def _network(features: int) -> Any:

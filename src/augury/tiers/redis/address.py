@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from augury.errors import ConfigurationError, MissingExtraError
 
@@ -128,7 +128,9 @@ def _of_several(url: str, scheme: str) -> Address:
         raise ValueError("a cluster has no databases")
     asked = parse_qs(parts.query)
     password = asked.pop("sentinel_password", [""])[0]
-    query = "&".join(f"{name}={value}" for name, values in asked.items() for value in values)
+    if kind == "cluster" and asked.get("db", ["0"]) != ["0"]:
+        raise ValueError("a cluster has no databases")
+    query = urlencode(asked, doseq=True)
     sentinel = kind == "sentinel"
     urls = [f"{plain}://{who}{at}{host}/{path}?{query}" for host in hosts.split(",")]
     read = [_of_one(one, sentinel) for one in urls]
@@ -186,8 +188,8 @@ def _public(url: str) -> str:
     scheme, begun, rest = url.partition("://")
     if not begun:
         return repr(f"{url.partition(':')[0]}:..." if ":" in url else url)
-    who, at, place = rest.rpartition("@")
-    if "?" in who:  # either of them may be in a password
-        return repr(f"{scheme}://...")
-    place, query, _ = place.partition("?")
-    return repr(f"{scheme}://{'...' if at else ''}{at}{place}{'?...' if query else ''}")
+    plain, asked, query = rest.partition("?")
+    _, at, place = plain.rpartition("@")
+    if "@" in query:  # nobody knows where what is secret ends
+        at, place = "", "..."
+    return repr(f"{scheme}://{'...@' if at else ''}{place}{'?...' if asked else ''}")

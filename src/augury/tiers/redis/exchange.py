@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from augury.errors import ConfigurationError
 from augury.parameters import check_number
 from augury.tiers.redis.hash import Hash
 
 if TYPE_CHECKING:
     import redis
 
+_LONGEST = 1e9
+"""Seconds; a server refuses a time to live that it cannot count, once it has what is sent."""
 _SEND = """
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
@@ -29,10 +32,20 @@ class Exchange:
     name
         Of what is done together. Give each round one of its own.
     ttl
-        Seconds after the last contribution in which all are forgotten. By default an hour.
+        Seconds after the last contribution in which all are forgotten, up to 1e9. By default an
+        hour.
     timeout
         Seconds for connecting, and for each reply.
 
+    Raises
+    ------
+    ConfigurationError
+        If a parameter is not as above.
+    MissingExtraError
+        If redis-py is not installed.
+
+    Notes
+    -----
     Each method raises `augury.errors.TierError` if no server answers.
 
     Examples
@@ -50,11 +63,13 @@ class Exchange:
         timeout: float = 5.0,
     ) -> None:
         check_number("ttl", ttl)
+        if ttl > _LONGEST:
+            raise ConfigurationError(f"ttl must be at most {_LONGEST:g} seconds, not {ttl:g}")
         self._ttl = ttl
         self._hash = Hash(where, f"augury-exchange:{name}", timeout)
 
     def send(self, node: str, content: bytes) -> None:
-        """Leave a node's contribution, in place of its former one."""
+        """Leave a node's contribution, its `content`, in place of its former one."""
         self._hash.run(_SEND, node, content, max(1, round(self._ttl * 1e3)))
 
     def received(self) -> dict[str, bytes]:

@@ -25,7 +25,7 @@ from augury.tiers.redis.hash import Hash
 if TYPE_CHECKING:
     import redis
 
-_NAME = re.compile(r"(?P<number>\d{6,})-(?P<digest>[0-9a-f]{32})")
+_NAME = re.compile(r"(?P<number>[0-9]{6,15})-(?P<digest>[0-9a-f]{32})")
 
 _HISTORY = """
 local function read()
@@ -237,7 +237,7 @@ class RedisRegistry(Registry):
     def prune(self, keep: int = 5) -> list[int]:
         """Delete old versions, but neither the current one nor the one that it would roll back to.
 
-        Files that were fetched of versions that are gone go, too.
+        Files that were fetched of versions that are gone go, too, whoever has deleted those.
 
         Parameters
         ----------
@@ -252,8 +252,12 @@ class RedisRegistry(Registry):
         if keep < 1:
             raise ConfigurationError(f"keep must be at least 1, not {keep}")
         gone = self._hash.run(_PRUNE, keep)
-        for name in gone:
-            self._path_of(name).unlink(missing_ok=True)
+        # Files first: whatever is published from now on is among the fields, and stays.
+        files = [each for each in self.folder.glob("*.augury") if _NAME.fullmatch(each.stem)]
+        left = set(self._hash.fields())
+        for each in files:
+            if each.stem not in left:
+                each.unlink(missing_ok=True)
         return [_number(name) for name in gone]
 
     def close(self) -> None:
