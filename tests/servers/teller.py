@@ -144,6 +144,20 @@ def told() -> Snapshot:
                 saved_seconds=370.4,
             )
         ],
+        advisors=[
+            v.AdviceView(
+                name="sessions",
+                policy="auto",
+                capacity=50_000,
+                entries=49_000,
+                accesses=200_000,
+                hits=150_000,
+                hit_ratio=0.75,
+                told=100_000,
+                told_hits=60_000,
+                to_evict=12,
+            )
+        ],
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 import augury
+from augury.advice import Access, Advisor
 from augury.observe import Observer
 from augury.tiers import Memory
 
@@ -20,6 +21,7 @@ def one_of_each() -> Iterator[Observer]:
     answers = augury.Answers()
     answers.register("double", lambda x: 2 * x, {"x": int})
     model = augury.CachedModel(lambda rows: rows.sum(axis=1), augury.Cache(100))
+    advisor = Advisor(10, policy="lru")
     with Observer(interval=3600) as observer:
         for name, each in {
             'users "of" \\ Köln\n': cache,
@@ -27,6 +29,7 @@ def one_of_each() -> Iterator[Observer]:
             "tiers": tiers,
             "answers": answers,
             "model": model,
+            "advisor": advisor,
         }.items():
             observer.add(name, each)
         for key in range(20):
@@ -34,6 +37,7 @@ def one_of_each() -> Iterator[Observer]:
             tiers.get(key)
         answers.ask("double", x=3)
         model(np.ones((4, 2)))
+        advisor.record([Access("a", hit=False), Access("a", hit=True)])
         observer.sample()
         yield observer
     prefetcher.close()

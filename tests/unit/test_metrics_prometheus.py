@@ -83,6 +83,9 @@ def test_values_are_those_of_the_snapshot(families: dict[str, Metric], snapshot:
         "duplicate": 3.0,
         "computed": 1.0,
     }
+    for name, hits in {"augury_advice_accesses": 1.0, "augury_advice_reported": 1.0}.items():
+        told = {sample.labels["result"]: sample.value for sample in families[name].samples}
+        assert told == {"hit": hits, "miss": 1.0}
     assert [sample.value for sample in families["augury_prefetch_paused"].samples] == [0.0]
 
 

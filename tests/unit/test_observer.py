@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import augury
+from augury.advice import Access, Advisor
 from augury.errors import ConfigurationError
 from augury.observe import Observer, Snapshot
 from augury.tiers import Memory
@@ -240,7 +241,7 @@ def test_a_tier_that_hangs_holds_up_nobody(
     assert not told.healthy
 
 
-def test_tiers_prefetchers_answers_and_models_are_told_of(observer: Observer) -> None:
+def test_whatever_else_can_be_observed_is_told_of(observer: Observer) -> None:
     tiers: augury.Tiers[int, int] = augury.Tiers([Memory(10)], source=lambda key: key)
     assert tiers.get(1) == 1
     cache: augury.Cache[int, int] = augury.Cache(10)
@@ -250,7 +251,10 @@ def test_tiers_prefetchers_answers_and_models_are_told_of(observer: Observer) ->
     answers.ask("double", x=3)
     model = augury.CachedModel(lambda rows: rows.sum(axis=1), augury.Cache(100))
     model(np.ones((4, 2)))
-    for name, each in {"t": tiers, "p": prefetcher, "a": answers, "m": model}.items():
+    advisor = Advisor(10, policy="lru")
+    advisor.record([Access("a", hit=False), Access("a", hit=True)])
+    things = {"t": tiers, "p": prefetcher, "a": answers, "m": model, "r": advisor}
+    for name, each in things.items():
         observer.add(name, each)
     snapshot = observer.snapshot()
     assert (snapshot.tiers[0].loads, snapshot.tiers[0].tiers[0].healthy) == (1, True)
@@ -258,5 +262,7 @@ def test_tiers_prefetchers_answers_and_models_are_told_of(observer: Observer) ->
     assert snapshot.answers[0].queries[0].origins["database"] == 1
     assert snapshot.answers[0].queries[0].coverage is None
     assert (snapshot.models[0].rows, snapshot.models[0].computed) == (4, 1)
+    (advice,) = snapshot.advisors
+    assert (advice.accesses, advice.hits, advice.told_hits, advice.policy) == (2, 1, 1, "lru")
     prefetcher.close()
     answers.close()

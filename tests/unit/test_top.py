@@ -86,7 +86,7 @@ def snapshot() -> Snapshot:
 
 def test_it_shows_each_kind_of_thing(snapshot: Snapshot) -> None:
     text = shown(snapshot)
-    for word in ("LRU", "auto: most workloads", "precision", "double", "not computed", "up"):
+    for word in ("LRU", "auto: most workloads", "precision", "double", "not computed", "could hit"):
         assert word in text
 
 

@@ -102,6 +102,21 @@ def _tables(snapshot: Snapshot) -> Iterator[Table]:
                 for each in snapshot.models
             ],
         )
+    if snapshot.advisors:
+        yield _table(
+            ("advisor", "accesses", "could hit", "hit", "to evict", "decides"),
+            [
+                (
+                    each.name,
+                    f"{each.accesses:,}",
+                    _share(each.hit_ratio if each.accesses else None),
+                    _share(each.told_hits / each.told if each.told else None),
+                    f"{each.to_evict:,}",
+                    each.policy,
+                )
+                for each in snapshot.advisors
+            ],
+        )
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Table:

@@ -121,6 +121,7 @@ def build(settings: Settings) -> Built:
             with _told(f"advisors.{name}", mistakes):
                 built.advisors[name] = advisor = _advisor(advised)
                 built._open.callback(advisor.close)
+                built.observer.add(name, advisor)
         if mistakes:
             raise SettingsError(mistakes)
         unfinished.pop_all()

@@ -15,7 +15,7 @@ from augury.observe.views import Snapshot
 
 
 class Observer(Closing):
-    """Collects what is to be known of caches, tiers, answers, models and prefetchers.
+    """Collects what is to be known of caches, tiers, answers, models, prefetchers and advisors.
 
     It samples them once an interval in a thread of its own, and keeps the history of the last
     ones. What it observes may go: it holds weak references. What is not observed costs nothing.
@@ -63,7 +63,8 @@ class Observer(Closing):
             What it is called wherever it is shown.
         observed
             An `augury.Cache`, `augury.Tiers`, `augury.Prefetcher`, `augury.Answers`,
-            `augury.CachedModel`, or whatever else has `InferenceStats` as its `stats`.
+            `augury.CachedModel`, `augury.advice.Advisor`, or whatever else has `InferenceStats` as
+            its `stats`.
 
         Raises
         ------

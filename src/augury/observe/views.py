@@ -178,6 +178,27 @@ class InferenceView(View, frozen=True, kw_only=True):
     saved_seconds: float
 
 
+class AdviceView(View, frozen=True, kw_only=True):
+    """A `augury.advice.Advisor`, as it was when it was sampled last."""
+
+    policy: str
+    capacity: int
+    """Of the external cache."""
+    entries: int
+    """Keys that the shadow cache holds."""
+    accesses: int
+    hits: int
+    """Those of the accesses that the shadow cache had."""
+    hit_ratio: float
+    """Of the shadow cache: what the external one could reach."""
+    told: int
+    """Accesses that said whether they hit the external cache,"""
+    told_hits: int
+    """and that did."""
+    to_evict: int
+    """Keys to evict that nobody has asked for yet."""
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is observed, at one moment."""
 
@@ -197,3 +218,5 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Each `Answers`."""
     models: list[InferenceView] = []
     """Each `CachedModel`, and what else has `InferenceStats`."""
+    advisors: list[AdviceView] = []
+    """Each `Advisor`."""

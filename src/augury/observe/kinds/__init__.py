@@ -28,6 +28,6 @@ def kind_of(observed: object) -> type[Watch[Any]]:
         if kind.handles(observed):
             return kind
     raise ConfigurationError(
-        f"a {type(observed).__name__} cannot be observed; caches, tiers, prefetchers, answers "
-        "and cached models can"
+        f"a {type(observed).__name__} cannot be observed; caches, tiers, prefetchers, answers, "
+        "cached models and advisors can"
     )
