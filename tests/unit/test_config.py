@@ -180,6 +180,7 @@ def test_all_mistakes_are_told_at_once(write: Write, monkeypatch: pytest.MonkeyP
     [
         "[caches.a]\ntiers = 'redis://:hunter2@x'",
         "[caches.a]\ntiers = ['redis://:hunter2@x']",
+        "[caches.a]\ntiers = ['redis:me:hunter2']",
         "[caches.a]\ntiers = [{kind='redis', url=['redis://:hunter2@x']}]",
         "[caches.a]\ntiers = [{kind='redis', ulr='redis://:hunter2@x'}]",
         "[answers]\na = 'postgresql://me:hunter2@x'",

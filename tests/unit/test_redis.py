@@ -100,8 +100,11 @@ def test_urls(url: str, expected: Address) -> None:
     [
         "http://h", "h:6379", "", "redis+sentinel://h", "redis+sentinel://h/", "redis://h:port",
         "redis+cluster://h/1", "redis+magic://h", "redis://h?db=x", "redis+cluster://h:1,h:x",
-        "redis://user:secret@h:port", "redis+cluster://h:x?password=secret",
-        "redis://user:a?secret@h:port", "user:secret@h", "reds://h?password=secret", "redis+cluster://h?db=3",
+        "redis://user:secret@h:port", "redis:user:secret", "redis://h?password=secret&db=x",
+        "redis://:a/secret@h:1", "redis://:secret/a@h:1", "redis://:a?secret@h:x",
+        "redis://h:x?password=a@secret",
+        "redis+cluster://h:x?password=secret", "redis://user:a?secret@h:port", "user:secret@h",
+        "reds://h?password=secret", "redis+cluster://h?db=3",
     ],
 )  # fmt: skip
 def test_urls_that_are_refused(url: str) -> None:

@@ -27,6 +27,9 @@ def seen_by_a(client: Client) -> list[object]:
     told = client("GET", "/v1/snapshot", headers=A).json()
     listed = client("GET", "/v1/caches", headers=A).json()
     (one,) = told["caches"]
+    (same,) = client("GET", "/v1/snapshot?cache=pages", headers=A).json()["caches"]
+    assert same["name"] == one["name"]
+    assert is_problem(client("GET", "/v1/snapshot?cache=users", headers=A), 404, "no history")
     metrics = client("GET", "/metrics", headers=A).text
     return [
         sorted(name for name, value in told.items() if value and isinstance(value, list)),

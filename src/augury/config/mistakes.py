@@ -99,7 +99,7 @@ def _instead(error: ErrorDetails) -> str:
     if error["type"] == "union_tag_invalid":
         given = error["ctx"]["tag"]
     # Neither a password in an address nor a table with one in it belongs into a log.
-    hidden = isinstance(given, dict | list) or "://" in str(given)
+    hidden = isinstance(given, dict | list) or ":" in str(given)
     return "" if hidden else f", not {shown(given)}"
 
 

@@ -79,21 +79,28 @@ class Service:
             Who asks.
         history
             The cache whose history is told; None: all.
+
+        Raises
+        ------
+        Problem
+            404 if he may use no such cache.
         """
         told = self.observer.snapshot()
+        caches = [view for view in told.caches if caller.sees(view.name)]
         if history is not None:
+            if all(view.name != history for view in caches):
+                raise Problem(404, "there is no history of such a cache; /v1/snapshot has all")
             caches = [
                 view if view.name == history else msgspec.structs.replace(view, history=[])
-                for view in told.caches
+                for view in caches
             ]
-            told = msgspec.structs.replace(told, caches=caches)
         if caller.caches is None:
-            return told
+            return msgspec.structs.replace(told, caches=caches)
         return Snapshot(
             at=told.at,
             process=told.process,
             uptime=told.uptime,
-            caches=[view for view in told.caches if caller.sees(view.name)],
+            caches=caches,
             tiers=[view for view in told.tiers if caller.sees(view.name)],
         )
 

@@ -33,11 +33,11 @@ function banner(text) {
   part("banner").hidden = !text;
 }
 
-/** Return the name of the cache to show; before the first snapshot, of the one that is wanted. */
+/** Return the name of the cache to show; undefined while none is known. */
 function chosen() {
   const wanted = place.get("cache");
-  const names = snapshot?.caches.map(({ name }) => name);
-  return !names || names.includes(wanted) ? wanted : names[0];
+  const names = snapshot ? snapshot.caches.map(({ name }) => name) : [];
+  return names.includes(wanted) ? wanted : names[0];
 }
 
 function offer(names) {
@@ -83,6 +83,7 @@ async function question() {
       return askForToken(token.held() ? "The service does not know this token." : "");
     if (error instanceof Refusal && error.status === 403)
       return askForToken(`This token may not read: ${error.message}`);
+    if (error instanceof Refusal && error.status === 404) snapshot = null; // the cache is gone
     state("gone");
     const since = snapshot ? ` What is shown is of ${clock(snapshot.at)}.` : "";
     banner(error instanceof Refusal

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.responses import Response
 
 from augury.metrics.prometheus import exposition
@@ -13,10 +14,14 @@ from augury.service.auth import caller_of
 from augury.service.json import Json, described
 from augury.service.service import Service
 
-OneCache = Annotated[
-    str | None,
-    Query(max_length=1024, description="Whose history is told; none: that of every cache."),
-]
+
+class Asked(BaseModel):
+    """How much of it is told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cache: Annotated[str | None, StringConstraints(max_length=255)] = None
+    """Whose history; none: that of every cache."""
 
 
 def router(service: Service) -> APIRouter:
@@ -24,9 +29,9 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(tags=["observing"])
 
     @routes.get("/v1/snapshot", responses=described(Snapshot))
-    async def snapshot(request: Request, cache: OneCache = None) -> Response:
+    async def snapshot(request: Request, asked: Annotated[Asked, Query()]) -> Response:
         """Return what caches, tiers, answers and models do at this moment."""
-        return Json(service.snapshot(caller_of(request), history=cache))
+        return Json(service.snapshot(caller_of(request), history=asked.cache))
 
     @routes.get(
         "/metrics",

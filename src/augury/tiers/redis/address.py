@@ -94,7 +94,9 @@ def address_of(where: str | redis.Redis | redis.RedisCluster) -> Address:
         if scheme in _SEVERAL:
             return _of_several(where, scheme)
     except (ValueError, TypeError) as error:
-        raise ConfigurationError(f"{_public(where)} is not understood: {error}") from None
+        # What is wrong may be that a password is not percent-encoded: then the error has it.
+        reason = "percent-encode what is in a password" if "@" in where else error
+        raise ConfigurationError(f"{_public(where)} is not understood: {reason}") from None
     raise ConfigurationError(
         f"{_public(where)} begins with none of {', '.join(sorted(_ALONE | _SEVERAL))}"
     )
@@ -185,9 +187,9 @@ def _public(url: str) -> str:
     """Return a URL without what may be a password in it."""
     scheme, begun, rest = url.partition("://")
     if not begun:
-        scheme, rest = "", url
+        return repr(f"{url.partition(':')[0]}:..." if ":" in url else url)
     plain, asked, query = rest.partition("?")
     _, at, place = plain.rpartition("@")
     if "@" in query:  # nobody knows where what is secret ends
         at, place = "", "..."
-    return repr(f"{scheme}{begun}{'...@' if at else ''}{place}{'?...' if asked else ''}")
+    return repr(f"{scheme}://{'...@' if at else ''}{place}{'?...' if asked else ''}")
