@@ -109,11 +109,14 @@ def test_loads_of_coroutines_are_spans(spans: InMemorySpanExporter) -> None:
 
 def test_a_load_that_fails_is_a_span_with_an_error(spans: InMemorySpanExporter) -> None:
     def fail(key: str) -> int:
-        raise KeyError("no")
+        raise KeyError(key)
 
     with pytest.raises(KeyError):
-        augury.Cache[str, int](10).get_or_load("a", fail)
-    assert named(spans, "augury.cache.load").status.status_code is StatusCode.ERROR
+        augury.Cache[str, int](10).get_or_load("private", fail)
+    span = named(spans, "augury.cache.load")
+    assert span.status.status_code is StatusCode.ERROR
+    assert span.attributes == {"error.type": "KeyError"}
+    assert "private" not in span.to_json()
 
 
 def test_questions_to_tiers_and_sources_are_spans(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from augury.errors import MissingExtraError
@@ -66,8 +66,8 @@ def export_spans(provider: trace.TracerProvider | None = None) -> None:
     """Begin spans wherever something is waited for: loads, questions to tiers, runs of models.
 
     They are ``augury.cache.load``, ``augury.tiers.load``, ``augury.tier.*``, one a question, and
-    ``augury.inference.run``. No key is ever in one. There is one tracer in a process; `stop_spans`
-    ends it.
+    ``augury.inference.run``. No key is ever in one, and of an exception its type only. There is one
+    tracer in a process; `stop_spans` ends it.
 
     Parameters
     ----------
@@ -76,13 +76,22 @@ def export_spans(provider: trace.TracerProvider | None = None) -> None:
     """
     tracer = trace.get_tracer("augury", tracer_provider=provider)
 
-    def begin(name: str, attributes: dict[str, str | int]) -> AbstractContextManager[object]:
-        kind = trace.SpanKind.CLIENT if name.startswith(_CLIENT) else trace.SpanKind.INTERNAL
-        return tracer.start_as_current_span(
+    @contextmanager
+    def begin(name: str, attributes: dict[str, str | int]) -> Iterator[None]:
+        with tracer.start_as_current_span(
             f"augury.{name}",
-            kind=kind,
+            kind=trace.SpanKind.CLIENT if name.startswith(_CLIENT) else trace.SpanKind.INTERNAL,
             attributes={f"augury.{label}": value for label, value in attributes.items()},
-        )
+            # The text of an exception is the application's: a KeyError has the key.
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield
+            except Exception as error:
+                span.set_attribute("error.type", type(error).__qualname__)
+                span.set_status(trace.Status(trace.StatusCode.ERROR))
+                raise
 
     begin_by(begin)
 
