@@ -117,11 +117,12 @@ function pause(pausing) {
   } else polling.start();
 }
 
-/** Show what the address says now. Another cache's history has to be asked for. */
+/** Show what the address says now, and ask for the history of another cache. */
 function go() {
   if (!snapshot || part("figures").hidden) return;
-  if (shown === chosen() || part("status").dataset.state === "gone") draw();
-  else pause(false);
+  const before = shown;
+  draw();
+  if (shown !== before && part("status").dataset.state !== "gone") pause(false);
 }
 
 part("pause").addEventListener("click", () => pause(!polling.stopped));
