@@ -60,7 +60,7 @@ def test_what_was_written_behind_is_there_after_closing(write: Write) -> None:
     with build(load_settings(path)) as built:
         for number in range(200):
             built.caches["s"][f"k{number}"] = number
-    assert threads() == before
+    assert threads() <= before
     with build(load_settings(path)) as again:
         assert [again.caches["s"][f"k{number}"] for number in range(200)] == list(range(200))
     again.close()
@@ -125,7 +125,7 @@ def test_nothing_is_left_over_when_something_cannot_be_made(write: Write, tmp_pa
         "answers.shop.queries.odd",
         "answers.shop.queries.none",
     ]
-    assert threads() == before
+    assert threads() <= before
 
 
 def test_servers_that_are_down_are_no_mistake_but_are_told(

@@ -39,7 +39,7 @@ export default {
       if (name === cacheName) return;
       cacheName = name;
       said.replaceChildren();
-      input.value = place.get("key") ?? "";
+      input.value = place.get("key") ?? input.value; // which may be half typed
       if (input.value) look(input.value);
     };
   },
