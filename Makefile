@@ -23,7 +23,7 @@ test: .venv/test ## Types, style, and all but the slow tests.
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy --no-error-summary
 	@echo "Testing"
-	@$(BIN)/pytest -q -m "not slow" -n "$$(nproc)" --dist loadfile
+	@$(BIN)/pytest -q -m "not slow"
 
 test-all: .venv/test ## All tests.
 	@$(BIN)/pytest -q

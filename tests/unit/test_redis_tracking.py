@@ -294,7 +294,12 @@ def test_a_forked_process_has_a_connection_of_its_own() -> None:
         assert tracking.trusted
 
 
+def listening() -> set[threading.Thread]:
+    return {it for it in threading.enumerate() if it.name.startswith("augury tracking")}
+
+
 def test_closed() -> None:
+    before = listening()  # of tests before this one, perhaps
     with tiers(shared().url) as (tier, tracking):
         tracking.close()
         tracking.close()
@@ -302,17 +307,15 @@ def test_closed() -> None:
         tier.close()
         with pytest.raises(TierError, match="closed"):
             tier.track()
-    assert not [it for it in threading.enumerate() if it.name.startswith("augury tracking")]
+    assert listening() <= before
 
 
 def test_a_thread_ends_with_its_tracking() -> None:
+    before = listening()
     tier = Redis(shared().url, heartbeat=0.2, timeout=PATIENT)
     tracked(tier)
     gc.collect()
-    wait_until(
-        lambda: not [it for it in threading.enumerate() if it.name.startswith("augury tracking")],
-        "the thread goes on",
-    )
+    wait_until(lambda: listening() <= before, "the thread goes on")
     tier.close()
 
 
